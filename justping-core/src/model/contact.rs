@@ -1,0 +1,172 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{BusinessId, ChannelKind, ContactId, Timestamp};
+
+/// How a contact is known in one kind of channel.
+///
+/// A phone number is optional by design: a WhatsApp contact may arrive with a user name only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Identity {
+    /// The kind of channel in which the id means something.
+    pub kind: ChannelKind,
+    /// The id in that kind: phone digits, visitor id, mail address.
+    pub id: String,
+}
+
+impl Identity {
+    /// Makes an identity.
+    pub fn new(kind: ChannelKind, id: impl Into<String>) -> Self {
+        Self { kind, id: id.into() }
+    }
+}
+
+/// An end user, known by one identity or more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Contact {
+    /// Its id.
+    pub id: ContactId,
+    /// The business that knows it.
+    pub business_id: BusinessId,
+    /// The name people see, when known.
+    pub name: Option<String>,
+    /// Where it can be reached. Unique over the business.
+    pub identities: Vec<Identity>,
+    /// Custom fields by name.
+    pub fields: BTreeMap<String, serde_json::Value>,
+    /// Labels.
+    pub tags: BTreeSet<String>,
+    /// BCP 47 language tag, when known.
+    pub locale: Option<String>,
+    /// IANA time zone, when known.
+    pub time_zone: Option<String>,
+    /// Kinds of channel on which the contact asked for silence.
+    pub opted_out: BTreeSet<ChannelKind>,
+    /// Kinds of channel whose provider reported the address as dead or complaining.
+    pub suppressed: BTreeSet<ChannelKind>,
+    /// Counts changes.
+    pub revision: u64,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A change of a contact: what is `None` or empty stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContactPatch {
+    /// A new name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Fields to set; `null` removes one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, serde_json::Value>,
+    /// Tags to add.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub add_tags: BTreeSet<String>,
+    /// Tags to remove.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub remove_tags: BTreeSet<String>,
+    /// A new language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// A new time zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// Kinds to silence.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub opt_out: BTreeSet<ChannelKind>,
+    /// Kinds to allow again.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub opt_in: BTreeSet<ChannelKind>,
+    /// Kinds to suppress.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub suppress: BTreeSet<ChannelKind>,
+}
+
+impl ContactPatch {
+    /// Says whether the patch changes nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds `later` on top of this patch.
+    pub fn merge(&mut self, later: Self) {
+        for tag in &later.add_tags {
+            self.remove_tags.remove(tag);
+        }
+        for tag in &later.remove_tags {
+            self.add_tags.remove(tag);
+        }
+        for kind in &later.opt_in {
+            self.opt_out.remove(kind);
+        }
+        for kind in &later.opt_out {
+            self.opt_in.remove(kind);
+        }
+        self.name = later.name.or(self.name.take());
+        self.locale = later.locale.or(self.locale.take());
+        self.time_zone = later.time_zone.or(self.time_zone.take());
+        self.fields.extend(later.fields);
+        self.add_tags.extend(later.add_tags);
+        self.remove_tags.extend(later.remove_tags);
+        self.opt_out.extend(later.opt_out);
+        self.opt_in.extend(later.opt_in);
+        self.suppress.extend(later.suppress);
+    }
+}
+
+impl Contact {
+    /// A contact with nothing but an identity and perhaps a name.
+    pub fn new(id: ContactId, business_id: BusinessId, now: Timestamp) -> Self {
+        Self {
+            id,
+            business_id,
+            name: None,
+            identities: Vec::new(),
+            fields: BTreeMap::new(),
+            tags: BTreeSet::new(),
+            locale: None,
+            time_zone: None,
+            opted_out: BTreeSet::new(),
+            suppressed: BTreeSet::new(),
+            revision: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// The external id in one kind of channel.
+    pub fn address(&self, kind: &ChannelKind) -> Option<&str> {
+        self.identities.iter().find(|i| i.kind == *kind).map(|i| i.id.as_str())
+    }
+
+    /// Applies a patch; every store uses this, so that all agree.
+    pub fn apply(&mut self, patch: &ContactPatch, now: Timestamp) {
+        if let Some(name) = &patch.name {
+            self.name = Some(name.clone());
+        }
+        if let Some(locale) = &patch.locale {
+            self.locale = Some(locale.clone());
+        }
+        if let Some(zone) = &patch.time_zone {
+            self.time_zone = Some(zone.clone());
+        }
+        for (name, value) in &patch.fields {
+            if value.is_null() {
+                self.fields.remove(name);
+            } else {
+                self.fields.insert(name.clone(), value.clone());
+            }
+        }
+        self.tags.extend(patch.add_tags.iter().cloned());
+        self.tags.retain(|tag| !patch.remove_tags.contains(tag));
+        self.opted_out.extend(patch.opt_out.iter().cloned());
+        self.opted_out.retain(|kind| !patch.opt_in.contains(kind));
+        self.suppressed.extend(patch.suppress.iter().cloned());
+        self.revision += 1;
+        self.updated_at = now;
+    }
+}

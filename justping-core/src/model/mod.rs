@@ -1,0 +1,48 @@
+//! The domain: what the platform talks about. Nothing here does I/O.
+
+mod agent;
+mod business;
+mod call;
+mod channel;
+mod contact;
+mod content;
+mod conversation;
+mod event;
+mod flow;
+mod id;
+mod inbound;
+mod mailbox;
+mod member;
+mod message;
+mod outbox;
+mod page;
+mod session;
+mod status;
+mod timer;
+
+pub use agent::Agent;
+pub use business::Business;
+pub use call::{Call, CallRequest, CallResult};
+pub use channel::{ChannelConfig, ChannelKind, ChannelSecrets, UnknownPolicy};
+pub use contact::{Contact, ContactPatch, Identity};
+pub use content::{
+    Choice, Content, ListSection, MediaKind, MediaSource, TemplateContent, TemplateParameter,
+};
+pub use conversation::{
+    Conversation, ConversationChange, ConversationStatus, Owner, Priority, SERVICE_WINDOW,
+};
+pub use event::{Event, EventBody, Topic};
+pub use flow::{Flow, FlowVersion};
+pub use id::*;
+pub use inbound::{Inbound, InboundMessage, StatusUpdate};
+pub use mailbox::{MailboxEntry, MailboxEvent};
+pub use member::{ApiKey, Member, Permission, Role};
+pub use message::{Author, Direction, Message, Timeline};
+pub use outbox::{Lane, Origin, OutboxRow, OutboxState};
+pub use page::{Cursor, PAGE_DEFAULT, PAGE_MAX, Page, PageRequest};
+pub use session::{Session, SessionStatus, TraceStep};
+pub use status::{DeliveryStatus, Failure, FailureKind};
+pub use timer::Timer;
+
+/// A moment, always in UTC and whole milliseconds when it comes from a [`Clock`](crate::port::Clock).
+pub type Timestamp = jiff::Timestamp;

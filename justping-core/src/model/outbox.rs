@@ -1,0 +1,97 @@
+use serde::{Deserialize, Serialize};
+
+use super::{BusinessId, ChannelId, ContactId, ConversationId, MessageId, Timestamp};
+
+/// How urgent a send is against others.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// Somebody waits for it now.
+    #[default]
+    Interactive,
+    /// Somebody expects it soon.
+    Transactional,
+    /// A campaign.
+    Bulk,
+}
+
+impl Lane {
+    /// Its rank: smaller goes first.
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::Interactive => 0,
+            Self::Transactional => 1,
+            Self::Bulk => 2,
+        }
+    }
+}
+
+/// Who prepared a send: a bot's can be overtaken by a human, a human's cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A flow.
+    Bot,
+    /// A member or the platform.
+    Human,
+}
+
+/// Where a send stands. A send that reached an end has no row any more: the message tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutboxState {
+    /// Waits for its turn.
+    Pending,
+    /// A worker is sending it.
+    Sending,
+    /// A worker died while sending it: it may or may not have left.
+    Unknown,
+}
+
+/// A message on its way out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxRow {
+    /// The message.
+    pub message_id: MessageId,
+    /// The business that sends.
+    pub business_id: BusinessId,
+    /// The conversation; its rows leave in the order of `seq`.
+    pub conversation_id: ConversationId,
+    /// The message's place in the conversation.
+    pub seq: u64,
+    /// The channel it leaves by.
+    pub channel_id: ChannelId,
+    /// The contact it goes to.
+    pub contact_id: ContactId,
+    /// How urgent it is.
+    pub lane: Lane,
+    /// Who prepared it.
+    pub origin: Origin,
+    /// The conversation's generation when it was prepared.
+    pub generation: u64,
+    /// Where it stands.
+    pub state: OutboxState,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Not before this moment.
+    pub due_at: Timestamp,
+    /// When it was prepared.
+    pub created_at: Timestamp,
+}
+
+impl OutboxRow {
+    /// The key under which a provider may recognise a repeated send, and which a status may echo.
+    ///
+    /// It names the row, so that a status finds its message before the send's answer is stored.
+    pub fn idempotency_key(&self) -> String {
+        format!("{}.{}", self.conversation_id, self.seq)
+    }
+
+    /// Reads a key made by [`idempotency_key`](Self::idempotency_key).
+    pub fn parse_key(key: &str) -> Option<(ConversationId, u64)> {
+        let (conversation, seq) = key.split_once('.')?;
+        Some((conversation.parse().ok()?, seq.parse().ok()?))
+    }
+}

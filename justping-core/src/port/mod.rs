@@ -1,0 +1,34 @@
+//! The ports: traits through which the engine reaches the world. Each states its contract, and
+//! each has a suite in [`conformance`](crate::conformance) that runs on every implementation.
+
+mod ai;
+mod bus;
+mod channel;
+mod clock;
+mod entropy;
+mod limiter;
+mod node;
+mod runtime;
+pub mod store;
+
+pub use ai::{
+    AiError, AiProvider, ChatMessage, ChatReply, ChatRequest, ChatRole, FinishReason, ToolCall,
+    ToolSpec, Usage,
+};
+pub use bus::{BusError, EventBus, Subscription};
+pub use channel::{
+    Capabilities, Channel, ChannelConfigError, ChannelProvider, HttpMethod, Outbound, Receipt,
+    ReceiveError, Received, SendError, WebhookRequest,
+};
+pub use clock::{Clock, ClockExt};
+pub use entropy::{Entropy, IdSource};
+pub use limiter::{Grant, Rate, RateLimiter};
+pub use node::{
+    AgentView, BuiltNode, ContactView, DeltaSink, Effect, ExitDescriptor, FlowNode,
+    NodeConfigError, NodeContext, NodeDescriptor, PerformContext, Step,
+};
+pub use runtime::{
+    Finding, FlowRuntime, FlowRuntimeError, Outcome, Program, STATE_MAX_BYTES, Severity, StepEvent,
+    StepInput,
+};
+pub use store::{Store, StoreError, StoreResult};

@@ -1,0 +1,271 @@
+use std::borrow::Cow;
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::StepEvent;
+use crate::model::{CallRequest, CallResult, ContactId, ContactPatch, Content, Timestamp};
+
+/// A way out of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitDescriptor {
+    /// Its name, as edges carry it in `sourceHandle`; `option:*` stands for one exit an option.
+    pub name: String,
+    /// What people see.
+    pub title: String,
+}
+
+/// Everything an editor needs to draw a node and its form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeDescriptor {
+    /// The `type` in documents.
+    pub kind: String,
+    /// What people see.
+    pub title: String,
+    /// What it does, in a sentence.
+    pub summary: String,
+    /// JSON Schema of its `data`.
+    pub schema: Value,
+    /// The ways out.
+    pub exits: Vec<ExitDescriptor>,
+    /// Whether it can wait for the contact, a timer or a call.
+    pub suspends: bool,
+    /// Whether it asks for work outside the step.
+    pub calls: bool,
+}
+
+/// A node's `data` is wrong in a way its schema does not tell.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct NodeConfigError {
+    /// JSON pointer within `data`.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// The contact, as flows see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContactView {
+    /// Its id.
+    pub id: ContactId,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its address on the conversation's channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Custom fields.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub fields: Map<String, Value>,
+    /// Labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Its language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// Its time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+}
+
+/// The agent, as flows see it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentView {
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// What AI nodes are told first.
+    #[serde(default)]
+    pub instructions: String,
+    /// The model AI nodes use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// Something a step wants to happen. Committed with the state, all or nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum Effect {
+    /// Send a message.
+    Send {
+        /// What it says.
+        content: Content,
+    },
+    /// Wake the session at a moment; replaces earlier timers of the session.
+    SetTimer {
+        /// Comes back with the event.
+        token: String,
+        /// When.
+        due_at: Timestamp,
+    },
+    /// Forget the session's timers.
+    ClearTimers,
+    /// Do work outside; the result comes back as an event.
+    Call {
+        /// What to do.
+        request: CallRequest,
+    },
+    /// Forget the session's calls: nobody waits for them any more.
+    CancelCalls,
+    /// Change the contact.
+    UpdateContact {
+        /// How.
+        patch: ContactPatch,
+    },
+    /// Give the conversation to people.
+    HandOff {
+        /// What they should know.
+        note: Option<String>,
+    },
+    /// Close the conversation.
+    CloseConversation,
+    /// Tell the world.
+    Emit {
+        /// The name of the event.
+        name: String,
+        /// Its data.
+        data: Value,
+    },
+}
+
+/// What a node decides.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Leave by an exit. An exit without an edge ends the session.
+    Exit(Cow<'static, str>),
+    /// Stay until the contact writes or, if given, a moment comes.
+    Wait {
+        /// When the node is resumed with [`StepEvent::Timer`].
+        until: Option<Timestamp>,
+    },
+    /// Stay until work done outside comes back as [`StepEvent::CallDone`].
+    Call {
+        /// The work; given to [`BuiltNode::perform`].
+        input: Value,
+    },
+    /// Go on at another node.
+    Jump {
+        /// Its id.
+        node: String,
+    },
+    /// End the session.
+    End,
+    /// Fail the session, unless the node's `error` exit has an edge.
+    Fail {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// What a node sees and may touch during a step. Everything here is part of the step's input or
+/// output, so a node that only uses this is deterministic.
+#[derive(Debug)]
+pub struct NodeContext<'a> {
+    /// The id of the node.
+    pub node: &'a str,
+    /// The moment of the step.
+    pub now: Timestamp,
+    /// Differs for each step, the same on replay.
+    pub seed: u64,
+    /// The contact.
+    pub contact: &'a ContactView,
+    /// The agent.
+    pub agent: &'a AgentView,
+    /// The session's variables.
+    pub variables: &'a mut Map<String, Value>,
+    /// The contact's newest text.
+    pub last_text: &'a str,
+    /// The node's own memory while it waits; `null` when it is entered.
+    pub local: &'a mut Value,
+    /// What the step wants to happen.
+    pub effects: &'a mut Vec<Effect>,
+}
+
+impl NodeContext<'_> {
+    /// Sends a message.
+    pub fn send(&mut self, content: Content) {
+        self.effects.push(Effect::Send { content });
+    }
+
+    /// Sets a variable.
+    pub fn set(&mut self, name: &str, value: Value) {
+        match self.variables.get_mut(name) {
+            Some(slot) => *slot = value,
+            None => drop(self.variables.insert(name.to_owned(), value)),
+        }
+    }
+}
+
+/// What work outside a step may use.
+#[derive(Debug)]
+pub struct PerformContext<'a> {
+    /// Hears parts of an answer while it is written.
+    pub on_delta: &'a (dyn DeltaSink + 'a),
+}
+
+/// Hears parts of an answer while it is written.
+pub trait DeltaSink: Send + Sync + Debug {
+    /// Takes one part.
+    fn delta(&self, text: &str);
+}
+
+/// A type of node. Built once for each place in a published document.
+///
+/// # Contract
+/// [`BuiltNode::enter`] and [`BuiltNode::resume`] are pure: no clock, no randomness, no I/O, no
+/// memory outside the context. I/O belongs to [`BuiltNode::perform`], whose result is journaled.
+pub trait FlowNode: Send + Sync + Debug + 'static {
+    /// What an editor shows and a document may say.
+    fn descriptor(&self) -> NodeDescriptor;
+
+    /// Reads the `data` of one node; it already matches the descriptor's schema.
+    ///
+    /// # Errors
+    /// [`NodeConfigError`] for what a schema cannot tell, such as a template that does not compile.
+    fn build(&self, data: &Value) -> Result<Box<dyn BuiltNode>, NodeConfigError>;
+}
+
+/// A node with its configuration.
+#[async_trait]
+pub trait BuiltNode: Send + Sync + Debug + 'static {
+    /// The session arrives.
+    fn enter(&self, cx: &mut NodeContext<'_>) -> Step;
+
+    /// Something happened while the node waited. Only called after `Wait` or `Call`.
+    fn resume(&self, cx: &mut NodeContext<'_>, event: &StepEvent) -> Step {
+        let _ = (cx, event);
+        Step::Fail { reason: "the node does not wait".to_owned() }
+    }
+
+    /// Does the work a [`Step::Call`] asked for. May be done again after a crash.
+    async fn perform(&self, input: &Value, cx: &PerformContext<'_>) -> CallResult {
+        let _ = (input, cx);
+        CallResult::Error { code: "unsupported".to_owned(), detail: "no such work".to_owned() }
+    }
+
+    /// The exits this very node has, options included.
+    fn exits(&self) -> Vec<String>;
+
+    /// Whether the node can wait; a cycle without such a node never ends.
+    fn suspends(&self) -> bool {
+        false
+    }
+
+    /// Variables it reads, for the linter.
+    fn reads(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Variables it sets, for the linter.
+    fn writes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Ids of nodes it jumps to.
+    fn jumps(&self) -> Vec<String> {
+        Vec::new()
+    }
+}

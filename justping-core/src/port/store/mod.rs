@@ -1,0 +1,59 @@
+//! The store: one small trait a noun, and the engine's atomic moves.
+//!
+//! # Contract
+//! - Every method is one transaction: all of it happened or nothing.
+//! - Whatever a method takes a [`BusinessId`](crate::model::BusinessId) for stays inside that
+//!   business: a foreign id is [`StoreError::NotFound`], exactly like a missing one.
+//! - What a method returned is durable.
+//!
+//! # Implementing
+//! Implement the traits and run [`conformance::store`](crate::conformance::store) on a factory.
+
+mod error;
+mod moves;
+mod noun;
+
+pub use error::{StoreError, StoreResult};
+pub use moves::{
+    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, IdempotencyRecord,
+    IdempotencyStart, Post, SendClaim, SendOutcome, SendRecord, StatusOutcome, StatusRecord,
+    TurnClaim, TurnCommit, TurnCommitted, TurnMessage, TurnRelease,
+};
+pub use noun::{
+    AgentStore, ApiKeyStore, BusinessStore, ChannelStore, ContactStore, ConversationFilter,
+    ConversationStore, EventStore, FlowStore, IdempotencyStore, MemberStore, MessageOrder,
+    SessionStore,
+};
+
+/// Everything a platform remembers.
+pub trait Store:
+    AgentStore
+    + ApiKeyStore
+    + BusinessStore
+    + ChannelStore
+    + ContactStore
+    + ConversationStore
+    + EngineStore
+    + EventStore
+    + FlowStore
+    + IdempotencyStore
+    + MemberStore
+    + SessionStore
+{
+}
+
+impl<S> Store for S where
+    S: AgentStore
+        + ApiKeyStore
+        + BusinessStore
+        + ChannelStore
+        + ContactStore
+        + ConversationStore
+        + EngineStore
+        + EventStore
+        + FlowStore
+        + IdempotencyStore
+        + MemberStore
+        + SessionStore
+{
+}

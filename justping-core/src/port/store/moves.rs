@@ -1,0 +1,395 @@
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use super::{StoreError, StoreResult};
+use crate::model::{
+    Agent, Author, BusinessId, Call, CallId, CallResult, ChannelConfig, ChannelId, Contact,
+    ContactId, ContactPatch, Content, Conversation, ConversationChange, ConversationId,
+    DeliveryStatus, Direction, Event, Failure, FlowVersionId, InboundMessage, Lane, MailboxEntry,
+    Message, MessageId, OutboxRow, Owner, Session, SessionId, StatusUpdate, Timer, Timestamp,
+    TraceStep, WorkerId,
+};
+
+/// An inbound message to record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accept {
+    /// The business.
+    pub business_id: BusinessId,
+    /// The channel it came by.
+    pub channel_id: ChannelId,
+    /// What came.
+    pub message: InboundMessage,
+    /// Who gets a conversation that is new or was closed.
+    pub owner: Owner,
+    /// The message's id, if it is new.
+    pub message_id: MessageId,
+    /// The contact's id, if it is new.
+    pub contact_id: ContactId,
+    /// The conversation's id, if it is new.
+    pub conversation_id: ConversationId,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Accepted {
+    /// It was recorded.
+    New {
+        /// The message.
+        message: Message,
+        /// The conversation with the message in it.
+        conversation: Conversation,
+        /// Whether the contact was created for it.
+        contact_created: bool,
+        /// Whether the conversation was created for it.
+        conversation_created: bool,
+    },
+    /// It had been recorded before; nothing changed.
+    Duplicate {
+        /// The conversation of the first.
+        conversation_id: ConversationId,
+        /// The place of the first.
+        seq: u64,
+    },
+}
+
+/// Who claims, until when, how much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClaimOptions {
+    /// The worker.
+    pub worker: WorkerId,
+    /// The moment.
+    pub now: Timestamp,
+    /// Until when the claim holds unless it is finished or released.
+    pub lease_until: Timestamp,
+    /// Most rows.
+    pub limit: u32,
+}
+
+/// A conversation with something in its mailbox, leased to one worker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnClaim {
+    /// The conversation as it stands; its `revision` is what the commit compares.
+    pub conversation: Conversation,
+    /// The contact.
+    pub contact: Contact,
+    /// The channel.
+    pub channel: ChannelConfig,
+    /// The channel's agent, if it has one.
+    pub agent: Option<Agent>,
+    /// The current published versions of the agent's flows, in the agent's order.
+    pub versions: Vec<FlowVersionId>,
+    /// The waiting session, if there is one.
+    pub session: Option<Session>,
+    /// The events, in order, up to a bound of the store's own.
+    pub entries: Vec<MailboxEntry>,
+    /// Proves the lease: grows with every claim of the conversation.
+    pub fence: u64,
+}
+
+/// A message that a turn sends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// Who says it.
+    pub author: Author,
+    /// What it says.
+    pub content: Content,
+    /// Not before this moment.
+    pub due_at: Timestamp,
+}
+
+/// Everything a turn decided, committed as one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnCommit {
+    /// The business.
+    pub business_id: BusinessId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The lease.
+    pub fence: u64,
+    /// The revision the turn read.
+    pub revision: u64,
+    /// When.
+    pub now: Timestamp,
+    /// Entries that were dealt with.
+    pub consumed: Vec<i64>,
+    /// Sessions the turn started, moved or ended, in that order; at most the last one waits.
+    pub sessions: Vec<Session>,
+    /// The steps taken, with their session.
+    pub trace: Vec<(SessionId, TraceStep)>,
+    /// Messages to send, in order. An author that is a bot makes the row overtakable.
+    pub messages: Vec<TurnMessage>,
+    /// Whether timers of the conversation set before are removed.
+    pub clear_timers: bool,
+    /// Timers to set.
+    pub timers: Vec<Timer>,
+    /// Whether calls of the conversation made before are forgotten.
+    pub cancel_calls: bool,
+    /// Calls to make.
+    pub calls: Vec<Call>,
+    /// A change of the contact.
+    pub contact: ContactPatch,
+    /// Changes of the conversation, in order.
+    pub changes: Vec<ConversationChange>,
+    /// Events to store.
+    pub events: Vec<Event>,
+}
+
+/// What a committed turn left behind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnCommitted {
+    /// The conversation afterwards.
+    pub conversation: Conversation,
+    /// The messages, in order.
+    pub messages: Vec<Message>,
+}
+
+/// A lease to give back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TurnRelease {
+    /// The business.
+    pub business_id: BusinessId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The lease.
+    pub fence: u64,
+    /// Not before this moment again.
+    pub not_before: Timestamp,
+}
+
+/// A message to send, leased to one worker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SendClaim {
+    /// The row as it was found: `Pending`, or `Unknown` when an earlier try's outcome is not known.
+    pub row: OutboxRow,
+    /// What it says.
+    pub message: Message,
+    /// The conversation.
+    pub conversation: Conversation,
+    /// The contact.
+    pub contact: Contact,
+    /// Proves the lease.
+    pub fence: u64,
+}
+
+/// How a try ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// The provider took it.
+    Sent {
+        /// The provider's id.
+        provider_ref: Option<String>,
+    },
+    /// It did not leave; try again then. Counts as a try.
+    Retry {
+        /// When.
+        due_at: Timestamp,
+    },
+    /// It was not tried: back to the queue. Does not count.
+    Defer {
+        /// When.
+        due_at: Timestamp,
+    },
+    /// It may have left; wait for a status until then.
+    Unknown {
+        /// When to decide by the channel's policy.
+        due_at: Timestamp,
+    },
+    /// It will not arrive.
+    Failed(Failure),
+}
+
+/// The result of a claimed send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendRecord {
+    /// The business.
+    pub business_id: BusinessId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The message's place.
+    pub seq: u64,
+    /// The lease.
+    pub fence: u64,
+    /// When.
+    pub now: Timestamp,
+    /// How it ended.
+    pub outcome: SendOutcome,
+}
+
+/// News about a message, to record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatusRecord {
+    /// The business.
+    pub business_id: BusinessId,
+    /// The channel it came by.
+    pub channel_id: ChannelId,
+    /// The news.
+    pub update: StatusUpdate,
+    /// When it came.
+    pub now: Timestamp,
+}
+
+/// What became of news about a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatusOutcome {
+    /// The message moved forward.
+    Applied {
+        /// The conversation.
+        conversation_id: ConversationId,
+        /// The message.
+        message_id: MessageId,
+        /// Its place.
+        seq: u64,
+        /// Where it is now.
+        status: DeliveryStatus,
+    },
+    /// Old, repeated or impossible news.
+    Unchanged,
+    /// The provider's id is not known yet; the news waits for it.
+    Parked,
+}
+
+/// A message somebody writes outside a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Post {
+    /// The business.
+    pub business_id: BusinessId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The message's id.
+    pub message_id: MessageId,
+    /// [`Direction::Outbound`] or [`Direction::Note`].
+    pub direction: Direction,
+    /// Who writes.
+    pub author: Author,
+    /// What it says.
+    pub content: Content,
+    /// How urgent it is.
+    pub lane: Lane,
+    /// The provider's reference of the message it answers.
+    pub reply_to: Option<String>,
+    /// Who owns the conversation afterwards, when that changes.
+    pub owner: Option<Owner>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// A call to perform, leased to one worker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallClaim {
+    /// The call; `attempts` counts earlier claims.
+    pub call: Call,
+    /// Proves the lease.
+    pub fence: u64,
+}
+
+/// The result of a claimed call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallFinish {
+    /// The business.
+    pub business_id: BusinessId,
+    /// The call.
+    pub call_id: CallId,
+    /// The lease.
+    pub fence: u64,
+    /// Its outcome; enters the conversation's mailbox.
+    pub result: CallResult,
+}
+
+/// A request that carries an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyRecord {
+    /// The key.
+    pub key: String,
+    /// A digest of method, path and body: the same key with another request is refused.
+    pub request_sha256: [u8; 32],
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What became of a request with this key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdempotencyStart {
+    /// It is new: do it, then store the answer.
+    Started,
+    /// It is being done.
+    InFlight,
+    /// The key was used for another request.
+    Mismatch,
+    /// It was done; this was the answer.
+    Done {
+        /// The HTTP status.
+        status: u16,
+        /// The body.
+        body: String,
+    },
+}
+
+/// The moves of the engine: each takes and returns batches and is one transaction.
+///
+/// # Ordering and idempotency
+/// - Events of a conversation are consumed in the order of [`MailboxEntry::seq`].
+/// - A conversation is claimed by one worker at a time; a commit whose fence or revision is no
+///   longer the stored one changes nothing.
+/// - Rows of the outbox leave in the order of `seq` within a conversation: a row is claimable only
+///   when no earlier row of its conversation is left.
+#[async_trait]
+pub trait EngineStore: Send + Sync + Debug + 'static {
+    /// Records inbound messages in order: de-duplicated on (channel, provider reference), contact
+    /// found by any of its identities or created (further identities and a first name are added),
+    /// conversation found or opened, message appended, and, when a bot owns the conversation, an
+    /// entry put into its mailbox. Answers in the order of the batch.
+    async fn accept(&self, batch: Vec<Accept>) -> StoreResult<Vec<Accepted>>;
+
+    /// Leases conversations that have mail and no live lease, oldest mail first.
+    async fn claim_turns(&self, options: &ClaimOptions) -> StoreResult<Vec<TurnClaim>>;
+
+    /// Commits turns, each on its own: one that lost its lease or its revision is
+    /// [`StoreError::Stale`] and changes nothing, the others go through. Ends the lease.
+    async fn commit_turns(
+        &self,
+        batch: Vec<TurnCommit>,
+    ) -> StoreResult<Vec<Result<TurnCommitted, StoreError>>>;
+
+    /// Gives leases back; stale ones are ignored.
+    async fn release_turns(&self, batch: &[TurnRelease]) -> StoreResult<()>;
+
+    /// Adds messages written outside a turn, with an outbox row for those that go out. Each on its
+    /// own: a missing conversation is [`StoreError::NotFound`].
+    async fn post(&self, batch: Vec<Post>) -> StoreResult<Vec<Result<TurnCommitted, StoreError>>>;
+
+    /// Leases due rows, by lane, then oldest first, at most one a conversation. Before that, rows
+    /// whose lease ran out while sending become `Unknown`, due at `unknown_until`.
+    async fn claim_outbox(
+        &self,
+        options: &ClaimOptions,
+        unknown_until: Timestamp,
+    ) -> StoreResult<Vec<SendClaim>>;
+
+    /// Records results; those whose row is gone or whose fence is old change nothing. Returns the
+    /// messages that changed their status, statuses that had been parked for them included.
+    async fn record_sends(&self, batch: Vec<SendRecord>) -> StoreResult<Vec<Message>>;
+
+    /// Records news about messages, found by our key, else by the provider's id. News that a
+    /// message left or failed ends its outbox row, whatever state that is in. News of unknown
+    /// messages is parked by (channel, provider id).
+    async fn record_statuses(&self, batch: Vec<StatusRecord>) -> StoreResult<Vec<StatusOutcome>>;
+
+    /// Moves due timers into the mailboxes of their conversations; returns how many.
+    async fn fire_due(&self, now: Timestamp, limit: u32) -> StoreResult<u64>;
+
+    /// Leases calls that nobody performs.
+    async fn claim_calls(&self, options: &ClaimOptions) -> StoreResult<Vec<CallClaim>>;
+
+    /// Puts results into the mailboxes; those whose call is gone or whose fence is old change
+    /// nothing. Returns how many went through.
+    async fn finish_calls(&self, batch: Vec<CallFinish>) -> StoreResult<u64>;
+
+    /// The next moment at which a timer, a send, a lease or a call becomes due, even if it has
+    /// passed; `None` when there is nothing to wait for.
+    async fn next_due(&self) -> StoreResult<Option<Timestamp>>;
+}
