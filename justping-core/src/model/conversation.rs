@@ -65,7 +65,9 @@ pub struct Conversation {
     pub status: ConversationStatus,
     /// Who answers.
     pub owner: Owner,
-    /// Grows whenever the owner changes: what an earlier owner prepared can no longer leave.
+    /// Grows whenever somebody changes the owner or closes the conversation: what a bot prepared
+    /// before can no longer leave. A closed conversation that the contact reopens keeps it, so that
+    /// a good-bye still on its way arrives.
     pub generation: u64,
     /// Grows with every change of what a turn reads; a turn commits only against what it read.
     pub revision: u64,
@@ -143,7 +145,6 @@ impl Conversation {
         if self.status == ConversationStatus::Closed {
             self.owner = owner;
             self.status = status_for(owner);
-            self.generation += 1;
             self.revision += 1;
         }
         if self.status == ConversationStatus::Snoozed {

@@ -25,6 +25,9 @@ pub use noun::{
     SessionStore,
 };
 
+/// Most mailbox entries that one claim of a conversation carries.
+pub const TURN_ENTRIES_MAX: usize = 64;
+
 /// Everything a platform remembers.
 pub trait Store:
     AgentStore

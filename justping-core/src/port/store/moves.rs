@@ -89,11 +89,13 @@ pub struct TurnClaim {
     pub fence: u64,
 }
 
-/// A message that a turn sends.
+/// A message that a turn writes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TurnMessage {
     /// Its id.
     pub id: MessageId,
+    /// [`Direction::Outbound`], or [`Direction::Note`] for what only members see.
+    pub direction: Direction,
     /// Who says it.
     pub author: Author,
     /// What it says.
@@ -121,7 +123,8 @@ pub struct TurnCommit {
     pub sessions: Vec<Session>,
     /// The steps taken, with their session.
     pub trace: Vec<(SessionId, TraceStep)>,
-    /// Messages to send, in order. An author that is a bot makes the row overtakable.
+    /// Messages to record, in order; those that go out get an outbox row. An author that is a bot
+    /// makes the row overtakable.
     pub messages: Vec<TurnMessage>,
     /// Whether timers of the conversation set before are removed.
     pub clear_timers: bool,
