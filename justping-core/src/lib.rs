@@ -9,3 +9,4 @@ pub mod memory;
 pub mod model;
 pub mod policy;
 pub mod port;
+pub mod system;

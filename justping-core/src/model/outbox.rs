@@ -95,7 +95,10 @@ impl OutboxRow {
         lane: Lane,
         due_at: Timestamp,
     ) -> Option<Self> {
-        (message.direction == Direction::Outbound).then(|| Self {
+        if message.direction != Direction::Outbound {
+            return None;
+        }
+        Some(Self {
             message_id: message.id,
             business_id: conversation.business_id,
             conversation_id: conversation.id,
