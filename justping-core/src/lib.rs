@@ -6,4 +6,5 @@
 //! [`Store`](port::Store) or one call through a port.
 
 pub mod model;
+pub mod policy;
 pub mod port;

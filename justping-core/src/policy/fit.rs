@@ -1,0 +1,103 @@
+use std::fmt::Write;
+
+use crate::model::{Choice, Content, ListSection};
+use crate::port::Capabilities;
+
+/// Label of a list that opens, when buttons had to become one.
+const LIST_BUTTON: &str = "Choose";
+
+/// Fits content to what a channel can show, losing looks but never words: buttons that are too many
+/// or too long become a list, a list that is too much becomes numbered text, long text becomes
+/// several messages. What already fits comes back as it is.
+pub fn fit(content: Content, capabilities: &Capabilities) -> Vec<Content> {
+    match content {
+        Content::Text { text } => split(&text, capabilities.text_max),
+        Content::Buttons { text, header, footer, options } => {
+            if buttons_fit(&text, &options, capabilities) {
+                return vec![Content::Buttons { text, header, footer, options }];
+            }
+            let text = join([header.as_deref(), Some(&text), footer.as_deref()]);
+            let sections = vec![ListSection { title: None, options }];
+            fit_list(text, LIST_BUTTON.to_owned(), sections, capabilities)
+        }
+        Content::List { text, button, sections } => fit_list(text, button, sections, capabilities),
+        other => vec![other],
+    }
+}
+
+fn fit_list(
+    text: String,
+    button: String,
+    sections: Vec<ListSection>,
+    capabilities: &Capabilities,
+) -> Vec<Content> {
+    if list_fits(&text, &sections, capabilities) {
+        return vec![Content::List { text, button, sections }];
+    }
+    split(&numbered(&text, &sections), capabilities.text_max)
+}
+
+fn buttons_fit(text: &str, options: &[Choice], capabilities: &Capabilities) -> bool {
+    options.len() <= capabilities.buttons_max
+        && text.chars().count() <= capabilities.interactive_text_max
+        && options.iter().all(|option| {
+            option.description.is_none()
+                && option.title.chars().count() <= capabilities.button_title_max
+                && option.id.len() <= capabilities.option_id_max
+        })
+}
+
+fn list_fits(text: &str, sections: &[ListSection], capabilities: &Capabilities) -> bool {
+    let mut rows = sections.iter().flat_map(|section| &section.options);
+    let count: usize = sections.iter().map(|section| section.options.len()).sum();
+    count <= capabilities.list_rows_max
+        && text.chars().count() <= capabilities.interactive_text_max
+        && rows.all(|row| {
+            let described = row.description.as_deref().unwrap_or_default();
+            row.title.chars().count() <= capabilities.list_title_max
+                && described.chars().count() <= capabilities.list_description_max
+                && row.id.len() <= capabilities.option_id_max
+        })
+}
+
+/// Writes options as lines `1. Title – description`, the number being what the contact answers.
+fn numbered(text: &str, sections: &[ListSection]) -> String {
+    let mut out = text.to_owned();
+    let mut number = 0;
+    for section in sections {
+        if let Some(title) = &section.title {
+            let _ = write!(out, "\n\n{title}");
+        }
+        for option in &section.options {
+            number += 1;
+            let _ = write!(out, "\n{number}. {}", option.title);
+            if let Some(description) = &option.description {
+                let _ = write!(out, " – {description}");
+            }
+        }
+    }
+    out
+}
+
+fn join<const N: usize>(parts: [Option<&str>; N]) -> String {
+    parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+}
+
+/// Splits text into messages of at most `max` characters, at line or word ends where there are any.
+fn split(text: &str, max: usize) -> Vec<Content> {
+    let max = max.max(1);
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((hard_end, _)) = rest.char_indices().nth(max) {
+        let head = rest.get(..hard_end).unwrap_or(rest);
+        let end =
+            head.rfind('\n').or_else(|| head.rfind(' ')).filter(|end| *end > 0).unwrap_or(hard_end);
+        let (part, tail) = rest.split_at(end);
+        parts.push(Content::text(part.trim_end()));
+        rest = tail.trim_start();
+    }
+    if !rest.is_empty() || parts.is_empty() {
+        parts.push(Content::text(rest));
+    }
+    parts
+}

@@ -1,0 +1,32 @@
+/// What a contact decided about hearing from us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConsentWord {
+    /// Silence, please.
+    OptOut,
+    /// Speak again.
+    OptIn,
+}
+
+const OPT_OUT: &[&str] = &["stop", "stopall", "stop all", "unsubscribe", "optout", "opt out"];
+const OPT_IN: &[&str] = &["start", "unstop", "optin", "opt in"];
+
+/// Longest text that can be such a word; longer texts are not looked at.
+const WORD_MAX: usize = 16;
+
+/// Recognises a message that is exactly an opt-out or opt-in word, whatever its case, spaces and
+/// closing punctuation. The words are those that carriers and Twilio's defaults share and that
+/// nobody types in passing; they win over every flow.
+pub fn consent_word(text: &str) -> Option<ConsentWord> {
+    let word = text.trim().trim_end_matches(['.', '!']).trim_end();
+    if word.len() > WORD_MAX {
+        return None;
+    }
+    let is = |list: &[&str]| list.iter().any(|known| known.eq_ignore_ascii_case(word));
+    if is(OPT_OUT) {
+        Some(ConsentWord::OptOut)
+    } else if is(OPT_IN) {
+        Some(ConsentWord::OptIn)
+    } else {
+        None
+    }
+}
