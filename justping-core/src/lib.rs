@@ -6,6 +6,7 @@
 //! [`Store`](port::Store) or one call through a port.
 
 pub mod engine;
+pub mod conformance;
 pub mod memory;
 pub mod model;
 pub mod policy;
