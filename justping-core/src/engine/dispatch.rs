@@ -48,24 +48,25 @@ impl JustPing {
 
     /// Carries one send to its end for now, and records it.
     pub(super) async fn dispatch(&self, claim: SendClaim) -> Result<(), EngineError> {
-        let outcome = self.attempt(&claim).await;
-        let due = matches!(
-            outcome,
-            SendOutcome::Retry { .. } | SendOutcome::Defer { .. } | SendOutcome::Unknown { .. }
-        );
-        let row = SendRecord {
+        let row = self.carry(&claim).await;
+        let waits = !matches!(row.outcome, SendOutcome::Sent { .. } | SendOutcome::Failed(_));
+        self.inner.results.submit(vec![row]).await?;
+        if waits {
+            self.inner.wake.schedule.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Carries one send to its end for now.
+    pub(super) async fn carry(&self, claim: &SendClaim) -> SendRecord {
+        SendRecord {
             business_id: claim.row.business_id,
             conversation_id: claim.row.conversation_id,
             seq: claim.row.seq,
             fence: claim.fence,
+            outcome: self.attempt(claim).await,
             now: self.inner.clock.now(),
-            outcome,
-        };
-        self.inner.results.submit(vec![row]).await?;
-        if due {
-            self.inner.wake.schedule.notify_one();
         }
-        Ok(())
     }
 
     async fn attempt(&self, claim: &SendClaim) -> SendOutcome {

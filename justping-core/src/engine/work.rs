@@ -94,9 +94,11 @@ impl JustPing {
         }
         let claims = self.claim_sends(config.sends_max).await?;
         let sends = claims.len();
-        for claim in claims {
-            self.dispatch(claim).await?;
+        let mut rows = Vec::with_capacity(sends);
+        for claim in &claims {
+            rows.push(self.carry(claim).await);
         }
+        self.inner.results.submit(rows).await?;
         Ok(Worked { timers, turns, sends, calls })
     }
 
