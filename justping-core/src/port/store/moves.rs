@@ -34,6 +34,7 @@ pub struct Accept {
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every one is new, so a box would only cost")]
 pub enum Accepted {
     /// It was recorded.
     New {

@@ -1,0 +1,104 @@
+//! A Graph API of our own, outside the server: it writes every request to a file before it answers,
+//! and that file is the oracle of what was sent.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+/// Whether the provider recognises our key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// A repeated key has no second effect.
+    Honoured,
+    /// Every request has an effect.
+    Ignored,
+}
+
+/// One send that had an effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    pub to: String,
+    pub text: String,
+    pub key: String,
+    pub wamid: String,
+}
+
+/// The mock and its memory.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    pub base: String,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    keys: Keys,
+    log: File,
+    by_key: HashMap<String, String>,
+    effects: Vec<Sent>,
+    requests: usize,
+    news: mpsc::UnboundedSender<Sent>,
+}
+
+impl Graph {
+    /// Starts it on a port of its own; every effect is also handed to `news`.
+    pub async fn start(log: &Path, keys: Keys, news: mpsc::UnboundedSender<Sent>) -> Self {
+        let inner = Inner {
+            keys,
+            log: File::create(log).unwrap(),
+            by_key: HashMap::new(),
+            effects: Vec::new(),
+            requests: 0,
+            news,
+        };
+        let inner = Arc::new(Mutex::new(inner));
+        let app = Router::new()
+            .route("/{version}/{phone}/messages", post(answer))
+            .with_state(Arc::clone(&inner));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { base, inner }
+    }
+
+    /// The effects so far, in order.
+    pub fn effects(&self) -> Vec<Sent> {
+        self.inner.lock().unwrap().effects.clone()
+    }
+
+    /// How many requests came, repeats included.
+    pub fn requests(&self) -> usize {
+        self.inner.lock().unwrap().requests
+    }
+}
+
+async fn answer(State(inner): State<Arc<Mutex<Inner>>>, Json(body): Json<Value>) -> Json<Value> {
+    let mut inner = inner.lock().unwrap();
+    inner.requests += 1;
+    writeln!(inner.log, "{body}").unwrap();
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (to, key) = (text("/to").to_owned(), text("/biz_opaque_callback_data").to_owned());
+    let said = text("/text/body").to_owned();
+    let known = inner.by_key.get(&key).cloned().filter(|_| inner.keys == Keys::Honoured);
+    let wamid = known.unwrap_or_else(|| {
+        let wamid = format!("wamid.T{:08}", inner.effects.len());
+        let sent = Sent { to: to.clone(), text: said, key: key.clone(), wamid: wamid.clone() };
+        inner.by_key.insert(key, wamid.clone());
+        inner.effects.push(sent.clone());
+        let _ = inner.news.send(sent);
+        wamid
+    });
+    Json(json!({
+        "messaging_product": "whatsapp",
+        "contacts": [{"input": to, "wa_id": to}],
+        "messages": [{"id": wamid}],
+    }))
+}

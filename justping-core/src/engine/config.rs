@@ -1,0 +1,44 @@
+use std::time::Duration;
+
+/// The engine's limits and patience. The defaults suit a server; tests shorten them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EngineConfig {
+    /// How long a turn may hold a conversation before another worker may take it.
+    pub turn_lease: Duration,
+    /// How long a send may take before its outcome counts as unknown.
+    pub send_lease: Duration,
+    /// How long a call may take before another worker may do it again.
+    pub call_lease: Duration,
+    /// How long a send of unknown outcome waits for a status before the channel's policy decides.
+    pub unknown_wait: Duration,
+    /// How often workers look for work that nobody told them about.
+    pub poll: Duration,
+    /// Conversations of one claim.
+    pub turns_per_claim: u32,
+    /// Sends under way at once.
+    pub sends_max: u32,
+    /// Calls under way at once.
+    pub calls_max: u32,
+    /// Timers fired in one move.
+    pub timers_per_move: u32,
+    /// How long the loops may finish what they began when they are told to stop.
+    pub drain: Duration,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            turn_lease: Duration::from_secs(30),
+            send_lease: Duration::from_secs(60),
+            call_lease: Duration::from_secs(120),
+            unknown_wait: Duration::from_secs(120),
+            poll: Duration::from_secs(1),
+            turns_per_claim: 64,
+            sends_max: 128,
+            calls_max: 32,
+            timers_per_move: 500,
+            drain: Duration::from_secs(20),
+        }
+    }
+}

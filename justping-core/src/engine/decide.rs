@@ -1,0 +1,353 @@
+//! One conversation's mail becomes everything a turn changes. Pure: no store, no clock, no I/O.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Map;
+
+use super::program::Compiled;
+use crate::model::{
+    Agent, Author, Call, CallId, ChannelKind, Contact, ContactPatch, Content, ConversationChange,
+    ConversationStatus, Direction, Event, EventBody, FlowVersionId, MailboxEvent, MessageId, Owner,
+    Session, SessionId, SessionStatus, Timer, TimerId, Timestamp, TraceStep,
+};
+use crate::policy::{self, ConsentWord};
+use crate::port::store::{TurnClaim, TurnCommit, TurnMessage};
+use crate::port::{
+    AgentView, Capabilities, ContactView, Effect, IdSource, Outcome, StepEvent, StepInput,
+};
+
+/// What a decision may use besides the claim.
+#[derive(Debug)]
+pub(crate) struct Env<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) ids: &'a IdSource,
+    pub(crate) capabilities: &'a Capabilities,
+    /// Every program the claim can need: those of `versions` and of the waiting session.
+    pub(crate) programs: &'a HashMap<FlowVersionId, Compiled>,
+}
+
+/// Decides a turn.
+pub(crate) fn decide(claim: &TurnClaim, env: &Env<'_>) -> TurnCommit {
+    let mut turn = Turn::new(claim, env);
+    for entry in &claim.entries {
+        turn.commit.consumed.push(entry.seq);
+        turn.handle(&entry.event);
+    }
+    turn.commit
+}
+
+/// A turn under way.
+struct Turn<'a> {
+    claim: &'a TurnClaim,
+    env: &'a Env<'a>,
+    commit: TurnCommit,
+    owner: Owner,
+    session: Option<Session>,
+    contact: Contact,
+    contact_view: Arc<ContactView>,
+    agent_view: Arc<AgentView>,
+}
+
+impl<'a> Turn<'a> {
+    fn new(claim: &'a TurnClaim, env: &'a Env<'a>) -> Self {
+        let conversation = &claim.conversation;
+        let kind = &env.capabilities.kind;
+        Self {
+            claim,
+            env,
+            commit: TurnCommit {
+                business_id: conversation.business_id,
+                conversation_id: conversation.id,
+                fence: claim.fence,
+                revision: conversation.revision,
+                now: env.now,
+                consumed: Vec::with_capacity(claim.entries.len()),
+                sessions: Vec::new(),
+                trace: Vec::new(),
+                messages: Vec::new(),
+                clear_timers: false,
+                timers: Vec::new(),
+                cancel_calls: false,
+                calls: Vec::new(),
+                contact: ContactPatch::default(),
+                changes: Vec::new(),
+                events: Vec::new(),
+            },
+            owner: match conversation.status {
+                ConversationStatus::Closed => Owner::Queue,
+                _ => conversation.owner,
+            },
+            session: claim.session.clone(),
+            contact_view: Arc::new(contact_view(&claim.contact, kind)),
+            contact: claim.contact.clone(),
+            agent_view: Arc::new(agent_view(claim.agent.as_ref())),
+        }
+    }
+
+    fn handle(&mut self, event: &MailboxEvent) {
+        // Once people own it, bots hear nothing: what waited for them is dropped.
+        if self.owner != Owner::Bot {
+            return;
+        }
+        match event {
+            MailboxEvent::Message { content, .. } => self.message(content),
+            MailboxEvent::Timer { session_id, token, .. } => {
+                self.resume(*session_id, StepEvent::Timer { token: token.clone() });
+            }
+            MailboxEvent::CallDone { session_id, token, result, .. } => {
+                let (token, result) = (token.clone(), result.clone());
+                self.resume(*session_id, StepEvent::CallDone { token, result });
+            }
+        }
+    }
+
+    fn message(&mut self, content: &Content) {
+        match policy::consent_word(content.plain()) {
+            Some(ConsentWord::OptOut) => return self.opt_out(),
+            Some(ConsentWord::OptIn) => self.opt_in(),
+            None => {}
+        }
+        let event = StepEvent::Message { content: content.clone() };
+        match self.session.take() {
+            Some(session) => self.step(session, event),
+            None => self.start(event),
+        }
+    }
+
+    fn opt_out(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.end(session, SessionStatus::Cancelled, None);
+        }
+        let opt_out = [self.env.capabilities.kind.clone()].into();
+        self.patch(ContactPatch { opt_out, ..ContactPatch::default() });
+        self.note("The contact opted out.".to_owned(), Author::System);
+    }
+
+    fn opt_in(&mut self) {
+        if self.contact.opted_out.contains(&self.env.capabilities.kind) {
+            let opt_in = [self.env.capabilities.kind.clone()].into();
+            self.patch(ContactPatch { opt_in, ..ContactPatch::default() });
+        }
+    }
+
+    /// Starts the first flow whose trigger matches; without one, people take over.
+    fn start(&mut self, event: StepEvent) {
+        let starts = |version: &&FlowVersionId| match self.env.programs.get(*version) {
+            Some(Ok(program)) => program.starts_on(&event),
+            _ => false,
+        };
+        let Some(version) = self.claim.versions.iter().find(starts) else {
+            return self.hand_off(None, Author::System);
+        };
+        let Some(agent) = &self.claim.agent else {
+            return self.hand_off(None, Author::System);
+        };
+        let session = Session {
+            id: SessionId::from_uuid(self.env.ids.uuid()),
+            business_id: self.commit.business_id,
+            conversation_id: self.commit.conversation_id,
+            agent_id: agent.id,
+            flow_version_id: *version,
+            status: SessionStatus::Waiting,
+            steps: 0,
+            state: String::new(),
+            failure: None,
+            created_at: self.env.now,
+            updated_at: self.env.now,
+        };
+        self.step(session, event);
+    }
+
+    /// Feeds an event that is meant for one session; any other has moved on without it.
+    fn resume(&mut self, id: SessionId, event: StepEvent) {
+        if let Some(session) = self.session.take_if(|session| session.id == id) {
+            self.step(session, event);
+        }
+    }
+
+    fn step(&mut self, mut session: Session, event: StepEvent) {
+        let program = match self.env.programs.get(&session.flow_version_id) {
+            Some(Ok(program)) => program,
+            Some(Err(reason)) => return self.fail(session, reason.clone()),
+            None => return self.fail(session, "the flow version was not loaded".to_owned()),
+        };
+        session.steps += 1;
+        let input = StepInput {
+            event,
+            now: self.env.now,
+            seed: seed(session.id, session.steps),
+            contact: Arc::clone(&self.contact_view),
+            agent: Arc::clone(&self.agent_view),
+        };
+        let state = (session.steps > 1).then_some(session.state.as_str());
+        let outcome = program.step(state, &input);
+        self.commit.trace.push((session.id, trace(session.steps, &input, &outcome)));
+        session.state = outcome.state;
+        session.updated_at = self.env.now;
+        for effect in outcome.effects {
+            self.effect(&session, effect);
+        }
+        match outcome.status {
+            SessionStatus::Waiting if self.owner == Owner::Bot => {
+                self.session = Some(session.clone())
+            }
+            SessionStatus::Waiting => return self.end(session, SessionStatus::Cancelled, None),
+            SessionStatus::Failed => {
+                let reason = outcome.failure.unwrap_or_else(|| "the flow failed".to_owned());
+                return self.fail(session, reason);
+            }
+            ended => return self.end(session, ended, None),
+        }
+        self.save(session);
+    }
+
+    /// A flow that failed leaves the contact to people.
+    fn fail(&mut self, session: Session, reason: String) {
+        tracing::warn!(session = %session.id, reason, "a session failed");
+        self.end(session, SessionStatus::Failed, Some(reason));
+        if self.owner == Owner::Bot {
+            self.hand_off(None, Author::System);
+        }
+    }
+
+    fn end(&mut self, mut session: Session, status: SessionStatus, failure: Option<String>) {
+        session.status = status;
+        session.failure = failure;
+        session.updated_at = self.env.now;
+        self.clear_timers();
+        self.cancel_calls();
+        self.tell(EventBody::SessionStatus { session_id: session.id, status });
+        self.save(session);
+    }
+
+    /// Keeps only the newest form of each session, in the order in which they started.
+    fn save(&mut self, session: Session) {
+        match self.commit.sessions.iter_mut().find(|known| known.id == session.id) {
+            Some(known) => *known = session,
+            None => self.commit.sessions.push(session),
+        }
+    }
+
+    fn effect(&mut self, session: &Session, effect: Effect) {
+        match effect {
+            Effect::Send { content } => self.send(content, &Author::Bot(session.id)),
+            Effect::SetTimer { token, due_at } => {
+                self.clear_timers();
+                self.commit.timers.push(Timer {
+                    id: TimerId::from_uuid(self.env.ids.uuid()),
+                    business_id: session.business_id,
+                    conversation_id: session.conversation_id,
+                    session_id: session.id,
+                    due_at,
+                    token,
+                });
+            }
+            Effect::ClearTimers => self.clear_timers(),
+            Effect::Call { request } => self.commit.calls.push(Call {
+                id: CallId::from_uuid(self.env.ids.uuid()),
+                business_id: session.business_id,
+                conversation_id: session.conversation_id,
+                session_id: session.id,
+                flow_version_id: session.flow_version_id,
+                request,
+                attempts: 0,
+                created_at: self.env.now,
+            }),
+            Effect::CancelCalls => self.cancel_calls(),
+            Effect::UpdateContact { patch } => self.patch(patch),
+            Effect::HandOff { note } => self.hand_off(note, Author::Bot(session.id)),
+            Effect::CloseConversation => {
+                self.owner = Owner::Queue;
+                self.commit.changes.push(ConversationChange::Close);
+            }
+            Effect::Emit { name, data } => self.tell(EventBody::Custom { name, data }),
+        }
+    }
+
+    fn send(&mut self, content: Content, author: &Author) {
+        for content in policy::fit(content, self.env.capabilities) {
+            self.write(Direction::Outbound, author.clone(), content);
+        }
+    }
+
+    fn note(&mut self, text: String, author: Author) {
+        self.write(Direction::Note, author, Content::System { text });
+    }
+
+    fn write(&mut self, direction: Direction, author: Author, content: Content) {
+        let id = MessageId::from_uuid(self.env.ids.uuid());
+        let due_at = self.env.now;
+        self.commit.messages.push(TurnMessage { id, direction, author, content, due_at });
+    }
+
+    fn hand_off(&mut self, note: Option<String>, author: Author) {
+        self.owner = Owner::Queue;
+        self.commit.changes.push(ConversationChange::Assign { owner: Owner::Queue });
+        if let Some(note) = note {
+            self.note(note, author);
+        }
+    }
+
+    fn patch(&mut self, patch: ContactPatch) {
+        self.contact.apply(&patch, self.env.now);
+        self.contact_view = Arc::new(contact_view(&self.contact, &self.env.capabilities.kind));
+        self.commit.contact.merge(patch);
+    }
+
+    fn clear_timers(&mut self) {
+        self.commit.clear_timers = true;
+        self.commit.timers.clear();
+    }
+
+    fn cancel_calls(&mut self) {
+        self.commit.cancel_calls = true;
+        self.commit.calls.clear();
+    }
+
+    fn tell(&mut self, body: EventBody) {
+        self.commit.events.push(Event {
+            business_id: self.commit.business_id,
+            conversation_id: Some(self.commit.conversation_id),
+            at: self.env.now,
+            body,
+        });
+    }
+}
+
+/// The step's randomness: the same for the same step of the same session, for ever.
+fn seed(session: SessionId, number: u32) -> u64 {
+    let (high, low) = session.uuid().as_u64_pair();
+    policy::mix(high ^ policy::mix(low ^ u64::from(number)))
+}
+
+fn trace(number: u32, input: &StepInput, outcome: &Outcome) -> TraceStep {
+    // These types hold nothing that JSON cannot: the empty text would only show in a replay.
+    let json = |result: serde_json::Result<String>| result.unwrap_or_default();
+    TraceStep {
+        number,
+        input: json(serde_json::to_string(input)),
+        effects: json(serde_json::to_string(&outcome.effects)),
+        state: outcome.state.clone(),
+    }
+}
+
+fn contact_view(contact: &Contact, kind: &ChannelKind) -> ContactView {
+    ContactView {
+        id: contact.id,
+        name: contact.name.clone(),
+        address: contact.address(kind).map(str::to_owned),
+        fields: contact.fields.iter().map(|(k, v)| (k.clone(), v.clone())).collect::<Map<_, _>>(),
+        tags: contact.tags.iter().cloned().collect(),
+        locale: contact.locale.clone(),
+        time_zone: contact.time_zone.clone(),
+    }
+}
+
+fn agent_view(agent: Option<&Agent>) -> AgentView {
+    agent.map_or_else(AgentView::default, |agent| AgentView {
+        name: agent.name.clone(),
+        instructions: agent.instructions.clone(),
+        model: agent.model.clone(),
+    })
+}

@@ -1,0 +1,196 @@
+use std::time::Duration;
+
+use super::registry::OpenChannel;
+use super::{EngineError, JustPing};
+use crate::model::{
+    ChannelKind, Contact, ContactPatch, Event, EventBody, Failure, FailureKind, Identity, Origin,
+    OutboxState, Timestamp, UnknownPolicy,
+};
+use crate::policy::{self, ATTEMPTS_MAX, Decision, SendFacts, retry_delay};
+use crate::port::store::{SendClaim, SendOutcome, SendRecord};
+use crate::port::{EventBus, Grant, Outbound, SendError, Store, StoreError};
+
+/// Records results and tells the listeners which messages moved.
+pub(super) async fn record(
+    store: &dyn Store,
+    bus: &dyn EventBus,
+    rows: Vec<SendRecord>,
+) -> Result<Vec<()>, StoreError> {
+    let count = rows.len();
+    let at = rows.first().map_or(Timestamp::UNIX_EPOCH, |row| row.now);
+    let changed = store.record_sends(rows).await?;
+    let events: Vec<Event> = changed
+        .iter()
+        .map(|message| Event {
+            business_id: message.business_id,
+            conversation_id: Some(message.conversation_id),
+            at,
+            body: EventBody::MessageStatus {
+                message_id: message.id,
+                seq: message.seq,
+                status: message.status,
+            },
+        })
+        .collect();
+    if !events.is_empty() {
+        bus.publish(events).await;
+    }
+    Ok(vec![(); count])
+}
+
+impl JustPing {
+    /// Leases sends that are due, at most `limit`.
+    pub(super) async fn claim_sends(&self, limit: u32) -> Result<Vec<SendClaim>, EngineError> {
+        let options = self.claim(self.inner.config.send_lease, limit);
+        let unknown_until = self.later(self.inner.config.unknown_wait);
+        Ok(self.inner.store.claim_outbox(&options, unknown_until).await?)
+    }
+
+    /// Carries one send to its end for now, and records it.
+    pub(super) async fn dispatch(&self, claim: SendClaim) -> Result<(), EngineError> {
+        let row = self.carry(&claim).await;
+        let waits = !matches!(row.outcome, SendOutcome::Sent { .. } | SendOutcome::Failed(_));
+        self.inner.results.submit(vec![row]).await?;
+        if waits {
+            self.inner.wake.schedule.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Carries one send to its end for now.
+    pub(super) async fn carry(&self, claim: &SendClaim) -> SendRecord {
+        SendRecord {
+            business_id: claim.row.business_id,
+            conversation_id: claim.row.conversation_id,
+            seq: claim.row.seq,
+            fence: claim.fence,
+            outcome: self.attempt(claim).await,
+            now: self.inner.clock.now(),
+        }
+    }
+
+    async fn attempt(&self, claim: &SendClaim) -> SendOutcome {
+        let row = &claim.row;
+        if row.origin == Origin::Bot && row.generation != claim.conversation.generation {
+            return failed(FailureKind::Superseded, "somebody else took the conversation");
+        }
+        let open = match self.inner.registry.channel(row.business_id, row.channel_id).await {
+            Ok(open) if open.config.enabled => open,
+            Ok(_) => return failed(FailureKind::ChannelUnavailable, "the channel is disabled"),
+            Err(EngineError::Store(StoreError::Unavailable(_))) => {
+                return SendOutcome::Defer { due_at: self.later(self.inner.config.poll) };
+            }
+            Err(error) => return failed(FailureKind::ChannelUnavailable, &error.to_string()),
+        };
+        if row.state == OutboxState::Unknown
+            && open.config.unknown_policy == UnknownPolicy::AtMostOnce
+        {
+            return failed(FailureKind::UnknownOutcome, "no status told whether it left");
+        }
+        match self.may_leave(claim, &open).await {
+            Ok(()) => self.hand_over(claim, &open).await,
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Asks the policy, the pause and the limiter, in this order.
+    async fn may_leave(&self, claim: &SendClaim, open: &OpenChannel) -> Result<(), SendOutcome> {
+        let now = self.inner.clock.now();
+        let decision = policy::can_send(&SendFacts {
+            now,
+            contact: &claim.contact,
+            conversation: &claim.conversation,
+            content: &claim.message.content,
+            capabilities: open.adapter.capabilities(),
+        });
+        match decision {
+            Decision::Allow => {}
+            Decision::NeedsTemplate => {
+                return Err(failed(FailureKind::WindowClosed, "the service window is closed"));
+            }
+            Decision::DeferUntil(due_at) => return Err(SendOutcome::Defer { due_at }),
+            Decision::Deny(kind) => return Err(failed(kind, "the policy forbids it")),
+        }
+        if let Some(due_at) = self.inner.registry.paused_until(open.config.id, now) {
+            return Err(SendOutcome::Defer { due_at });
+        }
+        let key = open.config.id.to_string();
+        match self.inner.limiter.take(&key, open.adapter.capabilities().rate).await {
+            Grant::Allowed => Ok(()),
+            Grant::Wait(wait) => Err(SendOutcome::Defer { due_at: self.later(wait) }),
+        }
+    }
+
+    async fn hand_over(&self, claim: &SendClaim, open: &OpenChannel) -> SendOutcome {
+        let row = &claim.row;
+        let kind = &open.adapter.capabilities().kind;
+        let outbound = Outbound {
+            to: addresses(&claim.contact, kind),
+            content: claim.message.content.clone(),
+            reply_to: claim.message.reply_to.clone(),
+            idempotency_key: row.idempotency_key(),
+        };
+        match open.adapter.send(&outbound).await {
+            Ok(receipt) => SendOutcome::Sent { provider_ref: receipt.provider_ref },
+            Err(error) => self.after_error(claim, open, error).await,
+        }
+    }
+
+    async fn after_error(
+        &self,
+        claim: &SendClaim,
+        open: &OpenChannel,
+        error: SendError,
+    ) -> SendOutcome {
+        let row = &claim.row;
+        tracing::info!(message = %row.message_id, channel = %row.channel_id, %error, "a send failed");
+        if let Some(failure) = error.final_failure() {
+            if failure.kind == FailureKind::OptedOut {
+                self.silence(claim, open).await;
+            }
+            return SendOutcome::Failed(failure);
+        }
+        let tries = row.attempts + 1;
+        let salt = row.seq ^ row.message_id.uuid().as_u64_pair().1;
+        match error {
+            SendError::Unknown { .. } => {
+                SendOutcome::Unknown { due_at: self.later(self.inner.config.unknown_wait) }
+            }
+            // The provider asks the sender to slow down: the message itself is not to blame.
+            SendError::RateLimited { after } => {
+                let due_at = self.later(retry_delay(1, after, salt));
+                self.inner.registry.pause(open.config.id, due_at);
+                SendOutcome::Defer { due_at }
+            }
+            _ if tries >= ATTEMPTS_MAX => failed(FailureKind::Exhausted, &error.to_string()),
+            SendError::Retry { after, .. } => {
+                SendOutcome::Retry { due_at: self.later(retry_delay(tries, after, salt)) }
+            }
+            _ => failed(FailureKind::Rejected, &error.to_string()),
+        }
+    }
+
+    /// Remembers what the provider knows: this contact wants silence.
+    async fn silence(&self, claim: &SendClaim, open: &OpenChannel) {
+        let opt_out = [open.adapter.capabilities().kind.clone()].into();
+        let patch = ContactPatch { opt_out, ..ContactPatch::default() };
+        let (business, contact) = (claim.row.business_id, claim.row.contact_id);
+        let now = self.inner.clock.now();
+        if let Err(error) = self.inner.store.patch_contact(business, contact, &patch, now).await {
+            tracing::warn!(%contact, %error, "an opt-out could not be stored");
+        }
+    }
+
+    pub(super) fn later(&self, wait: Duration) -> Timestamp {
+        let now = self.inner.clock.now();
+        now.checked_add(wait).unwrap_or(Timestamp::MAX)
+    }
+}
+
+fn addresses(contact: &Contact, kind: &ChannelKind) -> Vec<Identity> {
+    contact.identities.iter().filter(|identity| identity.kind == *kind).cloned().collect()
+}
+
+fn failed(kind: FailureKind, detail: &str) -> SendOutcome {
+    SendOutcome::Failed(Failure { kind, code: None, detail: detail.to_owned() })
+}

@@ -1,0 +1,56 @@
+use crate::model::FailureKind;
+use crate::port::{ChannelConfigError, Finding, ReceiveError, SendError, StoreError};
+
+/// Why the engine did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// The store says no, or is not there.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The channel's provider is not part of this program.
+    #[error("no provider is called {0}")]
+    UnknownProvider(String),
+    /// The channel cannot be opened with its settings and secrets.
+    #[error("the channel is misconfigured: {0}")]
+    Channel(#[from] ChannelConfigError),
+    /// The channel is switched off.
+    #[error("the channel is disabled")]
+    Disabled,
+    /// The policy forbids the message.
+    #[error("the message may not be sent: {0:?}")]
+    Denied(FailureKind),
+    /// The provider did not accept the request.
+    #[error("the provider refused: {0}")]
+    Provider(#[from] SendError),
+    /// Too much work is waiting: come back a little later. Nothing was stored.
+    #[error("overloaded")]
+    Overloaded,
+}
+
+/// Why a webhook was refused. Nothing of it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WebhookError {
+    /// The channel refuses the request.
+    #[error(transparent)]
+    Refused(#[from] ReceiveError),
+    /// The engine cannot take it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl From<StoreError> for WebhookError {
+    fn from(error: StoreError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+/// Why a flow was not published.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The document has errors.
+    #[error("the flow has {} problem(s)", .0.len())]
+    Invalid(Vec<Finding>),
+    /// The store says no, or is not there.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,127 @@
+//! The engine: turns what channels hear into stored facts, facts into decisions, decisions into
+//! sends. It names no provider and no database; everything it does is a move of the store or a
+//! call through a port.
+//!
+//! | room | job |
+//! |---|---|
+//! | [`batch`] | group commit: many callers, one transaction |
+//! | [`inbox`] | webhooks and inbound news → accepted facts |
+//! | [`decide`] | one conversation's mail → everything a turn changes; pure |
+//! | [`turn`] | leases conversations, decides, commits |
+//! | [`dispatch`] | leases sends, applies the policy, calls the channel |
+//! | [`call`] | performs the work that nodes asked for |
+//! | [`work`] | the loops, the scheduler, shutdown |
+
+mod batch;
+mod builder;
+mod call;
+mod config;
+mod decide;
+mod dispatch;
+mod error;
+mod inbox;
+mod operate;
+mod program;
+mod registry;
+mod turn;
+mod work;
+
+use std::sync::Arc;
+
+pub use builder::{BuildError, Builder};
+pub use config::EngineConfig;
+pub use error::{EngineError, PublishError, WebhookError};
+pub use inbox::WebhookReply;
+pub use operate::SendMessage;
+pub use work::Worked;
+
+use tokio::sync::Notify;
+
+use crate::model::WorkerId;
+use crate::port::store::{Accept, Accepted, SendRecord, StatusOutcome, StatusRecord};
+use crate::port::{Clock, Entropy, EventBus, FlowRuntime, IdSource, RateLimiter, Store};
+
+use batch::Batcher;
+use program::Programs;
+use registry::Registry;
+
+/// The assembled platform. Cheap to clone; all clones are one.
+///
+/// It works when somebody works it: [`run`](Self::run) in a server, [`settle`](Self::settle) in a
+/// test.
+#[derive(Debug, Clone)]
+pub struct JustPing {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    worker: WorkerId,
+    store: Arc<dyn Store>,
+    bus: Arc<dyn EventBus>,
+    limiter: Arc<dyn RateLimiter>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    ids: IdSource,
+    flows: Arc<dyn FlowRuntime>,
+    registry: Registry,
+    programs: Programs,
+    accepts: Batcher<Accept, Accepted>,
+    statuses: Batcher<StatusRecord, StatusOutcome>,
+    results: Batcher<SendRecord, ()>,
+    config: EngineConfig,
+    wake: Wake,
+}
+
+/// Tells the loops that there is something to do.
+#[derive(Debug, Default)]
+struct Wake {
+    turns: Notify,
+    sends: Notify,
+    calls: Notify,
+    schedule: Notify,
+}
+
+impl JustPing {
+    /// Starts an assembly.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Where everything is remembered.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
+    /// How events spread.
+    #[must_use]
+    pub fn bus(&self) -> &Arc<dyn EventBus> {
+        &self.inner.bus
+    }
+
+    /// Who tells the time.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// Where randomness comes from.
+    #[must_use]
+    pub fn entropy(&self) -> &Arc<dyn Entropy> {
+        &self.inner.entropy
+    }
+
+    /// Makes ids.
+    #[must_use]
+    pub fn ids(&self) -> &IdSource {
+        &self.inner.ids
+    }
+
+    /// What runs flows.
+    #[must_use]
+    pub fn flows(&self) -> &Arc<dyn FlowRuntime> {
+        &self.inner.flows
+    }
+}

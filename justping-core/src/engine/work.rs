@@ -1,0 +1,244 @@
+//! The loops, the scheduler and shutdown.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use super::{EngineError, JustPing};
+use crate::model::Timestamp;
+
+/// The scheduler's shortest rest, so that work which others are about to take does not spin it.
+const REST: Duration = Duration::from_millis(10);
+/// Rounds after which [`JustPing::settle`] gives up: something makes work for ever.
+const ROUNDS_MAX: usize = 100_000;
+
+/// What [`JustPing::settle`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Worked {
+    /// Timers that fired.
+    pub timers: u64,
+    /// Turns that were committed.
+    pub turns: usize,
+    /// Sends that were tried.
+    pub sends: usize,
+    /// Calls that were performed.
+    pub calls: usize,
+}
+
+impl Worked {
+    fn total(&self) -> u64 {
+        self.timers + (self.turns + self.sends + self.calls) as u64
+    }
+
+    fn add(&mut self, more: Self) {
+        self.timers += more.timers;
+        self.turns += more.turns;
+        self.sends += more.sends;
+        self.calls += more.calls;
+    }
+}
+
+impl JustPing {
+    /// Works until `shutdown` is ready, then finishes what is under way and returns. Several
+    /// processes may run over one store.
+    pub async fn run(&self, shutdown: impl Future<Output = ()> + Send) {
+        let (stop, stopped) = watch::channel(());
+        let mut loops = JoinSet::new();
+        let engine = || self.clone();
+        let (turns, sends, calls, schedule) = (engine(), engine(), engine(), engine());
+        let signal = || stopped.clone();
+        let (s1, s2, s3, s4) = (signal(), signal(), signal(), signal());
+        drop(stopped);
+        loops.spawn(async move { turns.turn_loop(s1).await });
+        loops.spawn(async move { sends.send_loop(s2).await });
+        loops.spawn(async move { calls.call_loop(s3).await });
+        loops.spawn(async move { schedule.schedule_loop(s4).await });
+        shutdown.await;
+        drop(stop);
+        let drain = self.inner.config.drain;
+        let finished = async { while loops.join_next().await.is_some() {} };
+        if tokio::time::timeout(drain, finished).await.is_err() {
+            tracing::warn!("work was left under way; its leases will run out");
+        }
+    }
+
+    /// Does everything that is due, in a fixed order, until nothing is. Together with a manual
+    /// clock this is the whole engine without a single real wait.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the store is unavailable, or [`EngineError::Overloaded`] when the work
+    /// never ends.
+    pub async fn settle(&self) -> Result<Worked, EngineError> {
+        let mut sum = Worked::default();
+        for _ in 0..ROUNDS_MAX {
+            let round = self.round().await?;
+            if round.total() == 0 {
+                return Ok(sum);
+            }
+            sum.add(round);
+        }
+        Err(EngineError::Overloaded)
+    }
+
+    async fn round(&self) -> Result<Worked, EngineError> {
+        let config = &self.inner.config;
+        let now = self.inner.clock.now();
+        let timers = self.inner.store.fire_due(now, config.timers_per_move).await?;
+        let turns = self.turn_batch().await?;
+        let claims = self.claim_calls(config.calls_max).await?;
+        let calls = claims.len();
+        for claim in claims {
+            self.perform(claim).await?;
+        }
+        let claims = self.claim_sends(config.sends_max).await?;
+        let sends = claims.len();
+        let mut rows = Vec::with_capacity(sends);
+        for claim in &claims {
+            rows.push(self.carry(claim).await);
+        }
+        self.inner.results.submit(rows).await?;
+        Ok(Worked { timers, turns, sends, calls })
+    }
+
+    async fn turn_loop(&self, mut stopped: watch::Receiver<()>) {
+        loop {
+            match self.turn_batch().await {
+                Ok(0) => {}
+                Ok(_) if !is_stopped(&stopped) => continue,
+                Ok(_) => return,
+                Err(error) => tracing::warn!(%error, "turns wait"),
+            }
+            if self.rest(&self.inner.wake.turns, &mut stopped).await {
+                return;
+            }
+        }
+    }
+
+    async fn send_loop(&self, mut stopped: watch::Receiver<()>) {
+        let most = self.inner.config.sends_max as usize;
+        let mut under_way = JoinSet::new();
+        while !is_stopped(&stopped) {
+            let free = most.saturating_sub(under_way.len());
+            let claims = match self.claim_sends(u32::try_from(free).unwrap_or(0)).await {
+                Ok(claims) => claims,
+                Err(error) => {
+                    tracing::warn!(%error, "sends wait");
+                    Vec::new()
+                }
+            };
+            for claim in claims {
+                let engine = self.clone();
+                under_way.spawn(async move { engine.dispatch(claim).await });
+            }
+            self.next_news(&mut under_way, &self.inner.wake.sends, &mut stopped, most).await;
+        }
+        while under_way.join_next().await.is_some() {}
+    }
+
+    async fn call_loop(&self, mut stopped: watch::Receiver<()>) {
+        let most = self.inner.config.calls_max as usize;
+        let mut under_way = JoinSet::new();
+        while !is_stopped(&stopped) {
+            let free = most.saturating_sub(under_way.len());
+            let claims = match self.claim_calls(u32::try_from(free).unwrap_or(0)).await {
+                Ok(claims) => claims,
+                Err(error) => {
+                    tracing::warn!(%error, "calls wait");
+                    Vec::new()
+                }
+            };
+            for claim in claims {
+                let engine = self.clone();
+                under_way.spawn(async move { engine.perform(claim).await });
+            }
+            self.next_news(&mut under_way, &self.inner.wake.calls, &mut stopped, most).await;
+        }
+        while under_way.join_next().await.is_some() {}
+    }
+
+    /// Waits until a job ends (and room or a successor may have appeared), there is new work, a
+    /// poll is due, or it is time to stop. Collects every job that has ended.
+    async fn next_news(
+        &self,
+        under_way: &mut JoinSet<Result<(), EngineError>>,
+        wake: &Notify,
+        stopped: &mut watch::Receiver<()>,
+        most: usize,
+    ) {
+        let full = under_way.len() >= most;
+        let poll = self.later(self.inner.config.poll);
+        tokio::select! {
+            Some(ended) = under_way.join_next() => log_end(ended),
+            () = wake.notified(), if !full => {}
+            () = self.inner.clock.sleep_until(poll) => {}
+            _ = stopped.changed() => {}
+        }
+        while let Some(ended) = under_way.try_join_next() {
+            log_end(ended);
+        }
+    }
+
+    /// Fires timers and wakes the other loops whenever something becomes due.
+    async fn schedule_loop(&self, mut stopped: watch::Receiver<()>) {
+        while !is_stopped(&stopped) {
+            let until = match self.schedule().await {
+                Ok(until) => until,
+                Err(error) => {
+                    tracing::warn!(%error, "timers wait");
+                    self.later(self.inner.config.poll)
+                }
+            };
+            tokio::select! {
+                () = self.inner.wake.schedule.notified() => {}
+                () = self.inner.clock.sleep_until(until) => {}
+                _ = stopped.changed() => {}
+            }
+        }
+    }
+
+    /// Fires what is due and returns when to look again.
+    async fn schedule(&self) -> Result<Timestamp, EngineError> {
+        let inner = &self.inner;
+        let now = inner.clock.now();
+        let fired = inner.store.fire_due(now, inner.config.timers_per_move).await?;
+        if fired > 0 {
+            inner.wake.turns.notify_one();
+        }
+        let poll = self.later(inner.config.poll);
+        let Some(due) = inner.store.next_due().await? else { return Ok(poll) };
+        if due <= now {
+            for wake in [&inner.wake.turns, &inner.wake.sends, &inner.wake.calls] {
+                wake.notify_one();
+            }
+        }
+        Ok(due.clamp(self.later(REST).min(poll), poll))
+    }
+
+    /// Waits for work or a poll; `true` when it is time to stop.
+    async fn rest(&self, wake: &Notify, stopped: &mut watch::Receiver<()>) -> bool {
+        let poll = self.later(self.inner.config.poll);
+        tokio::select! {
+            () = wake.notified() => {}
+            () = self.inner.clock.sleep_until(poll) => {}
+            _ = stopped.changed() => {}
+        }
+        is_stopped(stopped)
+    }
+}
+
+/// The signal is the sender's end: `run` drops it.
+fn is_stopped(stopped: &watch::Receiver<()>) -> bool {
+    stopped.has_changed().is_err()
+}
+
+fn log_end(ended: Result<Result<(), EngineError>, tokio::task::JoinError>) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "a result could not be stored; its lease will run out")
+        }
+        Err(join) => tracing::error!(%join, "a job died"),
+    }
+}

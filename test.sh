@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Runs every check and every test. Installs what they need and the machine lacks (Debian packages).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
+
+packages=()
+command -v chromium >/dev/null || packages+=(chromium)
+command -v chromedriver >/dev/null || packages+=(chromium-driver)
+if ((${#packages[@]})); then
+  step "installing ${packages[*]}"
+  as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+  $as_root apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi
+
+export RUSTDOCFLAGS="-Dwarnings" CARGO_INCREMENTAL=0
+
+step "format"
+cargo fmt --all --check
+step "tests"
+cargo test --workspace --all-features
+step "page"
+node --test examples/server/assets/*.test.mjs
+step "lints"
+cargo clippy --workspace --all-targets --all-features -- -D warnings
+step "docs"
+cargo doc --workspace --all-features --no-deps --quiet
+step "done"
