@@ -15,7 +15,7 @@ mod schema;
 mod session;
 mod view;
 
-pub use openapi::{PREFIX, document};
+pub use openapi::{API_KEY, PREFIX, complete, document};
 
 use utoipa_axum::router::OpenApiRouter;
 
