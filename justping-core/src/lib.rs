@@ -5,6 +5,8 @@
 //! (definition, state, event, now, seed), and everything it does is one atomic move of the
 //! [`Store`](port::Store) or one call through a port.
 
+pub mod memory;
 pub mod model;
 pub mod policy;
 pub mod port;
+pub mod system;

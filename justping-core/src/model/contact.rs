@@ -143,6 +143,34 @@ impl Contact {
         self.identities.iter().find(|i| i.kind == *kind).map(|i| i.id.as_str())
     }
 
+    /// Takes in what a channel says about the contact: identities that are new to it, and a name
+    /// when it has none. `false` when nothing is new.
+    ///
+    /// Every store uses this, after leaving out the identities of other contacts.
+    pub fn learn(
+        &mut self,
+        identities: impl IntoIterator<Item = Identity>,
+        name: Option<&str>,
+        now: Timestamp,
+    ) -> bool {
+        let known = self.identities.len();
+        for identity in identities {
+            if !self.identities.contains(&identity) {
+                self.identities.push(identity);
+            }
+        }
+        let named = self.name.is_none() && name.is_some();
+        if named {
+            self.name = name.map(str::to_owned);
+        }
+        if self.identities.len() == known && !named {
+            return false;
+        }
+        self.revision += 1;
+        self.updated_at = now;
+        true
+    }
+
     /// Applies a patch; every store uses this, so that all agree.
     pub fn apply(&mut self, patch: &ContactPatch, now: Timestamp) {
         if let Some(name) = &patch.name {

@@ -110,6 +110,35 @@ pub enum ConversationChange {
 }
 
 impl Conversation {
+    /// A conversation without a message yet, as [`on_inbound`](Self::on_inbound) expects it.
+    pub fn new(
+        id: ConversationId,
+        business_id: BusinessId,
+        channel_id: ChannelId,
+        contact_id: ContactId,
+        owner: Owner,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            business_id,
+            channel_id,
+            contact_id,
+            status: status_for(owner),
+            owner,
+            generation: 1,
+            revision: 1,
+            priority: Priority::default(),
+            last_seq: 0,
+            last_message_at: now,
+            window_expires_at: None,
+            waiting_since: None,
+            first_reply_at: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Applies a change; every store uses this, so that all agree. `false` when nothing changes.
     pub fn apply(&mut self, change: &ConversationChange, now: Timestamp) -> bool {
         let before = self.clone();
@@ -163,6 +192,14 @@ impl Conversation {
         self.last_message_at = now;
         self.waiting_since = None;
         self.first_reply_at = self.first_reply_at.or(Some(now));
+        self.updated_at = now;
+        self.last_seq
+    }
+
+    /// Records one note between members and returns its `seq`: nobody was answered by it.
+    pub fn on_note(&mut self, now: Timestamp) -> u64 {
+        self.last_seq += 1;
+        self.last_message_at = now;
         self.updated_at = now;
         self.last_seq
     }

@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BusinessId, Content, ConversationId, DeliveryStatus, Failure, MemberId, MessageId, SessionId,
-    Timestamp,
+    BusinessId, Content, Conversation, ConversationId, DeliveryStatus, Failure, InboundMessage,
+    MemberId, MessageId, Owner, SessionId, Timestamp,
 };
 
 /// Which way a message went.
@@ -83,6 +83,77 @@ pub struct Message {
 }
 
 impl Message {
+    /// The contact wrote: takes the next place in the conversation
+    /// ([`Conversation::on_inbound`]).
+    pub fn received(
+        id: MessageId,
+        conversation: &mut Conversation,
+        inbound: InboundMessage,
+        owner: Owner,
+        now: Timestamp,
+    ) -> Self {
+        conversation.on_inbound(owner, now);
+        Self {
+            provider_ref: Some(inbound.provider_ref),
+            reply_to: inbound.reply_to,
+            ..Self::at_the_end(
+                id,
+                conversation,
+                Direction::Inbound,
+                Author::Contact,
+                inbound.content,
+                now,
+            )
+        }
+    }
+
+    /// This side wrote, to the contact or as a note: takes the next place in the conversation
+    /// ([`Conversation::on_outbound`], [`Conversation::on_note`]).
+    pub fn written(
+        id: MessageId,
+        conversation: &mut Conversation,
+        direction: Direction,
+        author: Author,
+        content: Content,
+        now: Timestamp,
+    ) -> Self {
+        match direction {
+            Direction::Note => conversation.on_note(now),
+            Direction::Inbound | Direction::Outbound => conversation.on_outbound(now),
+        };
+        Self::at_the_end(id, conversation, direction, author, content, now)
+    }
+
+    /// The message at the conversation's newest place, before anything happened to it. Notes go
+    /// nowhere, so they count as received.
+    fn at_the_end(
+        id: MessageId,
+        conversation: &Conversation,
+        direction: Direction,
+        author: Author,
+        content: Content,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            business_id: conversation.business_id,
+            conversation_id: conversation.id,
+            seq: conversation.last_seq,
+            direction,
+            author,
+            content,
+            status: match direction {
+                Direction::Outbound => DeliveryStatus::Queued,
+                Direction::Inbound | Direction::Note => DeliveryStatus::Received,
+            },
+            timeline: Timeline::default(),
+            failure: None,
+            provider_ref: None,
+            reply_to: None,
+            created_at: now,
+        }
+    }
+
     /// Applies news about delivery; `false` when the news changes nothing.
     pub fn hear(&mut self, news: DeliveryStatus, at: Timestamp, failure: Option<Failure>) -> bool {
         let Some(next) = self.status.advance(news) else {

@@ -1,6 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use super::{BusinessId, ChannelId, ContactId, ConversationId, MessageId, Timestamp};
+use super::{
+    Author, BusinessId, ChannelId, ContactId, Conversation, ConversationId, Direction, Message,
+    MessageId, Timestamp,
+};
 
 /// How urgent a send is against others.
 #[derive(
@@ -82,6 +85,39 @@ pub struct OutboxRow {
 }
 
 impl OutboxRow {
+    /// The row of a message that was just recorded, or `None` for one that does not go out.
+    ///
+    /// It carries the generation the conversation has now: a turn that hands over takes its own
+    /// last words along, and whoever takes over later stops what a bot had still to say.
+    pub fn of(
+        message: &Message,
+        conversation: &Conversation,
+        lane: Lane,
+        due_at: Timestamp,
+    ) -> Option<Self> {
+        if message.direction != Direction::Outbound {
+            return None;
+        }
+        Some(Self {
+            message_id: message.id,
+            business_id: conversation.business_id,
+            conversation_id: conversation.id,
+            seq: message.seq,
+            channel_id: conversation.channel_id,
+            contact_id: conversation.contact_id,
+            lane,
+            origin: match message.author {
+                Author::Bot(_) => Origin::Bot,
+                Author::Contact | Author::Member(_) | Author::System => Origin::Human,
+            },
+            generation: conversation.generation,
+            state: OutboxState::Pending,
+            attempts: 0,
+            due_at,
+            created_at: message.created_at,
+        })
+    }
+
     /// The key under which a provider may recognise a repeated send, and which a status may echo.
     ///
     /// It names the row, so that a status finds its message before the send's answer is stored.

@@ -178,6 +178,9 @@ impl AiError {
     }
 }
 
+/// Hears the pieces of an answer while it is written.
+pub type OnDelta<'a> = dyn FnMut(&str) + Send + 'a;
+
 /// Talks to language models.
 ///
 /// # Contract
@@ -195,7 +198,7 @@ pub trait AiProvider: Send + Sync + Debug + 'static {
     async fn chat(
         &self,
         request: &ChatRequest,
-        on_delta: &mut (dyn FnMut(&str) + Send),
+        on_delta: &mut OnDelta<'_>,
     ) -> Result<ChatReply, AiError>;
 
     /// Turns texts into vectors, one each, in order.

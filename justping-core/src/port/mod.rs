@@ -12,8 +12,8 @@ mod runtime;
 pub mod store;
 
 pub use ai::{
-    AiError, AiProvider, ChatMessage, ChatReply, ChatRequest, ChatRole, FinishReason, ToolCall,
-    ToolSpec, Usage,
+    AiError, AiProvider, ChatMessage, ChatReply, ChatRequest, ChatRole, FinishReason, OnDelta,
+    ToolCall, ToolSpec, Usage,
 };
 pub use bus::{BusError, EventBus, Subscription};
 pub use channel::{

@@ -1,0 +1,18 @@
+//! In-memory adapters of every port: for tests, for trying things out, and as the description of
+//! what the others do.
+
+mod ai;
+mod bus;
+mod channel;
+mod clock;
+mod entropy;
+mod limiter;
+mod store;
+
+pub use ai::{AiReply, ScriptedAi};
+pub use bus::MemoryBus;
+pub use channel::{MemoryAnswer, MemoryChannel, MemoryProvider};
+pub use clock::ManualClock;
+pub use entropy::SeededEntropy;
+pub use limiter::MemoryLimiter;
+pub use store::MemoryStore;

@@ -1,0 +1,78 @@
+use async_trait::async_trait;
+
+use super::MemoryStore;
+use crate::model::{Message, Timestamp};
+use crate::port::StoreResult;
+use crate::port::store::{
+    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, SendClaim,
+    SendRecord, StatusOutcome, StatusRecord, TurnClaim, TurnCommit, TurnCommitted, TurnRelease,
+};
+
+#[async_trait]
+impl EngineStore for MemoryStore {
+    async fn accept(&self, batch: Vec<Accept>) -> StoreResult<Vec<Accepted>> {
+        self.state().accept(batch)
+    }
+
+    async fn claim_turns(&self, options: &ClaimOptions) -> StoreResult<Vec<TurnClaim>> {
+        self.state().claim_turns(options)
+    }
+
+    async fn commit_turns(
+        &self,
+        batch: Vec<TurnCommit>,
+    ) -> StoreResult<Vec<StoreResult<TurnCommitted>>> {
+        let mut state = self.state();
+        Ok(batch.into_iter().map(|commit| state.commit_turn(commit)).collect())
+    }
+
+    async fn release_turns(&self, batch: &[TurnRelease]) -> StoreResult<()> {
+        let mut state = self.state();
+        batch.iter().for_each(|release| state.release_turn(release));
+        Ok(())
+    }
+
+    async fn post(&self, batch: Vec<Post>) -> StoreResult<Vec<StoreResult<TurnCommitted>>> {
+        let mut state = self.state();
+        Ok(batch.into_iter().map(|post| state.post(post)).collect())
+    }
+
+    async fn claim_outbox(
+        &self,
+        options: &ClaimOptions,
+        unknown_until: Timestamp,
+    ) -> StoreResult<Vec<SendClaim>> {
+        self.state().claim_outbox(options, unknown_until)
+    }
+
+    async fn record_sends(&self, batch: Vec<SendRecord>) -> StoreResult<Vec<Message>> {
+        let mut state = self.state();
+        let messages = batch.into_iter().map(|record| state.record_send(record));
+        messages.filter_map(Result::transpose).collect()
+    }
+
+    async fn record_statuses(&self, batch: Vec<StatusRecord>) -> StoreResult<Vec<StatusOutcome>> {
+        self.state().record_statuses(batch)
+    }
+
+    async fn fire_due(&self, now: Timestamp, limit: u32) -> StoreResult<u64> {
+        self.state().fire_due(now, limit)
+    }
+
+    async fn claim_calls(&self, options: &ClaimOptions) -> StoreResult<Vec<CallClaim>> {
+        Ok(self.state().claim_calls(options))
+    }
+
+    async fn finish_calls(&self, batch: Vec<CallFinish>) -> StoreResult<u64> {
+        let mut state = self.state();
+        let mut finished = 0;
+        for finish in batch {
+            finished += u64::from(state.finish_call(finish)?);
+        }
+        Ok(finished)
+    }
+
+    async fn next_due(&self) -> StoreResult<Option<Timestamp>> {
+        Ok(self.state().next_due())
+    }
+}

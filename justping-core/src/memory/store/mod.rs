@@ -1,0 +1,151 @@
+//! The store in memory: one mutex around plain data. It forgets everything when it is dropped, and
+//! is otherwise the executable description of what every store does.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `table`, `queue`, `thread` | how rows are kept: by business, by due moment, by conversation |
+//! | `inbox`, `turn`, `outbox`, `status`, `timer`, `call` | the engine's moves |
+//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `idempotency` | the nouns |
+
+mod agent;
+mod call;
+mod channel;
+mod contact;
+mod conversation;
+mod directory;
+mod engine;
+mod event;
+mod flow;
+mod idempotency;
+mod inbox;
+mod outbox;
+mod queue;
+mod session;
+mod status;
+mod table;
+mod thread;
+mod timer;
+mod turn;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use self::call::Calls;
+use self::channel::ChannelRow;
+use self::contact::Contacts;
+use self::flow::FlowRow;
+use self::idempotency::Requests;
+use self::outbox::Outbox;
+use self::queue::Queue;
+use self::session::Run;
+use self::status::References;
+use self::table::Table;
+use self::thread::Thread;
+use self::timer::Timers;
+use crate::model::{
+    Agent, AgentId, ApiKey, ApiKeyId, Business, BusinessId, ChannelId, ContactId, ConversationId,
+    Event, FlowId, FlowVersion, FlowVersionId, Member, MemberId, SessionId, Timestamp,
+};
+use crate::port::{StoreError, StoreResult};
+
+/// A store that lives as long as the process. Implements all of [`Store`](crate::port::Store).
+#[derive(Debug)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self { state: Mutex::new(State::new()) }
+    }
+
+    /// The one lock. It is never held across an await, and a move checks everything before it
+    /// changes anything, so that each is a transaction.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Names a conversation.
+type Key = (BusinessId, ConversationId);
+
+#[derive(Debug)]
+struct State {
+    businesses: BTreeMap<BusinessId, Business>,
+    members: Table<MemberId, Member>,
+    api_keys: Table<ApiKeyId, ApiKey>,
+    tokens: BTreeMap<[u8; 32], (BusinessId, ApiKeyId)>,
+    agents: Table<AgentId, Agent>,
+    flows: Table<FlowId, FlowRow>,
+    versions: Table<FlowVersionId, FlowVersion>,
+    channels: Table<ChannelId, ChannelRow>,
+    /// Which business a channel belongs to, for public addresses.
+    channel_owners: BTreeMap<ChannelId, BusinessId>,
+    contacts: Contacts,
+    threads: Table<ConversationId, Thread>,
+    /// The conversation of a contact on a channel.
+    pairs: BTreeMap<(BusinessId, ChannelId, ContactId), ConversationId>,
+    /// Conversations by their newest message.
+    recency: BTreeMap<BusinessId, BTreeSet<(Timestamp, ConversationId)>>,
+    sessions: Table<SessionId, Run>,
+    references: References,
+    /// The place of the newest mail of all.
+    last_mail: i64,
+    /// Conversations with mail, by their oldest.
+    turns: Queue<Key, i64>,
+    outbox: Outbox,
+    timers: Timers,
+    calls: Calls,
+    events: BTreeMap<BusinessId, Vec<Event>>,
+    requests: Requests,
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            businesses: BTreeMap::new(),
+            members: Table::new("member"),
+            api_keys: Table::new("api key"),
+            tokens: BTreeMap::new(),
+            agents: Table::new("agent"),
+            flows: Table::new("flow"),
+            versions: Table::new("flow version"),
+            channels: Table::new("channel"),
+            channel_owners: BTreeMap::new(),
+            contacts: Contacts::new(),
+            threads: Table::new("conversation"),
+            pairs: BTreeMap::new(),
+            recency: BTreeMap::new(),
+            sessions: Table::new("session"),
+            references: References::default(),
+            last_mail: 0,
+            turns: Queue::default(),
+            outbox: Outbox::default(),
+            timers: Timers::default(),
+            calls: Calls::default(),
+            events: BTreeMap::new(),
+            requests: Requests::default(),
+        }
+    }
+
+    fn business(&self, id: BusinessId) -> StoreResult<&Business> {
+        self.businesses.get(&id).ok_or(StoreError::NotFound("business"))
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        let moments = [
+            self.turns.next_due(),
+            self.outbox.next_due(),
+            self.timers.next_due(),
+            self.calls.next_due(),
+        ];
+        moments.into_iter().flatten().min()
+    }
+}

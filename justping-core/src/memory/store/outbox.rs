@@ -1,0 +1,122 @@
+use super::queue::Queue;
+use super::thread::Parcel;
+use super::{Key, State};
+use crate::model::{DeliveryStatus, Message, MessageId, OutboxRow, OutboxState, Timestamp};
+use crate::port::StoreResult;
+use crate::port::store::{ClaimOptions, SendClaim, SendOutcome, SendRecord};
+
+/// The order of sends: lane, then age.
+type Rank = (u8, Timestamp, MessageId);
+
+/// The first row of every conversation that has any: the others wait behind it.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    /// Those nobody sends now, by the moment they are due.
+    idle: Queue<Key, Rank>,
+    /// Those somebody sends now, by the end of the lease.
+    sending: Queue<Key, ()>,
+}
+
+impl Outbox {
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.idle.next_due().into_iter().chain(self.sending.next_due()).min()
+    }
+}
+
+impl State {
+    /// Adds a row.
+    pub(super) fn queue_send(&mut self, row: OutboxRow) -> StoreResult<()> {
+        let (business, id) = (row.business_id, row.conversation_id);
+        let send = Parcel { leased_until: row.due_at, fence: 0, row };
+        self.threads.get_mut(business, id)?.outbox.insert(send.row.seq, send);
+        self.queue_head((business, id))
+    }
+
+    /// Puts a conversation where its first row says it belongs.
+    pub(super) fn queue_head(&mut self, key: Key) -> StoreResult<()> {
+        let thread = self.threads.get(key.0, key.1)?;
+        self.outbox.idle.remove(key);
+        self.outbox.sending.remove(key);
+        if let Some((_, Parcel { row, leased_until, .. })) = thread.outbox.first_key_value() {
+            match row.state {
+                OutboxState::Sending => self.outbox.sending.set(key, *leased_until, ()),
+                OutboxState::Pending | OutboxState::Unknown => {
+                    let rank = (row.lane.rank(), row.created_at, row.message_id);
+                    self.outbox.idle.set(key, row.due_at, rank);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn claim_outbox(
+        &mut self,
+        options: &ClaimOptions,
+        unknown_until: Timestamp,
+    ) -> StoreResult<Vec<SendClaim>> {
+        for key in self.outbox.sending.take(options.now, u32::MAX) {
+            if let Some(mut head) = self.threads.get_mut(key.0, key.1)?.outbox.first_entry() {
+                head.get_mut().row.state = OutboxState::Unknown;
+                head.get_mut().row.due_at = unknown_until;
+            }
+            self.queue_head(key)?;
+        }
+        let keys = self.outbox.idle.take(options.now, options.limit);
+        let claims = keys.into_iter().map(|key| self.claim_head(key, options.lease_until));
+        claims.filter_map(Result::transpose).collect()
+    }
+
+    /// Leases the first row of a conversation. The claim counts as a try until it is deferred.
+    fn claim_head(&mut self, key: Key, until: Timestamp) -> StoreResult<Option<SendClaim>> {
+        let (business, id) = key;
+        let thread = self.threads.get_mut(business, id)?;
+        let Some(mut head) = thread.outbox.first_entry() else { return Ok(None) };
+        let send = head.get_mut();
+        let row = send.row.clone();
+        send.row.state = OutboxState::Sending;
+        send.row.attempts += 1;
+        send.leased_until = until;
+        send.fence += 1;
+        let fence = send.fence;
+        self.queue_head(key)?;
+        let thread = self.threads.get(business, id)?;
+        let conversation = thread.conversation.clone();
+        let contact = self.contacts.rows.get(business, row.contact_id)?.clone();
+        let message = thread.message(row.seq).cloned();
+        Ok(message.map(|message| SendClaim { row, message, conversation, contact, fence }))
+    }
+
+    /// Records how a try ended; the message, if that changed its status.
+    pub(super) fn record_send(&mut self, record: SendRecord) -> StoreResult<Option<Message>> {
+        let key = (record.business_id, record.conversation_id);
+        let Some(thread) = self.threads.find_mut(key.0, key.1) else { return Ok(None) };
+        let Some(send) = thread.outbox.get_mut(&record.seq) else { return Ok(None) };
+        if send.fence != record.fence || send.row.state == OutboxState::Pending {
+            return Ok(None);
+        }
+        let place = (record.conversation_id, record.seq);
+        let moved = match record.outcome {
+            SendOutcome::Retry { due_at } => send.settle(OutboxState::Pending, due_at),
+            SendOutcome::Unknown { due_at } => send.settle(OutboxState::Unknown, due_at),
+            SendOutcome::Defer { due_at } => {
+                send.row.attempts = send.row.attempts.saturating_sub(1);
+                send.settle(OutboxState::Pending, due_at)
+            }
+            SendOutcome::Sent { provider_ref } => {
+                let moved = thread.finish(record.seq, |message| {
+                    message.hear(DeliveryStatus::Sent, record.now, None)
+                });
+                match provider_ref {
+                    Some(reference) => moved | self.refer(record.business_id, place, reference)?,
+                    None => moved,
+                }
+            }
+            SendOutcome::Failed(failure) => thread.finish(record.seq, |message| {
+                message.hear(DeliveryStatus::Failed, record.now, Some(failure))
+            }),
+        };
+        self.queue_head(key)?;
+        let message = self.threads.get(key.0, key.1)?.message(record.seq);
+        Ok(message.filter(|_| moved).cloned())
+    }
+}

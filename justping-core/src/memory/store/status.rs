@@ -1,0 +1,152 @@
+use std::collections::BTreeMap;
+
+use super::State;
+use crate::model::{
+    BusinessId, ChannelId, ConversationId, DeliveryStatus, Direction, Message, OutboxRow,
+    StatusUpdate,
+};
+use crate::port::StoreResult;
+use crate::port::store::{StatusOutcome, StatusRecord};
+
+/// Provider ids whose news may wait for their message. Beyond it the oldest are dropped: they are
+/// most likely about messages that something else sent by the same account.
+const PARKED_MAX: usize = 100_000;
+
+/// A message: its conversation and its `seq`.
+type Place = (ConversationId, u64);
+/// A provider's id of a message on a channel.
+type Reference = (ChannelId, String);
+
+/// What providers call messages, and news of messages they have not named yet.
+#[derive(Debug, Default)]
+pub(super) struct References {
+    received: BTreeMap<Reference, Place>,
+    sent: BTreeMap<Reference, Place>,
+    parked: BTreeMap<Reference, Parked>,
+    /// Parked references by age.
+    ages: BTreeMap<u64, Reference>,
+    last_age: u64,
+}
+
+#[derive(Debug)]
+struct Parked {
+    age: u64,
+    /// At most one a status.
+    news: Vec<StatusUpdate>,
+}
+
+impl References {
+    /// The inbound message with this reference.
+    pub(super) fn received(&self, channel: ChannelId, reference: &str) -> Option<Place> {
+        self.received.get(&(channel, reference.to_owned())).copied()
+    }
+
+    pub(super) fn receive(&mut self, channel: ChannelId, reference: String, place: Place) {
+        self.received.insert((channel, reference), place);
+    }
+
+    fn park(&mut self, reference: Reference, update: StatusUpdate) {
+        if let Some(parked) = self.parked.get_mut(&reference) {
+            if parked.news.iter().all(|known| known.status != update.status) {
+                parked.news.push(update);
+            }
+            return;
+        }
+        if self.parked.len() >= PARKED_MAX
+            && let Some((_, oldest)) = self.ages.pop_first()
+        {
+            self.parked.remove(&oldest);
+        }
+        self.last_age += 1;
+        self.ages.insert(self.last_age, reference.clone());
+        self.parked.insert(reference, Parked { age: self.last_age, news: vec![update] });
+    }
+
+    /// Takes the news that waited for a reference.
+    fn unpark(&mut self, reference: &Reference) -> Vec<StatusUpdate> {
+        let Some(parked) = self.parked.remove(reference) else { return Vec::new() };
+        self.ages.remove(&parked.age);
+        parked.news
+    }
+}
+
+impl State {
+    /// Learns the provider's id of a message and tells it the news that waited for that; says
+    /// whether its status changed.
+    pub(super) fn refer(
+        &mut self,
+        business: BusinessId,
+        (id, seq): Place,
+        reference: String,
+    ) -> StoreResult<bool> {
+        let thread = self.threads.get_mut(business, id)?;
+        let channel = thread.conversation.channel_id;
+        let Some(message) = thread.message_mut(seq) else { return Ok(false) };
+        message.provider_ref.get_or_insert_with(|| reference.clone());
+        let reference = (channel, reference);
+        self.references.sent.entry(reference.clone()).or_insert((id, seq));
+        let mut moved = false;
+        for news in self.references.unpark(&reference) {
+            moved |= news.at.is_some_and(|at| message.hear(news.status, at, news.failure));
+        }
+        Ok(moved)
+    }
+
+    pub(super) fn record_statuses(
+        &mut self,
+        batch: Vec<StatusRecord>,
+    ) -> StoreResult<Vec<StatusOutcome>> {
+        for record in &batch {
+            self.channels.get(record.business_id, record.channel_id)?;
+        }
+        batch.into_iter().map(|record| self.record_status(record)).collect()
+    }
+
+    fn record_status(&mut self, record: StatusRecord) -> StoreResult<StatusOutcome> {
+        let StatusRecord { business_id: business, channel_id: channel, mut update, now } = record;
+        let at = *update.at.get_or_insert(now);
+        let reference = update.provider_ref.clone();
+        let Some((id, seq)) = self.find_sent(business, channel, &update) else {
+            self.references.park((channel, reference), update);
+            return Ok(StatusOutcome::Parked);
+        };
+        let thread = self.threads.get_mut(business, id)?;
+        let tell = |message: &mut Message| message.hear(update.status, at, update.failure);
+        let mut moved = match update.status {
+            DeliveryStatus::Received | DeliveryStatus::Queued => false,
+            DeliveryStatus::Sent
+            | DeliveryStatus::Delivered
+            | DeliveryStatus::Read
+            | DeliveryStatus::Failed => thread.finish(seq, tell),
+        };
+        self.queue_head((business, id))?;
+        if !reference.is_empty() {
+            moved |= self.refer(business, (id, seq), reference)?;
+        }
+        let message = self.threads.get(business, id)?.message(seq).filter(|_| moved);
+        Ok(message.map_or(StatusOutcome::Unchanged, |message| StatusOutcome::Applied {
+            conversation_id: id,
+            message_id: message.id,
+            seq,
+            status: message.status,
+        }))
+    }
+
+    /// The outbound message that news is about: by our key, else by the provider's id.
+    fn find_sent(
+        &self,
+        business: BusinessId,
+        channel: ChannelId,
+        update: &StatusUpdate,
+    ) -> Option<Place> {
+        let ours = |(id, seq): &Place| {
+            self.threads.find(business, *id).is_some_and(|thread| {
+                thread.conversation.channel_id == channel
+                    && thread.message(*seq).is_some_and(|m| m.direction == Direction::Outbound)
+            })
+        };
+        let by_key = update.key.as_deref().and_then(OutboxRow::parse_key).filter(ours);
+        let by_ref = || self.references.sent.get(&(channel, update.provider_ref.clone())).copied();
+        by_key.or_else(|| by_ref().filter(ours))
+    }
+}
