@@ -1,0 +1,1 @@
+//! Servers that speak the protocol of OpenAI's chat completions.
