@@ -5,8 +5,12 @@
 //! (definition, state, event, now, seed), and everything it does is one atomic move of the
 //! [`Store`](port::Store) or one call through a port.
 
+pub mod engine;
 pub mod memory;
 pub mod model;
 pub mod policy;
 pub mod port;
+pub mod stage;
 pub mod system;
+
+pub use engine::{BuildError, Builder, EngineConfig, EngineError, JustPing};
