@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use justping::JustPing;
+use justping::agents::Flows;
 use justping::model::Timestamp;
 use justping::port::{Clock, IdSource, Store};
 use tokio::sync::{Semaphore, watch};
 
-use crate::catalog::Catalog;
 use crate::metric::WebhookMetrics;
 
 /// Most web chat sockets of one process.
@@ -15,18 +15,18 @@ pub const SOCKETS_MAX: usize = 20_000;
 #[derive(Debug)]
 pub struct App {
     jp: JustPing,
-    catalog: Catalog,
+    flows: Flows,
     webhooks: WebhookMetrics,
     sockets: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
 }
 
 impl App {
-    /// Puts the platform behind HTTP.
-    pub fn new(jp: JustPing, catalog: Catalog) -> Self {
+    /// Puts the platform behind HTTP; `flows` are those it runs.
+    pub fn new(jp: JustPing, flows: Flows) -> Self {
         Self {
             jp,
-            catalog,
+            flows,
             webhooks: WebhookMetrics::new(),
             sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
             stopping: watch::Sender::new(false),
@@ -38,9 +38,9 @@ impl App {
         &self.jp
     }
 
-    /// What flows and tests of flows are made of.
-    pub fn catalog(&self) -> &Catalog {
-        &self.catalog
+    /// The types of nodes that flows are made of.
+    pub fn flows(&self) -> &Flows {
+        &self.flows
     }
 
     /// Where everything is remembered.

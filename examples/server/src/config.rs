@@ -112,7 +112,7 @@ pub struct Flags {
 
 /// A text that is never printed.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "String")]
 struct SecretText(SecretString);
 
 impl From<String> for SecretText {

@@ -3,13 +3,12 @@
 //! It holds HTTP, the protocol of authentication and wiring; everything it knows about messaging is
 //! in the library.
 
-pub mod api;
+mod api;
 pub mod app;
-pub mod catalog;
 pub mod config;
 pub mod demo;
 pub mod http;
 pub mod log;
 pub mod metric;
-pub mod run;
+// pub mod run;
 pub mod token;

@@ -1,9 +1,12 @@
 //! What the server counts, in Prometheus' text form at `/metrics`.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use async_trait::async_trait;
+use justping::model::{DeliveryStatus, Direction, Event, EventBody, Topic};
+use justping::port::{EventBus, Subscription};
 use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
@@ -91,9 +94,56 @@ impl Default for WebhookMetrics {
     }
 }
 
-/// Counts a domain event.
-pub fn event(kind: &'static str) {
-    metrics::counter!("justping_events_total", "event" => kind).increment(1);
+/// A bus that counts what it carries: every fact of the engine passes here once.
+#[derive(Debug)]
+pub struct CountingBus(Arc<dyn EventBus>);
+
+impl CountingBus {
+    /// Counts what is published on `bus`.
+    pub fn new(bus: Arc<dyn EventBus>) -> Self {
+        Self(bus)
+    }
+}
+
+#[async_trait]
+impl EventBus for CountingBus {
+    async fn publish(&self, events: Vec<Event>) {
+        for event in &events {
+            if let Some(name) = counted(&event.body) {
+                metrics::counter!("justping_events_total", "event" => name).increment(1);
+            }
+        }
+        self.0.publish(events).await;
+    }
+
+    fn subscribe(&self, topic: Topic) -> Box<dyn Subscription> {
+        self.0.subscribe(topic)
+    }
+}
+
+/// The name under which an event is counted; parts of answers are not.
+fn counted(body: &EventBody) -> Option<&'static str> {
+    Some(match body {
+        EventBody::MessageNew { message } => match message.direction {
+            Direction::Inbound => "message.accepted",
+            Direction::Outbound => "message.queued",
+            Direction::Note => "message.note",
+        },
+        EventBody::MessageStatus { status, .. } => match status {
+            DeliveryStatus::Received => "message.received",
+            DeliveryStatus::Queued => "message.requeued",
+            DeliveryStatus::Sent => "message.sent",
+            DeliveryStatus::Delivered => "message.delivered",
+            DeliveryStatus::Read => "message.read",
+            DeliveryStatus::Failed => "message.failed",
+        },
+        EventBody::MessageDelta { .. } => return None,
+        EventBody::ConversationCreated { .. } => "conversation.created",
+        EventBody::ConversationUpdated { .. } => "conversation.updated",
+        EventBody::ContactCreated { .. } => "contact.created",
+        EventBody::SessionStatus { .. } => "session.status",
+        EventBody::Custom { .. } => "flow.event",
+    })
 }
 
 /// How many sockets are open.

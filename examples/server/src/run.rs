@@ -4,24 +4,23 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use justping::JustPing;
 use justping::agents::Flows;
 use justping::channels::webchat::WebChatProvider;
 use justping::channels::whatsapp::WhatsAppProvider;
 use justping::engine::BuildError;
-use justping::model::{BusinessId, EventBody, Topic};
-use justping::port::{BusError, StoreError};
+use justping::memory::MemoryBus;
+use justping::port::StoreError;
 use justping::store::{MasterKey, MasterKeyError, SqliteConfig, SqliteOpenError, SqliteStore};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::app::App;
-use crate::catalog::Catalog;
 use crate::config::{AiConfig, Config, ConfigError, Workers};
 use crate::demo::{self, DemoAi, DemoError};
 use crate::http::idempotency;
-use crate::{ai, http, log, metric};
+use crate::metric::{self, CountingBus};
+use crate::{ai, http, log};
 
 /// How long connections may take to finish what they began.
 const CONNECTIONS_PATIENCE: Duration = Duration::from_secs(10);
@@ -85,13 +84,13 @@ pub fn run(config: Config) -> Result<(), RunError> {
 async fn serve(config: Config) -> Result<(), RunError> {
     metric::install();
     let store = Arc::new(open_store(&config).await?);
-    let (flows, sandbox) = flows(config.ai.as_ref())?;
-    let catalog = Catalog::new(flows.descriptors(), Arc::new(sandbox));
+    let flows = flows(config.ai.as_ref())?;
     let jp = JustPing::builder()
         .store(Arc::clone(&store) as _)
         .provider(Arc::new(WebChatProvider::new()))
         .provider(Arc::new(WhatsAppProvider::new()))
-        .flows(Arc::new(flows))
+        .flows(Arc::new(flows.clone()))
+        .bus(Arc::new(CountingBus::new(Arc::new(MemoryBus::new()))))
         .config(config.engine.clone())
         .build()?;
     let listener = TcpListener::bind(config.listen).await;
@@ -103,7 +102,7 @@ async fn serve(config: Config) -> Result<(), RunError> {
     say(&format!("JustPing is running: {url}"));
     tracing::info!(%address, "listening");
 
-    let app = Arc::new(App::new(jp, catalog));
+    let app = Arc::new(App::new(jp, flows));
     work(&app, listener, config.workers).await;
     store.close().await?;
     tracing::info!("stopped");
@@ -126,18 +125,16 @@ async fn open_store(config: &Config) -> Result<SqliteStore, RunError> {
     Ok(SqliteStore::open(SqliteConfig::new(&config.database, master_key)).await?)
 }
 
-/// The runtime of the platform, and that of sandboxes, whose models say nothing.
-fn flows(config: Option<&AiConfig>) -> Result<(Flows, Flows), RunError> {
-    let Some(config) = config else { return Ok((Flows::new(), Flows::new())) };
-    let provider = ai::provider(config)?;
-    Ok((Flows::new().with_ai(provider), Flows::new().with_ai(ai::silent())))
+/// The nodes flows may use; those that talk to a model only where there is one.
+fn flows(config: Option<&AiConfig>) -> Result<Flows, RunError> {
+    let Some(config) = config else { return Ok(Flows::new()) };
+    Ok(Flows::new().with_ai(ai::provider(config)?))
 }
 
 /// Works and answers until a signal comes; then first is no longer ready, then takes no more
 /// connections, then finishes what is under way.
 async fn work(app: &Arc<App>, listener: TcpListener, workers: Workers) {
     let mut tasks = JoinSet::new();
-    tasks.spawn(count_events(Arc::clone(app)));
     tasks.spawn(forget_answers(Arc::clone(app)));
     let engine = app.jp().clone();
     let mut stopping = app.stopping();

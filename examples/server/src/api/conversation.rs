@@ -9,7 +9,6 @@ use justping::model::{
 use justping::port::StoreError;
 use justping::port::store::{ConversationFilter, MessageOrder};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -34,7 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// Who answers in a conversation.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "type", content = "id", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 #[schema(as = Owner)]
 enum OwnerBody {
     /// A flow.
@@ -42,7 +41,10 @@ enum OwnerBody {
     /// Nobody yet.
     Queue,
     /// A member.
-    Member(#[schema(value_type = String)] MemberId),
+    Member {
+        #[schema(value_type = String)]
+        id: MemberId,
+    },
 }
 
 impl From<Owner> for OwnerBody {
@@ -50,7 +52,7 @@ impl From<Owner> for OwnerBody {
         match owner {
             Owner::Bot => Self::Bot,
             Owner::Queue => Self::Queue,
-            Owner::Member(id) => Self::Member(id),
+            Owner::Member(id) => Self::Member { id },
         }
     }
 }
@@ -104,15 +106,21 @@ impl From<Conversation> for ConversationView {
 
 /// Who wrote a message.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(tag = "type", content = "id", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case")]
 #[schema(as = Author)]
 enum AuthorView {
     /// The contact.
     Contact,
     /// A flow, in this session.
-    Bot(#[schema(value_type = String)] SessionId),
+    Bot {
+        #[schema(value_type = String)]
+        id: SessionId,
+    },
     /// A member.
-    Member(#[schema(value_type = String)] MemberId),
+    Member {
+        #[schema(value_type = String)]
+        id: MemberId,
+    },
     /// The platform itself.
     System,
 }
@@ -121,8 +129,8 @@ impl From<Author> for AuthorView {
     fn from(author: Author) -> Self {
         match author {
             Author::Contact => Self::Contact,
-            Author::Bot(id) => Self::Bot(id),
-            Author::Member(id) => Self::Member(id),
+            Author::Bot(id) => Self::Bot { id },
+            Author::Member(id) => Self::Member { id },
             Author::System => Self::System,
         }
     }
@@ -357,7 +365,7 @@ async fn assign(
     let owner = match new.owner {
         OwnerBody::Bot => Owner::Bot,
         OwnerBody::Queue => Owner::Queue,
-        OwnerBody::Member(member) => Owner::Member(colleague(&caller, member).await?),
+        OwnerBody::Member { id } => Owner::Member(colleague(&caller, id).await?),
     };
     change(&caller, id, ConversationChange::Assign { owner }).await
 }
@@ -417,23 +425,4 @@ async fn change(
 ) -> Result<Json<ConversationView>, Problem> {
     let changed = caller.jp().change_conversation(caller.business_id, id, &change).await?;
     Ok(Json(changed.into()))
-}
-
-/// A message of a transcript, without ids: sandboxes show these.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TranscriptLine {
-    /// When, by the sandbox's clock.
-    at: Timestamp,
-    #[schema(schema_with = schema::direction)]
-    direction: Direction,
-    #[schema(value_type = ContentBody)]
-    content: Value,
-}
-
-impl From<Message> for TranscriptLine {
-    fn from(message: Message) -> Self {
-        let Message { created_at, direction, content, .. } = message;
-        let content = serde_json::to_value(content).unwrap_or_default();
-        Self { at: created_at, direction, content }
-    }
 }

@@ -338,6 +338,6 @@ async fn version(
     security(("api_key" = ["agents_read"])),
     responses((status = 200, body = NodeList)))]
 async fn nodes(caller: Allowed<perm::AgentsRead>) -> Json<NodeList> {
-    let items = caller.catalog().nodes().iter().cloned().map(NodeView::from).collect();
+    let items = caller.flows().descriptors().into_iter().map(NodeView::from).collect();
     Json(NodeList { items })
 }

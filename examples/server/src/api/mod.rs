@@ -11,6 +11,7 @@ mod conversation;
 mod flow;
 mod me;
 mod openapi;
+mod sandbox;
 mod schema;
 mod session;
 mod view;
@@ -27,6 +28,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .merge(me::routes())
         .merge(agent::routes())
         .merge(flow::routes())
+        .merge(sandbox::routes())
         .merge(channel::routes())
         .merge(contact::routes())
         .merge(conversation::routes())

@@ -53,7 +53,7 @@ pub fn complete(document: &mut utoipa::openapi::OpenApi) {
             complete_operation(operation);
         }
         if let Some(post) = item.post.as_mut().filter(|_| is_post) {
-            post.parameters.get_or_insert_default().push(idempotency_key());
+            post.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
         }
     }
 }

@@ -13,7 +13,7 @@ use justping::model::PageRequest;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct PageView<T: ToSchema> {
+pub(crate) struct PageView<T: ToSchema> {
     /// The rows.
     pub items: Vec<T>,
     /// Give this as `after` for the next page; `null` at the end.
@@ -22,7 +22,7 @@ pub struct PageView<T: ToSchema> {
 
 impl<T: ToSchema> PageView<T> {
     /// Shows a page.
-    pub fn of<R>(page: Page<R>, view: impl FnMut(R) -> T) -> Json<Self> {
+    pub(crate) fn of<R>(page: Page<R>, view: impl FnMut(R) -> T) -> Json<Self> {
         let next = page.next.map(|cursor| cursor.0);
         Json(Self { items: page.items.into_iter().map(view).collect(), next })
     }
@@ -32,7 +32,7 @@ impl<T: ToSchema> PageView<T> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct PageQuery {
+pub(crate) struct PageQuery {
     /// The `next` of the page before.
     after: Option<String>,
     /// Rows of the page, 1 to 200; 50 unless given.
@@ -44,12 +44,12 @@ impl PageQuery {
     ///
     /// # Errors
     /// 422 when it is out of bounds.
-    pub fn request(self) -> Result<PageRequest, Problem> {
+    pub(crate) fn request(self) -> Result<PageRequest, Problem> {
         extract::page(self.after, self.limit)
     }
 }
 
 /// 201 with what was created.
-pub fn created<T: Serialize>(body: T) -> Response {
+pub(crate) fn created<T: Serialize>(body: T) -> Response {
     (StatusCode::CREATED, Json(body)).into_response()
 }

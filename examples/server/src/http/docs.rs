@@ -17,7 +17,7 @@ use super::access::{AppState, Public};
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// `/api/docs` and `/api/openapi.json`.
-pub fn routes(document: &OpenApi) -> Router<AppState> {
+pub(crate) fn routes(document: &OpenApi) -> Router<AppState> {
     let json = serde_json::to_value(document).unwrap_or_default();
     let page: Arc<str> = render(&json).into();
     let text: Arc<str> = json.to_string().into();

@@ -18,7 +18,7 @@ const STORE_PATIENCE: Duration = Duration::from_secs(2);
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// `/healthz`, `/readyz` and `/metrics`.
-pub fn routes() -> Router<AppState> {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route("/healthz", get(alive))
         .route("/readyz", get(ready))

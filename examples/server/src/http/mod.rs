@@ -14,7 +14,7 @@ pub mod socket;
 mod webhook;
 
 pub use problem::Problem;
-pub use serve::serve;
+pub(crate) use serve::serve;
 
 use std::sync::Arc;
 

@@ -25,7 +25,7 @@ const FILES: [(&str, &str, &str); 5] = [
 ];
 
 /// `/` and `/assets/…`.
-pub fn routes() -> Router<AppState> {
+pub(crate) fn routes() -> Router<AppState> {
     let mut router = Router::new().route("/", get(index));
     for (path, kind, content) in FILES {
         let tag = etag(content);

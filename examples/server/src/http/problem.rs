@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use justping::port::StoreError;
+use justping::engine::EngineError;
+use justping::port::{SendError, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -243,6 +244,38 @@ impl From<StoreError> for Problem {
                 tracing::error!(detail, "stored data is corrupt");
                 Self::internal()
             }
+        }
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Store(error) => error.into(),
+            EngineError::UnknownProvider(_) => {
+                Self::new(StatusCode::CONFLICT, "unknown_provider", "No such provider")
+                    .detail("the channel's provider is not part of this server")
+            }
+            EngineError::Channel(error) => {
+                Self::new(StatusCode::CONFLICT, "channel_misconfigured", "Channel misconfigured")
+                    .detail(error.to_string())
+            }
+            EngineError::Disabled => {
+                Self::new(StatusCode::CONFLICT, "channel_disabled", "Channel disabled")
+                    .detail("the channel is switched off")
+            }
+            EngineError::Denied(kind) => Self::new(StatusCode::CONFLICT, "denied", "Not allowed now")
+                .detail(format!("the message may not be sent: {kind:?}")),
+            EngineError::Provider(SendError::RateLimited { after }) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too fast")
+                    .detail("the provider asks to wait")
+                    .retry_after(after.unwrap_or(RETRY_AFTER))
+            }
+            EngineError::Provider(error) => {
+                Self::new(StatusCode::BAD_GATEWAY, "provider", "The provider refused")
+                    .detail(error.to_string())
+            }
+            EngineError::Overloaded => Self::unavailable("too much work is waiting"),
         }
     }
 }

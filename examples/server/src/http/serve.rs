@@ -1,7 +1,7 @@
 //! The accept loop. HTTP/1 with bounded headers and patience, and an orderly end.
 
-use std::convert::Infallible;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +11,13 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 
 /// Most connections at once; further ones wait in the kernel's queue.
-pub const CONNECTIONS_MAX: usize = 25_000;
+pub(crate) const CONNECTIONS_MAX: usize = 25_000;
 /// How long a peer may take to send the head of a request, idle connections included.
 const HEAD_PATIENCE: Duration = Duration::from_secs(60);
 /// Most bytes of a request's head.
@@ -27,72 +26,66 @@ const HEAD_MAX_BYTES: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Answers connections until `stop` is ready, then lets those under way finish, at most `patience`.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     stop: impl Future<Output = ()>,
     patience: Duration,
 ) {
-    let graceful = GracefulShutdown::new();
+    let (stopping, stopped) = watch::channel(false);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut stop = std::pin::pin!(stop);
+    let mut stop = pin!(stop);
     loop {
-        let next = async {
-            // The semaphore is never closed, so there is always a place sooner or later.
-            let place = Arc::clone(&places).acquire_owned().await.ok();
-            (listener.accept().await, place)
-        };
-        let (accepted, place) = tokio::select! {
-            next = next => next,
+        // The semaphore is never closed, so there is a place sooner or later.
+        let place = tokio::select! {
+            place = Arc::clone(&places).acquire_owned() => place.ok(),
             () = &mut stop => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let answered = answer(stream, router.clone(), stopped.clone());
+                tokio::spawn(async move {
+                    answered.await;
+                    drop(place);
+                });
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection was not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
             }
-        };
-        let connection = connection(stream, &router);
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            // Peers hang up in many ways; none of them is ours to report.
-            drop(connection.await);
-            drop(place);
-        });
+        }
     }
     drop(listener);
-    if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
+    drop(stopped);
+    stopping.send_replace(true);
+    // Every connection holds a receiver; the channel closes when the last one ends.
+    if tokio::time::timeout(patience, stopping.closed()).await.is_err() {
         tracing::warn!("connections were cut: they took too long to finish");
     }
 }
 
-type Connection = http1::UpgradeableConnection<
-    TokioIo<TcpStream>,
-    TowerToHyperService<
-        tower::util::MapRequest<
-            tower::util::BoxCloneSyncService<Request<Body>, axum::response::Response, Infallible>,
-            fn(Request<Incoming>) -> Request<Body>,
-        >,
-    >,
->;
-
-fn connection(stream: TcpStream, router: &Router) -> Connection {
+/// Answers the requests of one connection.
+async fn answer(stream: TcpStream, router: Router, mut stopped: watch::Receiver<bool>) {
     // Answers are small and awaited: waiting to fill a packet would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection stays slow");
     }
-    let service = tower::util::BoxCloneSyncService::new(router.clone());
-    let service = service.map_request(into_axum as fn(_) -> _);
-    http1::Builder::new()
+    let service = router.map_request(|request: Request<Incoming>| request.map(Body::new));
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(HEAD_MAX_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
-        .with_upgrades()
-}
-
-fn into_axum(request: Request<Incoming>) -> Request<Body> {
-    request.map(Body::new)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    tokio::select! {
+        // Peers hang up in many ways; none of them is ours to report.
+        _ = connection.as_mut() => return,
+        _ = stopped.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+    }
+    drop(connection.await);
 }

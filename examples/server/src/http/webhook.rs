@@ -20,12 +20,12 @@ use super::Problem;
 use crate::app::App;
 
 /// Most bytes of a webhook; the largest a provider documents is 3 MiB.
-pub const WEBHOOK_MAX_BYTES: usize = 3 * 1024 * 1024;
+pub(crate) const WEBHOOK_MAX_BYTES: usize = 3 * 1024 * 1024;
 /// How long a provider may take to hand over a body.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The routes of all providers that call us.
-pub fn routes() -> Router<AppState> {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new().route("/webhooks/whatsapp/{channel}", get(webhook).post(webhook))
 }
 

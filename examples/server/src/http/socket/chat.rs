@@ -13,7 +13,7 @@ use justping::channels::webchat::protocol::{ClientFrame, ServerFrame, WELCOME_MA
 use justping::channels::webchat::{VisitorId, WebChatChannel};
 use justping::engine::EngineError;
 use justping::model::{
-    BusinessId, ConversationId, Cursor, DeliveryStatus, Direction, Event, EventBody, Inbound,
+    BusinessId, ChannelId, ConversationId, Cursor, DeliveryStatus, Direction, Event, EventBody, Inbound,
     Message, OutboxRow, Page, PageRequest, StatusUpdate, Topic,
 };
 use justping::port::store::{Accepted, MessageOrder};
@@ -71,10 +71,50 @@ struct Visitor {
     unread: VecDeque<u64>,
 }
 
-/// A chat over one socket.
-pub(super) struct Chat {
+/// Where the chat is recorded.
+struct Thread {
     app: Arc<App>,
     business: BusinessId,
+    channel: ChannelId,
+}
+
+impl Thread {
+    async fn conversation_of(&self, visitor: VisitorId) -> Result<Option<ConversationId>, End> {
+        let store = self.app.store();
+        let contact = match store.contact_by_identity(self.business, &visitor.identity()).await {
+            Ok(contact) => contact,
+            Err(StoreError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(unavailable(&error)),
+        };
+        match store.conversation_of(self.business, self.channel, contact.id).await {
+            Ok(conversation) => Ok(Some(conversation.id)),
+            Err(StoreError::NotFound(_)) => Ok(None),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    async fn last_seq(&self, conversation: ConversationId) -> Result<u64, End> {
+        let found = self.app.store().conversation(self.business, conversation).await;
+        Ok(found.map_err(|error| unavailable(&error))?.last_seq)
+    }
+
+    async fn page(&self, conversation: ConversationId, after: u64) -> Result<Page<Message>, End> {
+        let after = (after > 0).then(|| Cursor(after.to_string()));
+        let limit = u32::try_from(WELCOME_MAX).unwrap_or(u32::MAX);
+        let request = PageRequest { after, limit };
+        let oldest = MessageOrder::OldestFirst;
+        let page = self.app.store().messages(self.business, conversation, oldest, &request).await;
+        page.map_err(|error| unavailable(&error))
+    }
+
+    async fn receive(&self, news: Vec<Inbound>) -> Result<Vec<Accepted>, EngineError> {
+        self.app.jp().receive(self.business, self.channel, news).await
+    }
+}
+
+/// A chat over one socket.
+pub(super) struct Chat {
+    thread: Thread,
     channel: WebChatChannel,
     socket: WebSocket,
     visitor: Option<Visitor>,
@@ -91,8 +131,7 @@ impl Chat {
         socket: WebSocket,
     ) -> Self {
         Self {
-            app,
-            business,
+            thread: Thread { app, business, channel: channel.id() },
             channel,
             socket,
             visitor: None,
@@ -112,7 +151,7 @@ impl Chat {
     }
 
     async fn talk(&mut self) -> End {
-        let mut stopping = self.app.stopping();
+        let mut stopping = self.thread.app.stopping();
         let mut ticks = tokio::time::interval(PING_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         ticks.reset();
@@ -166,7 +205,7 @@ impl Chat {
     async fn look_for_conversation(&mut self) -> Flow {
         let waiting = self.visitor.as_ref().filter(|visitor| visitor.conversation.is_none());
         let Some(id) = waiting.map(|visitor| visitor.id) else { return Ok(()) };
-        if let Some(conversation) = self.conversation_of(id).await? {
+        if let Some(conversation) = self.thread.conversation_of(id).await? {
             self.listen(conversation);
             self.catch_up().await?;
         }
@@ -216,8 +255,7 @@ impl Chat {
 
     /// Answers `hello`: who the visitor is, and what was said since.
     async fn welcome(&mut self, token: Option<&str>, after: u64) -> Flow {
-        let ids = self.app.ids();
-        let visit = self.channel.visit(token, || ids.uuid());
+        let visit = self.channel.visit(token, || self.thread.app.ids().uuid());
         self.visitor = Some(Visitor {
             id: visit.visitor,
             conversation: None,
@@ -226,10 +264,10 @@ impl Chat {
         });
         let mut messages = Vec::new();
         let mut more = false;
-        if let Some(conversation) = self.conversation_of(visit.visitor).await? {
+        if let Some(conversation) = self.thread.conversation_of(visit.visitor).await? {
             // Listening starts before reading: what is recorded in between is told twice, not never.
             self.listen(conversation);
-            let last = self.last_seq(conversation).await?;
+            let last = self.thread.last_seq(conversation).await?;
             self.set_shown(after.min(last));
             (messages, more) = self.read_visible(conversation).await?;
         }
@@ -237,29 +275,9 @@ impl Chat {
         self.put(&ServerFrame::Welcome { token: visit.token, name, messages, more }).await
     }
 
-    async fn conversation_of(&self, visitor: VisitorId) -> Result<Option<ConversationId>, End> {
-        let store = self.app.store();
-        let contact = match store.contact_by_identity(self.business, &visitor.identity()).await {
-            Ok(contact) => contact,
-            Err(StoreError::NotFound(_)) => return Ok(None),
-            Err(error) => return Err(unavailable(&error)),
-        };
-        let found = store.conversation_of(self.business, self.channel.id(), contact.id).await;
-        match found {
-            Ok(conversation) => Ok(Some(conversation.id)),
-            Err(StoreError::NotFound(_)) => Ok(None),
-            Err(error) => Err(unavailable(&error)),
-        }
-    }
-
-    async fn last_seq(&self, conversation: ConversationId) -> Result<u64, End> {
-        let found = self.app.store().conversation(self.business, conversation).await;
-        Ok(found.map_err(|error| unavailable(&error))?.last_seq)
-    }
-
     fn listen(&mut self, conversation: ConversationId) {
-        let topic = Topic::Conversation(self.business, conversation);
-        let subscription = self.app.jp().bus().subscribe(topic);
+        let topic = Topic::Conversation(self.thread.business, conversation);
+        let subscription = self.thread.app.jp().bus().subscribe(topic);
         if let Some(visitor) = &mut self.visitor {
             visitor.conversation = Some((conversation, subscription));
         }
@@ -279,7 +297,7 @@ impl Chat {
     ) -> Result<(Vec<WebMessage>, bool), End> {
         loop {
             let shown = self.visitor.as_ref().map_or(0, |visitor| visitor.shown);
-            let page = self.page(conversation, shown).await?;
+            let page = self.thread.page(conversation, shown).await?;
             let more = page.next.is_some();
             let visible: Vec<_> =
                 page.items.iter().filter_map(|message| self.mark_shown(message)).collect();
@@ -287,15 +305,6 @@ impl Chat {
                 return Ok((visible, more));
             }
         }
-    }
-
-    async fn page(&self, conversation: ConversationId, after: u64) -> Result<Page<Message>, End> {
-        let after = (after > 0).then(|| Cursor(after.to_string()));
-        let limit = u32::try_from(WELCOME_MAX).unwrap_or(u32::MAX);
-        let request = PageRequest { after, limit };
-        let oldest = MessageOrder::OldestFirst;
-        let page = self.app.store().messages(self.business, conversation, oldest, &request).await;
-        page.map_err(|error| unavailable(&error))
     }
 
     /// Notes that a message is shown now, and gives what a visitor sees of it.
@@ -335,7 +344,7 @@ impl Chat {
         let message = WebChatChannel::inbound(visitor, frame);
         let (Some(message), Some(client_id)) = (message, client_id) else { return Ok(()) };
         let news = vec![Inbound::Message(message)];
-        let accepted = match self.app.jp().receive(self.business, self.channel.id(), news).await {
+        let accepted = match self.thread.receive(news).await {
             Ok(accepted) => accepted,
             Err(EngineError::Disabled | EngineError::Store(StoreError::NotFound(_))) => {
                 let detail = "this chat is closed";
@@ -372,7 +381,7 @@ impl Chat {
         }
         let news = read.into_iter().map(|seq| Inbound::Status(read_status(conversation, seq)));
         let news = news.collect();
-        match self.app.jp().receive(self.business, self.channel.id(), news).await {
+        match self.thread.receive(news).await {
             Ok(_) | Err(EngineError::Disabled) => Ok(()),
             Err(error) => {
                 tracing::warn!(%error, "a chat receipt was not recorded");
