@@ -376,7 +376,8 @@ pub enum WebContent {
     Media {
         /// What kind of file.
         kind: MediaKind,
-        /// Where it is, over HTTP; `null` when it has no address a browser can open.
+        /// Where it is: an http address or a path of the server; `null` when a browser cannot open
+        /// it.
         url: Option<String>,
         /// Text shown with it.
         caption: Option<String>,
@@ -471,9 +472,10 @@ impl WebContent {
 fn address(source: MediaSource) -> Option<String> {
     match source {
         MediaSource::Url(url) => {
-            let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-            let safe = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
-            safe.then_some(url)
+            let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+            let web = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+            // A path is one of the server's own files.
+            (web || url.starts_with('/')).then_some(url)
         }
         MediaSource::ProviderId(_) => None,
     }

@@ -30,8 +30,6 @@ pub(super) enum Action {
     SlowDown,
     /// Send a template instead.
     UseTemplate,
-    /// The contact does not want such messages.
-    OptOut,
     /// This contact cannot be reached.
     BadRecipient,
     /// This message will never be taken as it is.
@@ -48,6 +46,8 @@ pub(super) struct Rule {
     pub(super) action: Action,
     /// What the code means, for people.
     pub(super) meaning: &'static str,
+    /// Where it is documented.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the readers of the table"))]
     pub(super) doc: &'static str,
 }
 
@@ -108,7 +108,8 @@ pub(super) const RULES: &[Rule] = &[
     cloud(131_047, Action::UseTemplate, "the customer-service window is closed"),
     cloud(131_048, Action::Reject, "the number is limited for spam"),
     cloud(131_049, Action::Reject, "the contact got enough marketing for now"),
-    cloud(131_050, Action::OptOut, "the contact stopped marketing messages"),
+    // The contact still wants answers, so this is no opt-out of the whole channel.
+    cloud(131_050, Action::Reject, "the contact stopped marketing messages"),
     cloud(131_051, Action::Reject, "the type of message is not supported"),
     cloud(131_052, Action::Reject, "the media could not be downloaded"),
     cloud(131_053, Action::Reject, "the media could not be uploaded"),
@@ -159,7 +160,6 @@ fn by_rule(rule: &Rule, answer: &Answer, code: Option<String>, words: Option<Str
         },
         Action::SlowDown => SendError::RateLimited { after: answer.retry_after },
         Action::UseTemplate => SendError::WindowClosed { code },
-        Action::OptOut => SendError::OptedOut { code },
         Action::BadRecipient => SendError::InvalidRecipient { code },
         Action::Reject => SendError::Rejected { code, reason: sentence(rule.meaning, words) },
         Action::Reconnect => SendError::Unauthorized { code },
@@ -187,7 +187,6 @@ pub(super) fn failure(fault: Option<&Fault<'_>>) -> Failure {
     let rule = code.as_deref().and_then(|code| code.parse().ok()).and_then(rule);
     let kind = match rule.map(|rule| rule.action) {
         Some(Action::UseTemplate) => FailureKind::WindowClosed,
-        Some(Action::OptOut) => FailureKind::OptedOut,
         Some(Action::BadRecipient) => FailureKind::InvalidRecipient,
         Some(Action::Reconnect) => FailureKind::Unauthorized,
         // The provider gave up: what it would have asked for before then no longer matters.
