@@ -14,22 +14,22 @@ use super::SqliteStore;
 use super::row::{after, get, get_doc, millis, moment, parse_cursor, statements, to_doc};
 
 statements! {
-    INSERT_BUSINESS = "INSERT INTO businesses (id, doc) VALUES (?1, ?2)";
-    BUSINESS = "SELECT doc FROM businesses WHERE id = ?1";
-    BUSINESSES = "SELECT doc FROM businesses WHERE id > ?1 ORDER BY id LIMIT ?2";
+    INSERT_BUSINESS = "INSERT INTO businesses (id, doc) VALUES ($1, $2)";
+    BUSINESS = "SELECT doc FROM businesses WHERE id = $1";
+    BUSINESSES = "SELECT doc FROM businesses WHERE id > $1 ORDER BY id LIMIT $2";
     INSERT_MEMBER = "INSERT INTO members (business_id, id, doc) \
-        SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM businesses WHERE id = ?1)";
-    MEMBER = "SELECT doc FROM members WHERE business_id = ?1 AND id = ?2";
-    MEMBERS = "SELECT doc FROM members WHERE business_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+        SELECT $1, $2, $3 WHERE EXISTS (SELECT 1 FROM businesses WHERE id = $1)";
+    MEMBER = "SELECT doc FROM members WHERE business_id = $1 AND id = $2";
+    MEMBERS = "SELECT doc FROM members WHERE business_id = $1 AND id > $2 ORDER BY id LIMIT $3";
     INSERT_API_KEY = "INSERT INTO api_keys (business_id, id, token_sha256, revoked_at, doc) \
-        SELECT ?1, ?2, ?3, ?4, ?5 \
-        WHERE EXISTS (SELECT 1 FROM members WHERE business_id = ?1 AND id = ?6)";
+        SELECT $1, $2, $3, $4, $5 \
+        WHERE EXISTS (SELECT 1 FROM members WHERE business_id = $1 AND id = $6)";
     API_KEY_BY_TOKEN = "SELECT token_sha256, revoked_at, doc FROM api_keys \
-        WHERE token_sha256 = ?1 AND revoked_at IS NULL";
+        WHERE token_sha256 = $1 AND revoked_at IS NULL";
     API_KEYS = "SELECT token_sha256, revoked_at, doc FROM api_keys \
-        WHERE business_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-    REVOKE_API_KEY = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?3) \
-        WHERE business_id = ?1 AND id = ?2 RETURNING 1";
+        WHERE business_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+    REVOKE_API_KEY = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) \
+        WHERE business_id = $1 AND id = $2 RETURNING 1";
 }
 
 #[async_trait]
