@@ -1,1 +1,7 @@
-//! Placeholder.
+//! Store adapters of JustPing, one module a backend, and the envelope that seals secrets at rest.
+//!
+//! Every backend implements [`justping_core::port::Store`] and passes the same conformance suite.
+
+pub mod envelope;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

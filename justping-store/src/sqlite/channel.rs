@@ -1,0 +1,278 @@
+//! Channels and their secrets.
+
+use async_trait::async_trait;
+use justping_core::model::{
+    AgentId, BusinessId, ChannelConfig, ChannelId, ChannelSecrets, Page, PageRequest,
+};
+use justping_core::port::store::{ChannelStore, StoreError, StoreResult};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use sqlx::query;
+use sqlx::sqlite::SqliteRow;
+
+use super::connection::Write;
+use super::keys::{self, FIRST_KEY};
+use super::row::{after, get, get_doc, parse_cursor, parse_doc, statements, to_doc};
+use super::{SqliteStore, error};
+use crate::envelope::{DataKey, MasterKey, Place};
+
+statements! {
+    /// One row: whether the business exists, whether its agent does, the channel as it stands, the
+    /// newest data key.
+    PLACE_OF_CHANNEL = "BEGIN IMMEDIATE; \
+        SELECT k.key_id, k.wrapped, \
+            EXISTS (SELECT 1 FROM businesses WHERE id = ?1), \
+            ?3 IS NULL OR EXISTS (SELECT 1 FROM agents WHERE business_id = ?1 AND id = ?3), \
+            (SELECT doc FROM channels WHERE business_id = ?1 AND id = ?2) \
+        FROM (SELECT 1) LEFT JOIN business_keys k ON k.business_id = ?1 \
+        ORDER BY k.key_id DESC LIMIT 1";
+    INSERT_KEY = "INSERT INTO business_keys (business_id, key_id, wrapped) VALUES (?1, ?2, ?3)";
+    INSERT_CHANNEL = "INSERT INTO channels (business_id, id, agent_id, doc) \
+        VALUES (?1, ?2, ?3, ?4)";
+    UPDATE_CHANNEL = "UPDATE channels SET agent_id = ?3, doc = ?4 \
+        WHERE business_id = ?1 AND id = ?2";
+    PUT_SECRETS = "INSERT OR REPLACE INTO channel_secrets \
+            (business_id, channel_id, name, sealed) \
+            SELECT ?1, ?2, value ->> 0, unhex(value ->> 1) FROM json_each(?3); \
+        COMMIT";
+    CHANNEL = "SELECT doc FROM channels WHERE business_id = ?1 AND id = ?2";
+    FIND_CHANNEL = "SELECT doc FROM channels WHERE id = ?1";
+    /// One row when the channel exists: whether it has conversations, and so has to stay.
+    DELETE_CHANNEL = "BEGIN IMMEDIATE; \
+        SELECT EXISTS (SELECT 1 FROM conversations WHERE business_id = ?1 AND channel_id = ?2) \
+            FROM channels WHERE business_id = ?1 AND id = ?2; \
+        DELETE FROM channels WHERE business_id = ?1 AND id = ?2 AND NOT EXISTS ( \
+            SELECT 1 FROM conversations WHERE business_id = ?1 AND channel_id = ?2); \
+        COMMIT";
+    CHANNELS = "SELECT doc FROM channels WHERE business_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    /// Each secret of the channel with each key of the business; one row when it has no secrets.
+    SECRETS = "SELECT k.key_id, k.wrapped, s.name, s.sealed FROM channels c \
+        LEFT JOIN channel_secrets s ON s.business_id = c.business_id AND s.channel_id = c.id \
+        LEFT JOIN business_keys k ON k.business_id = c.business_id \
+        WHERE c.business_id = ?1 AND c.id = ?2 ORDER BY s.name, k.key_id";
+}
+
+#[async_trait]
+impl ChannelStore for SqliteStore {
+    async fn create_channel(
+        &self,
+        channel: &ChannelConfig,
+        secrets: &ChannelSecrets,
+    ) -> StoreResult<()> {
+        let mut write = self.connections.write().await?;
+        let result = create(&mut write, &self.master_key, channel, secrets).await;
+        write.settle(result).await
+    }
+
+    async fn channel(&self, business: BusinessId, id: ChannelId) -> StoreResult<ChannelConfig> {
+        let query = query(CHANNEL).bind(business.uuid()).bind(id.uuid());
+        get_doc(&self.connections.read_one(query, "channel").await?, 0, "channel")
+    }
+
+    async fn find_channel(&self, id: ChannelId) -> StoreResult<ChannelConfig> {
+        let query = query(FIND_CHANNEL).bind(id.uuid());
+        get_doc(&self.connections.read_one(query, "channel").await?, 0, "channel")
+    }
+
+    async fn update_channel(
+        &self,
+        channel: &ChannelConfig,
+        secrets: Option<&ChannelSecrets>,
+    ) -> StoreResult<ChannelConfig> {
+        let mut write = self.connections.write().await?;
+        let result = update(&mut write, &self.master_key, channel, secrets).await;
+        write.settle(result).await
+    }
+
+    async fn delete_channel(&self, business: BusinessId, id: ChannelId) -> StoreResult<()> {
+        let mut write = self.connections.write().await?;
+        let delete = query(DELETE_CHANNEL).bind(business.uuid()).bind(id.uuid());
+        let result = write.whole(delete).await;
+        let rows = write.settle(result).await?;
+        let row = rows.first().ok_or(StoreError::NotFound("channel"))?;
+        if get(row, 0)? { Err(StoreError::Conflict("channel")) } else { Ok(()) }
+    }
+
+    async fn channels(
+        &self,
+        business: BusinessId,
+        page: &PageRequest,
+    ) -> StoreResult<Page<ChannelConfig>> {
+        let from = parse_cursor::<ChannelId>(page.after.as_ref())?;
+        let list = query(CHANNELS).bind(business.uuid()).bind(after(from.map(ChannelId::uuid)));
+        let rows = self.connections.read(list.bind(page.rows() as i64 + 1)).await?;
+        let rows = rows.iter().map(|row| get_doc(row, 0, "channel")).collect::<StoreResult<_>>()?;
+        Ok(Page::from_rows(rows, page.rows(), |row: &ChannelConfig| row.id.to_string()))
+    }
+
+    async fn channel_secrets(
+        &self,
+        business: BusinessId,
+        id: ChannelId,
+    ) -> StoreResult<ChannelSecrets> {
+        let list = query(SECRETS).bind(business.uuid()).bind(id.uuid());
+        let rows = self.connections.read(list).await?;
+        if rows.is_empty() {
+            return Err(StoreError::NotFound("channel"));
+        }
+        open_secrets(&self.master_key, business, id, &rows)
+    }
+}
+
+async fn create(
+    write: &mut Write<'_>,
+    master: &MasterKey,
+    channel: &ChannelConfig,
+    secrets: &ChannelSecrets,
+) -> StoreResult<()> {
+    let place = find_place(write, channel).await?;
+    if !get::<bool>(&place, 2)? {
+        return Err(StoreError::NotFound("business"));
+    }
+    if !get::<bool>(&place, 3)? {
+        return Err(StoreError::NotFound("agent"));
+    }
+    write.run(put(INSERT_CHANNEL, channel)?).await?;
+    put_secrets(write, master, channel, Some(secrets), &place).await
+}
+
+async fn update(
+    write: &mut Write<'_>,
+    master: &MasterKey,
+    channel: &ChannelConfig,
+    secrets: Option<&ChannelSecrets>,
+) -> StoreResult<ChannelConfig> {
+    let place = find_place(write, channel).await?;
+    let stored: Option<&str> = get(&place, 4)?;
+    let stored: ChannelConfig =
+        parse_doc(stored.ok_or(StoreError::NotFound("channel"))?, "channel")?;
+    if !get::<bool>(&place, 3)? {
+        return Err(StoreError::NotFound("agent"));
+    }
+    if stored.revision != channel.revision {
+        return Err(StoreError::Stale("channel"));
+    }
+    let channel = ChannelConfig {
+        provider: stored.provider,
+        created_at: stored.created_at,
+        revision: channel.revision + 1,
+        ..channel.clone()
+    };
+    write.run(put(UPDATE_CHANNEL, &channel)?).await?;
+    put_secrets(write, master, &channel, secrets, &place).await?;
+    Ok(channel)
+}
+
+async fn find_place(write: &mut Write<'_>, channel: &ChannelConfig) -> StoreResult<SqliteRow> {
+    let place = query(PLACE_OF_CHANNEL)
+        .bind(channel.business_id.uuid())
+        .bind(channel.id.uuid())
+        .bind(channel.agent_id.map(AgentId::uuid));
+    let rows = write.begin(place).await?;
+    rows.into_iter().next().ok_or(StoreError::NotFound("business"))
+}
+
+fn put(statement: &'static str, channel: &ChannelConfig) -> StoreResult<super::connection::Bound> {
+    Ok(query(statement)
+        .bind(channel.business_id.uuid())
+        .bind(channel.id.uuid())
+        .bind(channel.agent_id.map(AgentId::uuid))
+        .bind(to_doc(channel)?))
+}
+
+/// Seals and stores secrets, and ends the transaction. The business gets its first data key with
+/// its first secret.
+async fn put_secrets(
+    write: &mut Write<'_>,
+    master: &MasterKey,
+    channel: &ChannelConfig,
+    secrets: Option<&ChannelSecrets>,
+    place: &SqliteRow,
+) -> StoreResult<()> {
+    let business = channel.business_id;
+    let mut rows = Vec::new();
+    if let Some(secrets) = secrets.filter(|secrets| secrets.names().next().is_some()) {
+        let key = match get::<Option<i64>>(place, 0)? {
+            Some(_) => keys::unwrap(master, business, place)?,
+            None => first_key(write, master, business).await?,
+        };
+        for (name, value) in secrets.expose() {
+            let sealed = seal(&key, business, channel.id, name, value)?;
+            rows.push(json!([name, sealed]));
+        }
+    }
+    let rows = serde_json::Value::from(rows).to_string();
+    let put = query(PUT_SECRETS).bind(business.uuid()).bind(channel.id.uuid()).bind(rows);
+    write.commit(put).await.map(drop)
+}
+
+async fn first_key(
+    write: &mut Write<'_>,
+    master: &MasterKey,
+    business: BusinessId,
+) -> StoreResult<DataKey> {
+    let key = DataKey::generate(FIRST_KEY).map_err(error::map_seal("data key"))?;
+    let wrapped = keys::wrap(master, business, &key)?;
+    let insert = query(INSERT_KEY).bind(business.uuid()).bind(i64::from(FIRST_KEY));
+    write.run(insert.bind(wrapped)).await?;
+    Ok(key)
+}
+
+/// Seals one secret for its row; hex, as batches carry bytes.
+fn seal(
+    key: &DataKey,
+    business: BusinessId,
+    channel: ChannelId,
+    name: &str,
+    value: &str,
+) -> StoreResult<String> {
+    let id = channel.uuid();
+    let sealed = key.seal(value.as_bytes(), &place(business, &[id.as_bytes(), name.as_bytes()]));
+    let sealed = sealed.map_err(error::map_seal("channel secret"))?;
+    Ok(sealed.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn place<'a>(business_id: BusinessId, row: &'a [&'a [u8]]) -> Place<'a> {
+    Place { table: "channel_secrets", column: "sealed", business_id, row }
+}
+
+/// Opens the secrets of the rows of [`SECRETS`]. One whose key is not there is corrupt, not absent.
+fn open_secrets(
+    master: &MasterKey,
+    business: BusinessId,
+    channel: ChannelId,
+    rows: &[SqliteRow],
+) -> StoreResult<ChannelSecrets> {
+    let mut secrets = ChannelSecrets::new();
+    let mut opened = false;
+    for (index, row) in rows.iter().enumerate() {
+        let Some(name) = get::<Option<&str>>(row, 2)? else { continue };
+        let sealed: &[u8] = get(row, 3)?;
+        let needed = DataKey::id_of(sealed).map_err(error::map_seal("channel secret"))?;
+        if get::<Option<i64>>(row, 0)? == Some(i64::from(needed)) {
+            let key = keys::unwrap(master, business, row)?;
+            open_secret(&mut secrets, &key, (business, channel), name, sealed)?;
+            opened = true;
+        }
+        let next = rows.get(index + 1).map(|row| get::<Option<&str>>(row, 2)).transpose()?;
+        if next.flatten() != Some(name) && !std::mem::take(&mut opened) {
+            return Err(StoreError::Corrupt("a channel secret has no key".to_owned()));
+        }
+    }
+    Ok(secrets)
+}
+
+fn open_secret(
+    secrets: &mut ChannelSecrets,
+    key: &DataKey,
+    (business, channel): (BusinessId, ChannelId),
+    name: &str,
+    sealed: &[u8],
+) -> StoreResult<()> {
+    let id = channel.uuid();
+    let plain = key.open(sealed, &place(business, &[id.as_bytes(), name.as_bytes()]));
+    let plain = plain.map_err(error::map_seal("channel secret"))?;
+    let corrupt = |_| StoreError::Corrupt("a channel secret".to_owned());
+    secrets.insert(name, std::str::from_utf8(plain.expose_secret()).map_err(corrupt)?);
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! The statements that several moves write with. Each takes one batch, as the parameter it is given.
+
+use justping_core::model::{
+    BusinessId, Contact, Conversation, ConversationId, Event, EventBody, Message, OutboxRow,
+    Timestamp,
+};
+use justping_core::port::store::StoreResult;
+use serde::Serialize;
+
+use crate::sqlite::conversation::{owner_column, status_column};
+use crate::sqlite::row::{Hex, batch, millis};
+
+macro_rules! insert_contacts {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO contacts (business_id, id, named, doc) \
+            SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
+            FROM json_each(",
+            $rows,
+            "); "
+        )
+    };
+}
+
+/// Replaces the documents of contacts that are there.
+macro_rules! update_contacts {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO contacts (business_id, id, named, doc) \
+            SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
+            FROM json_each(",
+            $rows,
+            ") WHERE true \
+            ON CONFLICT (business_id, id) DO UPDATE \
+            SET named = excluded.named, doc = excluded.doc; "
+        )
+    };
+}
+
+macro_rules! insert_identities {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO identities (business_id, kind, address, contact_id) \
+            SELECT unhex(value ->> 0), value ->> 1, value ->> 2, unhex(value ->> 3) \
+            FROM json_each(",
+            $rows,
+            "); "
+        )
+    };
+}
+
+macro_rules! insert_conversations {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO conversations (business_id, id, channel_id, contact_id, status, owner, \
+                last_message_at, not_before, doc) \
+            SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), \
+                unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
+                value -> 8 \
+            FROM json_each(",
+            $rows,
+            "); "
+        )
+    };
+}
+
+/// Replaces the documents of conversations that are there, and what statements search them by.
+macro_rules! update_conversations {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO conversations (business_id, id, channel_id, contact_id, status, owner, \
+                last_message_at, not_before, doc) \
+            SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), \
+                unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
+                value -> 8 \
+            FROM json_each(",
+            $rows,
+            ") WHERE true \
+            ON CONFLICT (business_id, id) DO UPDATE \
+            SET status = excluded.status, owner = excluded.owner, \
+                last_message_at = excluded.last_message_at, doc = excluded.doc; "
+        )
+    };
+}
+
+macro_rules! insert_messages {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO messages (business_id, conversation_id, seq, doc) \
+            SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
+            FROM json_each(",
+            $rows,
+            "); "
+        )
+    };
+}
+
+macro_rules! update_messages {
+    ($rows:literal) => {
+        concat!(
+            "INSERT OR REPLACE INTO messages (business_id, conversation_id, seq, doc) \
+            SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
+            FROM json_each(",
+            $rows,
+            "); "
+        )
+    };
+}
+
+macro_rules! insert_outbox {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO outbox (conversation_id, seq, business_id, message_id, lane, \
+                created_at, phase, due_at, doc) \
+            SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2), unhex(value ->> 3), \
+                value ->> 4, value ->> 5, value ->> 6, value ->> 7, value -> 8 \
+            FROM json_each(",
+            $rows,
+            "); "
+        )
+    };
+}
+
+/// Appends to the events of each business: the select sees none of what it inserts.
+macro_rules! insert_events {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO events (business_id, seq, doc) \
+            SELECT unhex(value ->> 0), 1 + key + coalesce( \
+                (SELECT max(seq) FROM events WHERE business_id = unhex(value ->> 0)), 0), \
+                value -> 1 \
+            FROM json_each(",
+            $rows,
+            "); "
+        )
+    };
+}
+
+pub(super) use {
+    insert_contacts, insert_conversations, insert_events, insert_identities, insert_messages,
+    insert_outbox, update_contacts, update_conversations, update_messages,
+};
+
+/// The rows of a batch as one parameter.
+pub(super) fn rows<T: Serialize>(rows: impl IntoIterator<Item = T>) -> StoreResult<String> {
+    batch(&rows.into_iter().collect::<Vec<T>>())
+}
+
+/// A contact as the statements take it.
+pub(super) fn contact_row(contact: &Contact) -> impl Serialize {
+    (Hex(contact.business_id.uuid()), Hex(contact.id.uuid()), contact.name.is_some(), contact)
+}
+
+/// A conversation as the statements take it.
+pub(super) fn conversation_row(conversation: &Conversation) -> impl Serialize {
+    (
+        Hex(conversation.business_id.uuid()),
+        Hex(conversation.id.uuid()),
+        Hex(conversation.channel_id.uuid()),
+        Hex(conversation.contact_id.uuid()),
+        status_column(conversation.status),
+        owner_column(conversation.owner),
+        millis(conversation.last_message_at),
+        millis(conversation.created_at),
+        conversation,
+    )
+}
+
+/// A message as the statements take it.
+pub(super) fn message_row(message: &Message) -> impl Serialize {
+    (Hex(message.business_id.uuid()), Hex(message.conversation_id.uuid()), message.seq, message)
+}
+
+/// The phases of an outbox row, as the partial indexes name them.
+pub(super) const WAITING: i64 = 0;
+/// Due: claimable as soon as no earlier row of the conversation is left.
+pub(super) const READY: i64 = 1;
+
+/// A new row of the outbox as the statement takes it.
+pub(super) fn outbox_row(row: &OutboxRow) -> impl Serialize {
+    let (due_at, created_at) = (millis(row.due_at), millis(row.created_at));
+    (
+        Hex(row.conversation_id.uuid()),
+        row.seq,
+        Hex(row.business_id.uuid()),
+        Hex(row.message_id.uuid()),
+        row.lane.rank(),
+        created_at,
+        if due_at <= created_at { READY } else { WAITING },
+        due_at,
+        row,
+    )
+}
+
+/// Events that a move leaves behind.
+#[derive(Debug, Default)]
+pub(super) struct Events(Vec<(Hex, Event)>);
+
+impl Events {
+    /// Records something that happened.
+    pub(super) fn record(
+        &mut self,
+        business_id: BusinessId,
+        conversation_id: Option<ConversationId>,
+        at: Timestamp,
+        body: EventBody,
+    ) {
+        self.push(Event { business_id, conversation_id, at, body });
+    }
+
+    /// Records that a conversation changed.
+    pub(super) fn updated(&mut self, conversation: &Conversation, at: Timestamp) {
+        let body = EventBody::ConversationUpdated { conversation: conversation.clone() };
+        self.record(conversation.business_id, Some(conversation.id), at, body);
+    }
+
+    /// Records an event, unless it is about a message: messages are their own record.
+    pub(super) fn push(&mut self, event: Event) {
+        let of_message = matches!(
+            event.body,
+            EventBody::MessageNew { .. }
+                | EventBody::MessageStatus { .. }
+                | EventBody::MessageDelta { .. }
+        );
+        if !of_message {
+            self.0.push((Hex(event.business_id.uuid()), event));
+        }
+    }
+
+    /// The events as the statement takes them.
+    pub(super) fn batch(&self) -> StoreResult<String> {
+        batch(&self.0)
+    }
+}

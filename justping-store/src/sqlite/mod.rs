@@ -1,0 +1,60 @@
+//! The embedded store: one file, one writer, several readers.
+//!
+//! # Durability
+//! The write-ahead log is flushed at every commit (`synchronous = FULL`): what a method returned
+//! survives a power cut.
+//!
+//! # Shape
+//! Every method of the engine is two trips to the writer's thread: one text of statements that
+//! opens the transaction and reads what the decision needs, one that writes what was decided and
+//! commits. A batch is one JSON parameter a statement, whatever its size.
+
+mod agent;
+mod business;
+mod channel;
+mod config;
+mod connection;
+mod contact;
+mod conversation;
+mod engine;
+mod error;
+mod flow;
+mod idempotency;
+mod keys;
+mod open;
+mod row;
+mod session;
+#[cfg(test)]
+mod tests;
+
+pub use config::{READERS_DEFAULT, READERS_MAX, SqliteConfig};
+pub use error::OpenError;
+use justping_core::port::store::StoreResult;
+
+use self::connection::Connections;
+use crate::envelope::MasterKey;
+
+/// A store in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connections: Connections,
+    master_key: MasterKey,
+}
+
+impl SqliteStore {
+    /// Opens a database, made when there is none and brought up to date when it is older.
+    ///
+    /// # Errors
+    /// A newer database, another program's file, a changed schema and another master key each have
+    /// an [`OpenError`] of their own; none of them changes the file.
+    pub async fn open(config: SqliteConfig) -> Result<Self, OpenError> {
+        let connections = open::open(&config).await?;
+        Ok(Self { connections, master_key: config.master_key })
+    }
+
+    /// Waits for what is running and closes the file; the write-ahead log is folded into it.
+    /// Whatever is asked afterwards is [`Unavailable`](justping_core::port::StoreError::Unavailable).
+    pub async fn close(&self) -> StoreResult<()> {
+        self.connections.close().await
+    }
+}

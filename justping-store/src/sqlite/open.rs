@@ -1,0 +1,101 @@
+//! Opening a database: is it ours, is it of a version we know, does the master key fit.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr};
+
+use super::config::{READERS_MAX, SqliteConfig};
+use super::connection::Connections;
+use super::error::{self, OpenError};
+use super::keys;
+use super::row::statements;
+
+/// How long a connection waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a read waits for a reader.
+const READER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Prepared statements a connection keeps; there are fewer.
+const STATEMENT_CACHE: usize = 256;
+/// Rows that wait between the connection's thread and ours before the thread has to pause.
+const ROW_BUFFER: usize = 1024;
+/// Says in the file's header whose it is; the first migration writes it.
+const APPLICATION_ID: i64 = 0x4a73_5067;
+
+statements! {
+    OWNER_OF_FILE = "SELECT application_id, (SELECT count(*) FROM sqlite_schema) \
+        FROM pragma_application_id";
+}
+
+/// The migrations, oldest first.
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "ledger", include_str!("../../migrations/sqlite/0001_ledger.sql"))];
+
+/// Opens the connections of a database, made or brought up to date as needed.
+pub(super) async fn open(config: &SqliteConfig) -> Result<Connections, OpenError> {
+    check_owner(&config.path).await?;
+    let mut writer = options(&config.path).connect().await.map_err(error::map_open)?;
+    migrate(&mut writer).await?;
+    keys::check_master(&mut writer, &config.master_key).await?;
+    let readers = readers(config).await.map_err(error::map_open)?;
+    Ok(Connections::new(writer, readers))
+}
+
+fn plain_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging()
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    plain_options(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .statement_cache_capacity(STATEMENT_CACHE)
+        .row_buffer_size(ROW_BUFFER)
+}
+
+async fn readers(config: &SqliteConfig) -> Result<SqlitePool, sqlx::Error> {
+    SqlitePoolOptions::new()
+        .min_connections(1)
+        .max_connections(config.readers.clamp(1, READERS_MAX))
+        .acquire_timeout(READER_TIMEOUT)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options(&config.path).pragma("query_only", "ON"))
+        .await
+}
+
+/// Refuses a file of another program before anything in it is touched.
+async fn check_owner(path: &Path) -> Result<(), OpenError> {
+    let mut connection = plain_options(path).connect().await.map_err(error::map_open)?;
+    let row = sqlx::query(OWNER_OF_FILE).fetch_one(&mut connection).await;
+    let row = row.map_err(error::map_open)?;
+    let owner: i64 = row.try_get(0).map_err(error::map_open)?;
+    let objects: i64 = row.try_get(1).map_err(error::map_open)?;
+    connection.close().await.map_err(error::map_open)?;
+    let empty = owner == 0 && objects == 0;
+    if owner == APPLICATION_ID || empty { Ok(()) } else { Err(OpenError::Foreign) }
+}
+
+fn migrator() -> Migrator {
+    let list = MIGRATIONS.iter().map(|(version, name, sql)| {
+        Migration::new(*version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(list.collect())
+}
+
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), OpenError> {
+    let known = MIGRATIONS.iter().map(|(version, _, _)| *version).max().unwrap_or_default();
+    let done = migrator().run(connection).await;
+    done.map_err(|error| error::map_migrate(error, known))
+}
