@@ -29,6 +29,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
     reason = "a check that fails panics: this module is test code that strangers can call"
 )]
 

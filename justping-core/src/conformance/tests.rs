@@ -271,8 +271,7 @@ impl FlowNode for Ask {
     fn build(&self, data: &Value) -> Result<Box<dyn BuiltNode>, NodeConfigError> {
         let question = data.get("question").and_then(Value::as_str).unwrap_or_default();
         if question.is_empty() {
-            let message = "ask something".to_owned();
-            return Err(NodeConfigError { path: "/question".to_owned(), message });
+            return Err(NodeConfigError::new("/question", "ask something"));
         }
         Ok(Box::new(BuiltAsk { question: question.to_owned() }))
     }
