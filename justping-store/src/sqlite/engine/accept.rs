@@ -238,8 +238,7 @@ impl Inbox {
         let person = self.people.entry((business, id)).or_default();
         if owner.is_none() {
             let name = message.name.clone();
-            let contact =
-                Contact { identities: free, name, ..Contact::new(id, business, now) };
+            let contact = Contact { identities: free, name, ..Contact::new(id, business, now) };
             *person = Person { contact: Some(contact), change: Change::New };
             return Plan::New { contact: id, created: true };
         }
@@ -275,8 +274,7 @@ impl Inbox {
     fn add_threads(&mut self, rows: &[SqliteRow]) -> StoreResult<()> {
         for row in rows {
             let conversation: Conversation = parse_doc(get(row, 0)?, "conversation")?;
-            let pair =
-                (conversation.business_id, conversation.channel_id, conversation.contact_id);
+            let pair = (conversation.business_id, conversation.channel_id, conversation.contact_id);
             self.threads.insert(pair, Some(Thread { conversation, change: Change::None }));
         }
         Ok(())
@@ -367,10 +365,9 @@ fn standing(conversation: &Conversation) -> (ConversationStatus, Owner) {
 /// The outcome of a message that came twice in one batch.
 fn repeated(first: Option<&Accepted>) -> StoreResult<Accepted> {
     match first {
-        Some(Accepted::New { message, .. }) => Ok(Accepted::Duplicate {
-            conversation_id: message.conversation_id,
-            seq: message.seq,
-        }),
+        Some(Accepted::New { message, .. }) => {
+            Ok(Accepted::Duplicate { conversation_id: message.conversation_id, seq: message.seq })
+        }
         Some(duplicate @ Accepted::Duplicate { .. }) => Ok(duplicate.clone()),
         None => Err(StoreError::Invalid("batch")),
     }
