@@ -20,6 +20,11 @@ fn my_store() -> Arc<dyn Store> {
 mod contract {
     // The factory gives a fresh, empty store to each check.
     justping::core::store_conformance!(async || super::my_store());
+
+    #[test]
+    fn the_engine_runs_on_it() {
+        super::main().unwrap();
+    }
 }
 
 #[tokio::main]
@@ -28,7 +33,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         "schema": "justping.flow/1",
         "nodes": [
             {"id": "start", "type": "trigger"},
-            {"id": "echo", "type": "text", "data": {"text": "You said {{ last_text }}."}},
+            {"id": "echo", "type": "text", "data": {"text": "You said {{ message.text }}."}},
         ],
         "edges": [{"id": "1", "source": "start", "target": "echo"}],
     });

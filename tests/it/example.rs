@@ -46,10 +46,3 @@ fn custom_node_rolls() {
     assert_eq!(lines.len(), 2);
     assert!(lines[0].starts_with("You rolled "), "{lines:?}");
 }
-
-#[test]
-fn custom_store_runs_the_engine() {
-    let lines = run("custom_store_conformance");
-    assert_eq!(lines[0], "You said hello.");
-    assert!(lines[1].starts_with("checks of the contract: "), "{lines:?}");
-}

@@ -20,6 +20,22 @@ struct World {
     folder: TempDir,
 }
 
+fn greeting() -> Value {
+    json!({
+        "schema": "justping.flow/1",
+        "nodes": [
+            {"id": "start", "type": "trigger"},
+            {"id": "hello", "type": "buttons", "data": {"text": "Hello {{ contact.name }}!",
+                "options": [{"id": "yes", "title": "Yes"}, {"id": "no", "title": "No"}]}},
+            {"id": "thanks", "type": "text", "data": {"text": "Thanks!"}},
+        ],
+        "edges": [
+            {"id": "1", "source": "start", "target": "hello"},
+            {"id": "2", "source": "hello", "sourceHandle": "option:yes", "target": "thanks"},
+        ],
+    })
+}
+
 async fn world(graph: &str) -> World {
     let folder = tempfile::tempdir().unwrap();
     let key = MasterKey::load_or_create(folder.path().join("master.key")).unwrap();
@@ -42,19 +58,7 @@ async fn world(graph: &str) -> World {
         id: FlowId::from_uuid(ids.uuid()),
         business_id,
         name: name(),
-        draft: json!({
-            "schema": "justping.flow/1",
-            "nodes": [
-                {"id": "start", "type": "trigger"},
-                {"id": "hello", "type": "buttons", "data": {"text": "Hello {{ contact.name }}!",
-                    "options": [{"id": "yes", "title": "Yes"}, {"id": "no", "title": "No"}]}},
-                {"id": "thanks", "type": "text", "data": {"text": "Thanks!"}},
-            ],
-            "edges": [
-                {"id": "1", "source": "start", "target": "hello"},
-                {"id": "2", "source": "hello", "sourceHandle": "option:yes", "target": "thanks"},
-            ],
-        }),
+        draft: greeting(),
         published: None,
         revision: 1,
         created_at: now,

@@ -66,7 +66,7 @@ impl FlowNode for Input {
             summary: "Asks for a text, a number, an e-mail address or a phone number.".to_owned(),
             schema: schema::object(schema::merged(own, schema::asking()), &["prompt", "variable"]),
             exits: vec![
-                schema::exit("next", "Answered"),
+                schema::exit("reply", "Answered"),
                 schema::exit("invalid", "After the last retry"),
                 schema::exit("timeout", "No answer in time"),
             ],
@@ -132,7 +132,7 @@ impl Ask {
     fn hear(&self, cx: &mut NodeContext<'_>, text: &str) -> Result<Step, Step> {
         if let Ok(value) = self.answer.parse(text) {
             cx.set(&self.variable, value);
-            return Ok(exit("next"));
+            return Ok(exit("reply"));
         }
         let Some(wait) = self.patience.again(cx) else { return Ok(exit("invalid")) };
         config::say(cx, self.retry.as_ref().unwrap_or(&self.prompt))?;
@@ -154,7 +154,7 @@ impl BuiltNode for Ask {
     }
 
     fn exits(&self) -> Vec<String> {
-        std::iter::once("next".to_owned()).chain(self.patience.exits()).collect()
+        std::iter::once("reply".to_owned()).chain(self.patience.exits()).collect()
     }
 
     fn suspends(&self) -> bool {

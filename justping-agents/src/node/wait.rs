@@ -14,7 +14,7 @@ use super::schema;
 /// The longest wait: a year.
 const SECONDS_MAX: u64 = 365 * 24 * 60 * 60;
 
-/// Waits for a while. Messages meanwhile take the `interrupt` exit if it leads somewhere.
+/// Waits for a while. Messages meanwhile take the `interrupted` exit if it leads somewhere.
 #[derive(Debug)]
 pub(super) struct Wait;
 
@@ -63,7 +63,7 @@ impl FlowNode for Wait {
             ),
             exits: vec![
                 schema::exit("next", "Afterwards"),
-                schema::exit("interrupt", "The contact writes meanwhile"),
+                schema::exit("interrupted", "The contact writes meanwhile"),
             ],
             suspends: true,
             calls: false,
@@ -88,7 +88,7 @@ struct Pause {
 
 impl BuiltNode for Pause {
     fn connect(&mut self, exits: &[String]) {
-        self.has_interrupt = exits.iter().any(|exit| exit == "interrupt");
+        self.has_interrupt = exits.iter().any(|exit| exit == "interrupted");
     }
 
     fn enter(&self, cx: &mut NodeContext<'_>) -> Step {
@@ -104,7 +104,7 @@ impl BuiltNode for Pause {
     fn resume(&self, cx: &mut NodeContext<'_>, event: &StepEvent) -> Step {
         match event {
             StepEvent::Timer { .. } => exit("next"),
-            StepEvent::Message { .. } if self.has_interrupt => exit("interrupt"),
+            StepEvent::Message { .. } if self.has_interrupt => exit("interrupted"),
             StepEvent::Message { .. } | StepEvent::CallDone { .. } => {
                 let until = cx.local.as_i64().and_then(|ms| Timestamp::from_millisecond(ms).ok());
                 Step::Wait { until }
@@ -113,7 +113,7 @@ impl BuiltNode for Pause {
     }
 
     fn exits(&self) -> Vec<String> {
-        vec!["next".to_owned(), "interrupt".to_owned()]
+        vec!["next".to_owned(), "interrupted".to_owned()]
     }
 
     fn suspends(&self) -> bool {

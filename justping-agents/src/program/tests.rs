@@ -193,12 +193,12 @@ fn variables_take_so_much_room_and_are_put_back() {
         ["grow", "set", grow],
         ["oops", "text", {"text": "oops {{ name }}{{ v0 }}"}]
     ]);
-    let edges = json!([["start", "next", "q"], ["q", "next", "grow"], ["grow", "error", "oops"]]);
+    let edges = json!([["start", "next", "q"], ["q", "reply", "grow"], ["grow", "error", "oops"]]);
     let mut play = Play::of(nodes.clone(), edges);
     play.say("hi");
     assert_eq!(play.say("Ada"), ["oops "]);
     assert!(play.is(Completed));
-    let mut play = Play::of(nodes, json!([["start", "next", "q"], ["q", "next", "grow"]]));
+    let mut play = Play::of(nodes, json!([["start", "next", "q"], ["q", "reply", "grow"]]));
     play.say("hi");
     play.say("Ada");
     assert_eq!(play.failure.as_deref(), Some("the variables take too much room"));

@@ -158,7 +158,7 @@ pub(crate) fn any_document() -> impl Strategy<Value = Value> {
     let exits = vec![
         "next",
         "next",
-        "next",
+        "reply",
         "option:y",
         "option:n",
         "true",
@@ -167,7 +167,7 @@ pub(crate) fn any_document() -> impl Strategy<Value = Value> {
         "invalid",
         "timeout",
         "error",
-        "interrupt",
+        "interrupted",
         "handoff",
     ];
     let edges = prop::collection::vec((0..NODES, prop::sample::select(exits), 0..NODES), 0..24);
@@ -180,12 +180,13 @@ pub(crate) fn any_document() -> impl Strategy<Value = Value> {
         );
         let fits = |kind: &str, exit: &str, data: &Value| match exit {
             "error" => true,
-            "next" => ["text", "input", "set", "ai_reply", "wait"].contains(&kind),
+            "next" => ["text", "set", "ai_reply", "wait"].contains(&kind),
+            "reply" => kind == "input",
             "option:y" | "option:n" | "default" => kind == "buttons",
             "invalid" => kind == "buttons" || kind == "input",
             "timeout" => data.get("timeout_minutes").is_some(),
             "true" | "false" => kind == "condition",
-            "interrupt" => kind == "wait",
+            "interrupted" => kind == "wait",
             _ => kind == "ai_reply",
         };
         let mut arrows = vec![json!({"id": "e", "source": "start", "target": "n0"})];

@@ -2,7 +2,7 @@
 
 use justping_core::port::{Receipt, SendError};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{Client as HttpClient, RequestBuilder};
+use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 
 use super::config::Checked;
@@ -12,13 +12,13 @@ use crate::http::{Answer, exchange};
 
 /// Speaks to the Graph API as one phone number.
 #[derive(Debug)]
-pub(super) struct Client {
-    http: HttpClient,
+pub(super) struct Graph {
+    http: Client,
     sender: Checked,
 }
 
-impl Client {
-    pub(super) fn new(http: HttpClient, sender: Checked) -> Self {
+impl Graph {
+    pub(super) fn new(http: Client, sender: Checked) -> Self {
         Self { http, sender }
     }
 

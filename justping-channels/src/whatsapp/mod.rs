@@ -60,7 +60,7 @@ pub use config::{
     WhatsAppSettings,
 };
 
-use client::Client;
+use client::Graph;
 use config::Checked;
 use map::LinkPreview;
 
@@ -130,7 +130,7 @@ impl WhatsAppProvider {
             per_second: sender.settings.messages_per_second,
             burst: sender.settings.messages_per_second,
         };
-        let client = Client::new(self.http()?, sender);
+        let client = Graph::new(self.http()?, sender);
         Ok(WhatsAppChannel { client, capabilities: Capabilities { rate, ..CAPABILITIES.clone() } })
     }
 
@@ -176,7 +176,7 @@ impl ChannelProvider for WhatsAppProvider {
 /// One WhatsApp number of a business. See the [module](self) for what it maps to what.
 #[derive(Debug)]
 pub struct WhatsAppChannel {
-    client: Client,
+    client: Graph,
     capabilities: Capabilities,
 }
 

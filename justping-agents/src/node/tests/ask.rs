@@ -16,7 +16,7 @@ fn ask(kind: &str, mut data: Value, more: &[(&str, Value)]) -> Play {
         ["bad", "text", {"text": "gave up"}],
         ["late", "text", {"text": "too late"}]
     ]);
-    let exit = if kind == "input" { "next" } else { "option:b" };
+    let exit = if kind == "input" { "reply" } else { "option:b" };
     let mut edges = vec![json!(["start", "next", "q"]), json!(["q", exit, "ok"])];
     edges.push(json!(["q", "invalid", "bad"]));
     if more.iter().any(|(name, _)| *name == "timeout_minutes") {

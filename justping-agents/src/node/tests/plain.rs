@@ -146,7 +146,7 @@ fn wait_lets_time_pass_and_messages_go_unheard() {
 fn wait_is_interrupted_where_that_leads_somewhere() {
     let nodes =
         json!([["w", "wait", {"amount": 1, "unit": "days"}], ["t", "text", {"text": "yes?"}]]);
-    let edges = json!([["start", "next", "w"], ["w", "interrupt", "t"]]);
+    let edges = json!([["start", "next", "w"], ["w", "interrupted", "t"]]);
     let mut play = Play::of(nodes, edges);
     assert_eq!(play.say("hi"), ["timer t1 in 86400s"]);
     assert_eq!(play.say("hello?"), ["clear timers", "yes?"]);

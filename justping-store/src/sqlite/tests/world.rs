@@ -111,7 +111,9 @@ fn text(n: u8) -> String {
 fn content(n: u8) -> Content {
     match n % 3 {
         0 => Content::text(text(n)),
-        1 => Content::Location { latitude: 52.520_008_1, longitude: -0.1, name: None, address: None },
+        1 => {
+            Content::Location { latitude: 52.520_008_1, longitude: -0.1, name: None, address: None }
+        }
         _ => Content::Unsupported {
             kind: text(n),
             raw: json!({"b": [1, 2.5e-7, null], "a": {"": true}, "big": u64::MAX}),
@@ -319,8 +321,7 @@ impl Pair {
     fn commit_of(&mut self, claim: &TurnClaim, b: u8, c: u8) -> TurnCommit {
         let conversation = &claim.conversation;
         let session = self.session_of(claim, b);
-        let business_id =
-            if b == 255 { tenant(c) } else { conversation.business_id };
+        let business_id = if b == 255 { tenant(c) } else { conversation.business_id };
         let mut commit = TurnCommit {
             business_id,
             conversation_id: conversation.id,
@@ -407,11 +408,7 @@ impl Pair {
             conversation_id: session.conversation_id,
             session_id: session.id,
             flow_version_id: session.flow_version_id,
-            request: CallRequest {
-                node: text(c),
-                token: text(c >> 2),
-                input: json!({"x": 1e-3}),
-            },
+            request: CallRequest { node: text(c), token: text(c >> 2), input: json!({"x": 1e-3}) },
             attempts: 0,
             created_at: self.moment(),
         }
@@ -575,7 +572,8 @@ impl Pair {
                 let _ = both!(self, create_contact(&contact));
             }
             (1, _) => {
-                let (known, also) = (identity(b >> 2), [identity(c), identity(c >> 3), identity(c)]);
+                let (known, also) =
+                    (identity(b >> 2), [identity(c), identity(c >> 3), identity(c)]);
                 let _ = both!(self, link_identities(business, &known, &also, now));
             }
             (2, Some(row)) => {
