@@ -24,6 +24,14 @@ const READER_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENT_CACHE: usize = 256;
 /// Rows that wait between the connection's thread and ours before the thread has to pause.
 const ROW_BUFFER: usize = 1024;
+/// Page cache of the writer, in KiB (negative, as SQLite wants it): what is written at random, such
+/// as the newest page of a conversation, is read from here.
+const WRITER_CACHE: &str = "-65536";
+/// Bytes of the file that readers map instead of copying.
+const READER_MAP: &str = "268435456";
+/// Pages of the log before it is folded into the file. Until then a page that changes again and
+/// again is written once to the file; 16,384 pages are 64 MiB.
+const CHECKPOINT_PAGES: &str = "16384";
 /// Says in the file's header whose it is; the first migration writes it.
 const APPLICATION_ID: i64 = 0x4a73_5067;
 
@@ -39,7 +47,11 @@ const MIGRATIONS: &[(i64, &str, &str)] =
 /// Opens the connections of a database, made or brought up to date as needed.
 pub(super) async fn open(config: &SqliteConfig) -> Result<Connections, OpenError> {
     check_owner(&config.path).await?;
-    let mut writer = options(&config.path).connect().await.map_err(error::map_open)?;
+    let writer = options(&config.path)
+        .pragma("cache_size", WRITER_CACHE)
+        .pragma("temp_store", "MEMORY")
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+    let mut writer = writer.connect().await.map_err(error::map_open)?;
     migrate(&mut writer).await?;
     keys::check_master(&mut writer, &config.master_key).await?;
     let readers = readers(config).await.map_err(error::map_open)?;
@@ -71,7 +83,9 @@ async fn readers(config: &SqliteConfig) -> Result<SqlitePool, sqlx::Error> {
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_with(options(&config.path).pragma("query_only", "ON"))
+        .connect_with(
+            options(&config.path).pragma("mmap_size", READER_MAP).pragma("query_only", "ON"),
+        )
         .await
 }
 

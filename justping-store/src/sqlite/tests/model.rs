@@ -1,5 +1,8 @@
 //! Random operations on this store and on the one in memory: results and reads agree.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -8,7 +11,27 @@ use super::world::{KINDS, Pair, Step};
 /// Runs of the test.
 const CASES: u32 = 300;
 /// Longest run.
-const STEPS_MAX: usize = 60;
+const STEPS_MAX: usize = 80;
+/// What has to happen at least once over all runs.
+const HAPPENS: &[&str] = &[
+    "accepted of a new contact",
+    "accepted of a known contact",
+    "accepted before",
+    "turn committed",
+    "turn stale",
+    "turn refused",
+    "posted",
+    "post refused",
+    "claimed to be sent",
+    "claimed with an unknown outcome",
+    "sent",
+    "sent and more, or failed",
+    "status applied",
+    "status unchanged",
+    "status parked",
+    "timer fired",
+    "call finished",
+];
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec((0..KINDS, any::<u8>(), any::<u8>(), any::<u8>()), 1..STEPS_MAX)
@@ -18,6 +41,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn random_operations_agree_with_the_store_in_memory() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let tally = RefCell::new(BTreeMap::<&str, u32>::new());
     let outcome = TestRunner::new(config).run(&steps(), |steps| {
         runtime.block_on(async {
             let mut pair = Pair::new().await;
@@ -25,8 +49,16 @@ fn random_operations_agree_with_the_store_in_memory() {
                 pair.step(step).await;
             }
             pair.compare().await;
+            for (what, times) in pair.tally {
+                *tally.borrow_mut().entry(what).or_default() += times;
+            }
         });
         Ok(())
     });
     outcome.unwrap();
+    let tally = tally.into_inner();
+    for what in HAPPENS {
+        assert!(tally.contains_key(what), "never happened: {what}; {tally:?}");
+    }
+    println!("{CASES} runs: {tally:?}");
 }

@@ -32,6 +32,8 @@ pub(super) struct Pair {
     turns: Vec<TurnClaim>,
     sends: Vec<SendClaim>,
     calls: Vec<CallClaim>,
+    /// How often something happened that a run without it would not prove much about.
+    pub(super) tally: BTreeMap<&'static str, u32>,
 }
 
 /// Runs the same method of both stores, asserts that both say the same, and returns it.
@@ -169,6 +171,7 @@ impl Pair {
             turns: Vec::new(),
             sends: Vec::new(),
             calls: Vec::new(),
+            tally: BTreeMap::new(),
         };
         for n in 0..BUSINESSES {
             pair.settle_in(n).await;
@@ -185,6 +188,10 @@ impl Pair {
         both!(self, create_flow(&self.flow(n, n))).unwrap();
         let channel = ChannelConfig { agent_id: Some(agent_id(n)), ..self.channel(n, n) };
         both!(self, create_channel(&channel, &ChannelSecrets::new())).unwrap();
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.tally.entry(what).or_default() += 1;
     }
 
     fn moment(&self) -> Timestamp {
@@ -297,7 +304,13 @@ impl Pair {
                 now: self.moment(),
             });
         }
-        let _ = both!(self, accept(batch.clone()));
+        for accepted in both!(self, accept(batch.clone())).into_iter().flatten() {
+            self.count(match accepted {
+                Accepted::New { contact_created: true, .. } => "accepted of a new contact",
+                Accepted::New { .. } => "accepted of a known contact",
+                Accepted::Duplicate { .. } => "accepted before",
+            });
+        }
     }
 
     async fn claim_turns(&mut self, a: u8) {
@@ -313,8 +326,12 @@ impl Pair {
         {
             batch.push(self.commit_of(&second, c, b));
         }
-        for outcome in both!(self, commit_turns(batch.clone())).unwrap().into_iter().flatten() {
-            self.turns.retain(|claim| claim.conversation.id != outcome.conversation.id);
+        for outcome in both!(self, commit_turns(batch.clone())).unwrap() {
+            self.count(match outcome {
+                Ok(_) => "turn committed",
+                Err(StoreError::Stale(_)) => "turn stale",
+                Err(_) => "turn refused",
+            });
         }
     }
 
@@ -471,12 +488,20 @@ impl Pair {
                 now: self.moment(),
             });
         }
-        let _ = both!(self, post(batch.clone()));
+        for outcome in both!(self, post(batch.clone())).unwrap() {
+            self.count(if outcome.is_ok() { "posted" } else { "post refused" });
+        }
     }
 
     async fn claim_outbox(&mut self, a: u8, b: u8) {
         let unknown_until = at(self.now + i64::from(b) * 30);
         let claims = both!(self, claim_outbox(&self.options(a), unknown_until)).unwrap();
+        for claim in &claims {
+            self.count(match claim.row.state {
+                OutboxState::Unknown => "claimed with an unknown outcome",
+                _ => "claimed to be sent",
+            });
+        }
         self.sends.extend(claims);
     }
 
@@ -501,7 +526,13 @@ impl Pair {
                 },
             });
         }
-        both!(self, record_sends(batch.clone())).unwrap();
+        for message in both!(self, record_sends(batch.clone())).unwrap() {
+            self.count(if message.status == DeliveryStatus::Sent {
+                "sent"
+            } else {
+                "sent and more, or failed"
+            });
+        }
     }
 
     async fn record_status(&mut self, a: u8, b: u8, c: u8) {
@@ -526,12 +557,20 @@ impl Pair {
                 now: self.moment(),
             });
         }
-        let _ = both!(self, record_statuses(batch.clone()));
+        for outcome in both!(self, record_statuses(batch.clone())).into_iter().flatten() {
+            self.count(match outcome {
+                StatusOutcome::Applied { .. } => "status applied",
+                StatusOutcome::Unchanged => "status unchanged",
+                StatusOutcome::Parked => "status parked",
+            });
+        }
     }
 
     async fn pass_time(&mut self, a: u8) {
         self.now += i64::from(a) * 100;
-        both!(self, fire_due(self.moment(), u32::from(a % 5))).unwrap();
+        if both!(self, fire_due(self.moment(), u32::from(a % 5))).unwrap() > 0 {
+            self.count("timer fired");
+        }
     }
 
     async fn claim_calls(&mut self, a: u8) {
@@ -552,7 +591,9 @@ impl Pair {
             fence: claim.fence.saturating_sub(u64::from(b & 6 == 6)),
             result,
         };
-        both!(self, finish_calls(vec![finish.clone(), finish.clone()])).unwrap();
+        if both!(self, finish_calls(vec![finish.clone(), finish.clone()])).unwrap() > 0 {
+            self.count("call finished");
+        }
     }
 
     async fn change_conversation(&mut self, a: u8, b: u8, c: u8) {
