@@ -11,6 +11,8 @@ pub mod document;
 mod flows;
 pub mod hash;
 mod node;
+#[cfg(test)]
+mod play;
 mod program;
 pub mod provider;
 mod registry;

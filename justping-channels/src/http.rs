@@ -14,8 +14,9 @@ use reqwest::{Client, RequestBuilder, Response};
 
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an idle connection is kept for the next request.
-const POOL_IDLE: Duration = Duration::from_secs(60);
+/// How long an idle connection is kept for the next request. Short, because a request on a
+/// connection that the other side is just closing has an unknown outcome.
+const POOL_IDLE: Duration = Duration::from_secs(20);
 /// Idle connections kept per host.
 const POOL_PER_HOST: usize = 32;
 /// The largest answer that is read, in bytes.

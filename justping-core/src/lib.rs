@@ -5,6 +5,7 @@
 //! (definition, state, event, now, seed), and everything it does is one atomic move of the
 //! [`Store`](port::Store) or one call through a port.
 
+pub mod conformance;
 pub mod engine;
 pub mod memory;
 pub mod model;

@@ -114,10 +114,11 @@ impl WhatsAppProvider {
         self
     }
 
-    /// Opens a channel. Does no I/O.
+    /// Opens a channel. Connects to nothing; the first one reads the machine's root certificates.
     ///
     /// # Errors
-    /// [`ChannelConfigError`] when a setting or secret is missing or malformed.
+    /// [`ChannelConfigError`] when a setting or secret is missing or malformed, and with the field
+    /// `tls` when the machine has no root certificates.
     pub fn open_channel(
         &self,
         config: &ChannelConfig,

@@ -2,9 +2,9 @@
 
 use std::cell::OnceCell;
 
-use jiff::Timestamp;
 use justping_core::model::{
     ChannelKind, Content, DeliveryStatus, Identity, Inbound, InboundMessage, StatusUpdate,
+    Timestamp,
 };
 use justping_core::port::{ReceiveError, WebhookRequest};
 use secrecy::ExposeSecret;
@@ -312,7 +312,7 @@ fn one_message<'r>(
     };
     let cards = || raw().get("contacts").and_then(Json::as_array).cloned().unwrap_or_default();
     let content = inbound_content(message, cards).unwrap_or_else(|| Content::Unsupported {
-        kind: message.kind.filled().unwrap_or(unsupported::MESSAGE).to_owned(),
+        kind: kind_of(message).to_owned(),
         raw: raw().clone(),
     });
     out.push(Inbound::Message(InboundMessage {
@@ -326,6 +326,16 @@ fn one_message<'r>(
     if message.referral.0 {
         out.push(unknown(unsupported::REFERRAL, raw()));
     }
+}
+
+/// The closest name the provider gives to what a message is.
+fn kind_of<'m>(message: &'m Message<'_>) -> &'m str {
+    let inner = match message.kind.as_str() {
+        "interactive" => message.interactive.0.as_ref().and_then(|part| part.kind.filled()),
+        "unsupported" => message.unsupported.0.as_ref().and_then(|part| part.kind.filled()),
+        _ => None,
+    };
+    inner.or(message.kind.filled()).unwrap_or(unsupported::MESSAGE)
 }
 
 /// Who wrote: the phone number, the business-scoped user id, or both, and the shown name.

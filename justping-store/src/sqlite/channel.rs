@@ -45,7 +45,7 @@ statements! {
             SELECT 1 FROM conversations WHERE business_id = ?1 AND channel_id = ?2); \
         COMMIT";
     CHANNELS = "SELECT doc FROM channels WHERE business_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-    /// One row for the channel, and one for each secret with the key that opens it.
+    /// Each secret of the channel with each key of the business; one row when it has no secrets.
     SECRETS = "SELECT k.key_id, k.wrapped, s.name, s.sealed FROM channels c \
         LEFT JOIN channel_secrets s ON s.business_id = c.business_id AND s.channel_id = c.id \
         LEFT JOIN business_keys k ON k.business_id = c.business_id \
@@ -236,27 +236,43 @@ fn place<'a>(business_id: BusinessId, row: &'a [&'a [u8]]) -> Place<'a> {
     Place { table: "channel_secrets", column: "sealed", business_id, row }
 }
 
-/// Opens the secrets of the rows of [`SECRETS`].
+/// Opens the secrets of the rows of [`SECRETS`]. One whose key is not there is corrupt, not absent.
 fn open_secrets(
     master: &MasterKey,
     business: BusinessId,
     channel: ChannelId,
     rows: &[SqliteRow],
 ) -> StoreResult<ChannelSecrets> {
-    let corrupt = |_| StoreError::Corrupt("a channel secret".to_owned());
     let mut secrets = ChannelSecrets::new();
-    for row in rows {
+    let mut opened = false;
+    for (index, row) in rows.iter().enumerate() {
         let Some(name) = get::<Option<&str>>(row, 2)? else { continue };
         let sealed: &[u8] = get(row, 3)?;
         let needed = DataKey::id_of(sealed).map_err(error::map_seal("channel secret"))?;
-        if get::<Option<i64>>(row, 0)? != Some(i64::from(needed)) {
-            continue;
+        if get::<Option<i64>>(row, 0)? == Some(i64::from(needed)) {
+            let key = keys::unwrap(master, business, row)?;
+            open_secret(&mut secrets, &key, (business, channel), name, sealed)?;
+            opened = true;
         }
-        let key = keys::unwrap(master, business, row)?;
-        let id = channel.uuid();
-        let plain = key.open(sealed, &place(business, &[id.as_bytes(), name.as_bytes()]));
-        let plain = plain.map_err(error::map_seal("channel secret"))?;
-        secrets.insert(name, std::str::from_utf8(plain.expose_secret()).map_err(corrupt)?);
+        let next = rows.get(index + 1).map(|row| get::<Option<&str>>(row, 2)).transpose()?;
+        if next.flatten() != Some(name) && !std::mem::take(&mut opened) {
+            return Err(StoreError::Corrupt("a channel secret has no key".to_owned()));
+        }
     }
     Ok(secrets)
+}
+
+fn open_secret(
+    secrets: &mut ChannelSecrets,
+    key: &DataKey,
+    (business, channel): (BusinessId, ChannelId),
+    name: &str,
+    sealed: &[u8],
+) -> StoreResult<()> {
+    let id = channel.uuid();
+    let plain = key.open(sealed, &place(business, &[id.as_bytes(), name.as_bytes()]));
+    let plain = plain.map_err(error::map_seal("channel secret"))?;
+    let corrupt = |_| StoreError::Corrupt("a channel secret".to_owned());
+    secrets.insert(name, std::str::from_utf8(plain.expose_secret()).map_err(corrupt)?);
+    Ok(())
 }

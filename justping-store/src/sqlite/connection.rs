@@ -97,7 +97,7 @@ pub(super) struct Write<'a> {
 }
 
 impl Write<'_> {
-    fn connection(&mut self) -> StoreResult<&mut SqliteConnection> {
+    pub(super) fn connection(&mut self) -> StoreResult<&mut SqliteConnection> {
         let closed = || StoreError::Unavailable("the store is closed".to_owned());
         self.writer.connection.as_mut().ok_or_else(closed)
     }

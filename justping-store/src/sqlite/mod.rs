@@ -24,6 +24,8 @@ mod keys;
 mod open;
 mod row;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub use config::{READERS_DEFAULT, READERS_MAX, SqliteConfig};
 pub use error::OpenError;

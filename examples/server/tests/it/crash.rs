@@ -152,15 +152,12 @@ fn echo_flow() -> Value {
         "schema": "justping.flow/1",
         "nodes": [
             {"id": "start", "type": "trigger", "data": {}},
-            {"id": "first", "type": "text", "data": {"text": "re m0"}},
-            {"id": "ask", "type": "input", "data": {"kind": "text", "variable": "said"}},
-            {"id": "echo", "type": "text", "data": {"text": "re {{ said }}"}},
+            {"id": "ask", "type": "input", "data": {
+                "kind": "text", "variable": "said", "prompt": "re {{ said or 'm0' }}"}},
         ],
         "edges": [
-            {"id": "e1", "source": "start", "target": "first"},
-            {"id": "e2", "source": "first", "target": "ask"},
-            {"id": "e3", "source": "ask", "sourceHandle": "reply", "target": "echo"},
-            {"id": "e4", "source": "echo", "target": "ask"},
+            {"id": "e1", "source": "start", "target": "ask"},
+            {"id": "e2", "source": "ask", "sourceHandle": "reply", "target": "ask"},
         ],
     })
 }

@@ -60,18 +60,38 @@ pub struct Platform {
 
 impl Platform {
     pub async fn on_memory() -> Self {
-        Self::on(Arc::new(MemoryStore::new()), None).await
+        Self::empty_on_memory().await.staffed().await
     }
 
     pub async fn on_sqlite() -> Self {
+        Self::empty_on_sqlite().await.staffed().await
+    }
+
+    pub async fn empty_on_memory() -> Self {
+        Self::on(Arc::new(MemoryStore::new()), None)
+    }
+
+    pub async fn empty_on_sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = MasterKey::load_or_create(folder.path().join("master.key")).unwrap();
         let config = SqliteConfig::new(folder.path().join("justping.db"), key);
         let store = SqliteStore::open(config).await.unwrap();
-        Self::on(Arc::new(store), Some(folder)).await
+        Self::on(Arc::new(store), Some(folder))
     }
 
-    async fn on(store: Arc<dyn Store>, folder: Option<tempfile::TempDir>) -> Self {
+    /// Adds two businesses with their people.
+    async fn staffed(mut self) -> Self {
+        let (business, [owner, support, viewer]) = staff(&self.app, "Ours").await;
+        let (_, [stranger, ..]) = staff(&self.app, "Theirs").await;
+        self.business = business;
+        self.owner.token = Some(owner);
+        self.support.token = Some(support);
+        self.viewer.token = Some(viewer);
+        self.stranger.token = Some(stranger);
+        self
+    }
+
+    fn on(store: Arc<dyn Store>, folder: Option<tempfile::TempDir>) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::from_millisecond(START_MS).unwrap()));
         let provider = Arc::new(MemoryProvider::new());
         let flows = Flows::new();
@@ -87,20 +107,18 @@ impl Platform {
             .unwrap();
         let app = Arc::new(App::new(jp, flows));
         let router = http::router(&app);
-        let (business, [owner, support, viewer]) = staff(&app, "Ours").await;
-        let (_, [stranger, ..]) = staff(&app, "Theirs").await;
-        let actor = |name, token| Actor { name, router: router.clone(), token };
+        let actor = |name| Actor { name, router: router.clone(), token: None };
         Self {
-            anonymous: actor("anonymous", None),
-            owner: actor("owner", Some(owner)),
-            support: actor("support", Some(support)),
-            viewer: actor("viewer", Some(viewer)),
-            stranger: actor("stranger", Some(stranger)),
+            anonymous: actor("anonymous"),
+            owner: actor("owner"),
+            support: actor("support"),
+            viewer: actor("viewer"),
+            stranger: actor("stranger"),
             app,
             router,
             clock,
             provider,
-            business,
+            business: BusinessId::from_uuid(uuid::Uuid::nil()),
             _folder: folder,
         }
     }

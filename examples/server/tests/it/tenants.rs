@@ -49,8 +49,8 @@ impl Belongings {
 
 /// An id of the same kind that nobody has.
 fn missing(id: &str) -> String {
-    format!("{}0", &id[..id.len() - 1]).replace("0190", "0191").replacen('_', "_0", 1)[..id.len()]
-        .to_owned()
+    let (rest, last) = id.split_at(id.len() - 1);
+    format!("{rest}{}", if last == "0" { "1" } else { "0" })
 }
 
 /// A body that the operation would take.

@@ -12,11 +12,11 @@ fn message(document: &Value) -> InboundMessage {
     }
 }
 
-fn content(kind: &str, part: Value) -> Content {
+fn content(kind: &str, part: &Value) -> Content {
     message(&message_hook(json!({ "type": kind, kind: part }))).content
 }
 
-fn status(part: Value) -> StatusUpdate {
+fn status(part: &Value) -> StatusUpdate {
     match read(&hook("messages", json!({ "statuses": [part] }))).as_slice() {
         [Inbound::Status(update)] => update.clone(),
         other => panic!("one status expected: {other:?}"),
@@ -51,7 +51,7 @@ fn a_text_with_all_around_it() {
 #[test]
 fn every_kind_of_content() {
     assert_eq!(
-        content("image", json!({ "id": "1003", "mime_type": "image/jpeg", "caption": "Taj" })),
+        content("image", &json!({ "id": "1003", "mime_type": "image/jpeg", "caption": "Taj" })),
         Content::Media {
             kind: MediaKind::Image,
             source: MediaSource::ProviderId("1003".to_owned()),
@@ -66,13 +66,13 @@ fn every_kind_of_content() {
         ("document", MediaKind::Document),
         ("sticker", MediaKind::Sticker),
     ] {
-        let Content::Media { kind, source, .. } = content(kind, json!({ "id": 7 })) else {
+        let Content::Media { kind, source, .. } = content(kind, &json!({ "id": 7 })) else {
             panic!("media expected");
         };
         assert_eq!((kind, source), (expected, MediaSource::ProviderId("7".to_owned())));
     }
     assert_eq!(
-        content("location", json!({ "latitude": 37.5, "longitude": -122, "name": "Philz" })),
+        content("location", &json!({ "latitude": 37.5, "longitude": -122, "name": "Philz" })),
         Content::Location {
             latitude: 37.5,
             longitude: -122.0,
@@ -81,9 +81,9 @@ fn every_kind_of_content() {
         }
     );
     let cards = vec![json!({ "name": { "formatted_name": "Monica" } })];
-    assert_eq!(content("contacts", json!(cards)), Content::Contacts { contacts: cards });
+    assert_eq!(content("contacts", &json!(cards)), Content::Contacts { contacts: cards });
     assert_eq!(
-        content("reaction", json!({ "message_id": "wamid.C" })),
+        content("reaction", &json!({ "message_id": "wamid.C" })),
         Content::Reaction { target: "wamid.C".to_owned(), emoji: String::new() }
     );
 }
@@ -94,31 +94,32 @@ fn every_kind_of_choice() {
         option: option.to_owned(),
         title: title.to_owned(),
     };
-    assert_eq!(content("button", json!({ "payload": "no", "text": "No" })), chosen("no", "No"));
-    assert_eq!(content("button", json!({ "text": "No" })), chosen("No", "No"));
+    assert_eq!(content("button", &json!({ "payload": "no", "text": "No" })), chosen("no", "No"));
+    assert_eq!(content("button", &json!({ "text": "No" })), chosen("No", "No"));
     for field in ["button_reply", "list_reply"] {
         let part = json!({ "type": field, field: { "id": "a", "title": "A" } });
-        assert_eq!(content("interactive", part), chosen("a", "A"));
+        assert_eq!(content("interactive", &part), chosen("a", "A"));
     }
 }
 
 #[test]
 fn what_a_person_wrote_is_a_message_even_when_nobody_understands_it() {
     let flow = json!({ "type": "nfm_reply", "nfm_reply": { "response_json": "{}" } });
-    for (kind, part) in [
-        ("interactive", flow),
-        ("order", json!({ "catalog_id": "1", "product_items": [] })),
-        ("unsupported", json!({ "type": "poll" })),
-        ("hologram", json!({ "url": "x" })),
-        ("text", json!({ "body": ["not text"] })),
-        ("image", json!("no object")),
-        ("location", json!({ "latitude": true })),
-        ("contacts", json!(null)),
+    for (kind, named, part) in [
+        ("interactive", "nfm_reply", flow),
+        ("order", "order", json!({ "catalog_id": "1", "product_items": [] })),
+        ("unsupported", "poll", json!({ "type": "poll" })),
+        ("unsupported", "unsupported", json!(null)),
+        ("hologram", "hologram", json!({ "url": "x" })),
+        ("text", "text", json!({ "body": ["not text"] })),
+        ("image", "image", json!("no object")),
+        ("location", "location", json!({ "latitude": true })),
+        ("contacts", "contacts", json!(null)),
     ] {
-        let Content::Unsupported { kind: named, raw } = content(kind, part.clone()) else {
+        let Content::Unsupported { kind: found, raw } = content(kind, &part) else {
             panic!("{kind} expected to be kept as it came");
         };
-        assert_eq!((named.as_str(), &raw[kind]), (kind, &part));
+        assert_eq!((found.as_str(), &raw[kind]), (named, &part));
         assert_eq!(raw["id"], "wamid.A");
     }
 }
@@ -162,7 +163,7 @@ fn statuses_carry_our_key_and_the_failure() {
         ("read", DeliveryStatus::Read),
         ("played", DeliveryStatus::Read),
     ] {
-        let update = status(part(name));
+        let update = status(&part(name));
         assert_eq!((update.status, update.failure), (expected, None));
         assert_eq!(update.provider_ref, "wamid.A");
         assert_eq!(update.key.as_deref(), Some("cnv_x.3"));
@@ -171,13 +172,13 @@ fn statuses_carry_our_key_and_the_failure() {
     let mut failed = part("failed");
     failed["errors"] = json!([{ "code": 131_047, "title": "Re-engagement message",
         "error_data": { "details": "More than 24 hours\nhave passed." } }]);
-    let failure = status(failed).failure.unwrap();
+    let failure = status(&failed).failure.unwrap();
     assert_eq!(
         (failure.kind, failure.code.as_deref()),
         (FailureKind::WindowClosed, Some("131047"))
     );
     assert!(failure.detail.ends_with("(More than 24 hourshave passed.)"), "{}", failure.detail);
-    let bare = status(part("failed")).failure.unwrap();
+    let bare = status(&part("failed")).failure.unwrap();
     assert_eq!((bare.kind, bare.code), (FailureKind::Rejected, None));
 }
 

@@ -128,7 +128,7 @@ fn the_samples_that_matter_most_are_fully_understood() {
         ("pywa/updates/message/voice.json", "message: media"),
         ("pywa/updates/message_status/with_tracker.json", "status: sent"),
         ("pywa/updates/message_status/played.json", "status: read"),
-        ("pywa/updates/flow_completion/completion.json", "message kept as it came: interactive"),
+        ("pywa/updates/flow_completion/completion.json", "message kept as it came: nfm_reply"),
         ("restfb/webhook-incoming-message-status-bsuid.json", "status: delivered"),
         ("restfb/webhook-incoming-message-status-errors.json", "status: failed"),
         ("restfb/webhook-userIdUpdate.json", "identity changed"),

@@ -119,6 +119,8 @@ pub(super) struct Message<'a> {
     #[serde(borrow, default)]
     pub(super) interactive: Maybe<Interactive<'a>>,
     #[serde(borrow, default)]
+    pub(super) unsupported: Maybe<Kind<'a>>,
+    #[serde(borrow, default)]
     pub(super) system: Maybe<System<'a>>,
     #[serde(default)]
     pub(super) referral: Present,
@@ -187,6 +189,8 @@ pub(super) struct Button<'a> {
 /// A choice in an interactive message.
 #[derive(Debug, Deserialize)]
 pub(super) struct Interactive<'a> {
+    #[serde(borrow, default, rename = "type")]
+    pub(super) kind: Text<'a>,
     #[serde(borrow, default)]
     pub(super) button_reply: Maybe<Chosen<'a>>,
     #[serde(borrow, default)]
@@ -200,6 +204,13 @@ pub(super) struct Chosen<'a> {
     pub(super) id: Text<'a>,
     #[serde(borrow, default)]
     pub(super) title: Text<'a>,
+}
+
+/// What a message would be that the provider does not pass on.
+#[derive(Debug, Deserialize)]
+pub(super) struct Kind<'a> {
+    #[serde(borrow, default, rename = "type")]
+    pub(super) kind: Text<'a>,
 }
 
 /// News about a person, in the form of a message.

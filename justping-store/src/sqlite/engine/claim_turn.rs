@@ -29,7 +29,7 @@ statements! {
     /// Takes the leases; then the mail (0) and the published versions (1) by claim.
     TURNS_CLAIM = "UPDATE conversations SET fence = fence + 1, lease_until = ?3 \
         FROM json_each(?1) v \
-        WHERE business_id = unhex(v.value ->> 0) AND id = unhex(v.value ->> 1); \
+        WHERE business_id = unhex(v.value ->> 0) AND conversations.id = unhex(v.value ->> 1); \
         SELECT 0, v.key, m.seq, m.event, g.doc FROM json_each(?1) v \
             CROSS JOIN mailbox m ON m.seq IN ( \
                 SELECT seq FROM mailbox x WHERE x.conversation_id = unhex(v.value ->> 1) \
@@ -45,7 +45,7 @@ statements! {
     NO_TURNS = "COMMIT";
     RELEASE_TURNS = "UPDATE conversations SET lease_until = NULL, not_before = v.value ->> 3 \
         FROM json_each(?1) v \
-        WHERE business_id = unhex(v.value ->> 0) AND id = unhex(v.value ->> 1) \
+        WHERE business_id = unhex(v.value ->> 0) AND conversations.id = unhex(v.value ->> 1) \
             AND fence = v.value ->> 2 AND lease_until IS NOT NULL";
 }
 

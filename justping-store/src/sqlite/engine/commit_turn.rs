@@ -38,7 +38,7 @@ statements! {
         update_conversations!("?1"),
         "UPDATE conversations SET lease_until = NULL, session_id = unhex(v.value ->> 2) \
             FROM json_each(?2) v \
-            WHERE business_id = unhex(v.value ->> 0) AND id = unhex(v.value ->> 1); \
+            WHERE business_id = unhex(v.value ->> 0) AND conversations.id = unhex(v.value ->> 1); \
         INSERT OR REPLACE INTO sessions (business_id, id, conversation_id, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), value -> 3 \
             FROM json_each(?3); \

@@ -1,0 +1,1 @@
+//! The chat socket, spoken to by a plain WebSocket client.

@@ -1,0 +1,3 @@
+mod ai;
+mod ask;
+mod plain;

@@ -1,0 +1,73 @@
+//! The contracts of the ports, as tests that anybody can run.
+//!
+//! Each port has a module of checks here and a macro that turns them into tests, one for each, so
+//! that a failure names what is broken:
+//!
+//! ```
+//! # use justping_core::memory::MemoryStore;
+//! mod contract {
+//!     # use justping_core::memory::MemoryStore;
+//!     justping_core::store_conformance!(async || Box::new(MemoryStore::new()));
+//! }
+//! ```
+//!
+//! | port | macro | what the factory gives |
+//! |---|---|---|
+//! | [`Store`](crate::port::Store) | [`store_conformance!`](crate::store_conformance) | a fresh, empty store, behind anything that dereferences to it |
+//! | [`Channel`](crate::port::Channel) | [`channel_conformance!`](crate::channel_conformance) | a [`ChannelSubject`] |
+//! | [`EventBus`](crate::port::EventBus) | [`bus_conformance!`](crate::bus_conformance) | a fresh bus, behind anything that dereferences to it |
+//! | [`RateLimiter`](crate::port::RateLimiter) | [`limiter_conformance!`](crate::limiter_conformance) | a [`LimiterSubject`] |
+//! | [`Clock`](crate::port::Clock) | [`clock_conformance!`](crate::clock_conformance) | a [`ClockSubject`] |
+//! | [`AiProvider`](crate::port::AiProvider) | [`ai_conformance!`](crate::ai_conformance) | an [`AiSubject`] |
+//! | [`FlowNode`](crate::port::FlowNode) | [`node_conformance!`](crate::node_conformance) | a [`NodeSubject`] |
+//!
+//! The factory is an async function or closure and is called once for each check. The tests run
+//! under `#[tokio::test]`, so the crate that runs them needs tokio with `macros` and `rt`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a check that fails panics: this module is test code that strangers can call"
+)]
+
+// pub mod ai;
+// pub mod bus;
+// pub mod channel;
+// pub mod clock;
+pub mod fixture;
+// pub mod limiter;
+// pub mod node;
+pub mod store;
+
+// pub use ai::AiSubject;
+// pub use channel::ChannelSubject;
+// pub use clock::ClockSubject;
+// pub use limiter::LimiterSubject;
+// pub use node::NodeSubject;
+
+#[cfg(test)]
+mod tests;
+
+/// One test for each named check of a suite, and one that counts them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_tests {
+    ($suite:ident, $factory:expr, $subject:ident => $view:expr, [$($check:ident)*]) => {
+        $(
+            #[::tokio::test]
+            async fn $check() {
+                let factory = $factory;
+                let $subject = factory().await;
+                $crate::conformance::$suite::$check($view).await;
+            }
+        )*
+
+        #[test]
+        fn no_check_is_left_out() {
+            let checks: &[&str] = &[$(stringify!($check)),*];
+            assert_eq!(checks.len(), $crate::conformance::$suite::CHECKS);
+        }
+    };
+}

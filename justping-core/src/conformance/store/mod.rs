@@ -1,0 +1,210 @@
+//! The contract of [`Store`]: run it with [`store_conformance!`](crate::store_conformance).
+
+mod accept;
+mod channel;
+mod contact;
+mod conversation;
+mod directory;
+mod flow;
+mod isolation;
+mod ledger;
+mod outbox;
+mod post;
+mod schedule;
+mod status;
+mod turn;
+
+pub use accept::*;
+pub use channel::*;
+pub use contact::*;
+pub use conversation::*;
+pub use directory::*;
+pub use flow::*;
+pub use isolation::*;
+pub use ledger::*;
+pub use outbox::*;
+pub use post::*;
+pub use schedule::*;
+pub use status::*;
+pub use turn::*;
+
+#[cfg(doc)]
+use crate::port::Store;
+
+/// How many checks there are.
+pub const CHECKS: usize = 163;
+
+/// Turns the contract of stores into tests, one for each check.
+///
+/// The factory is an async function or closure without arguments that gives a fresh, empty store
+/// behind anything that dereferences to it: a `Box`, an `Arc`, or a guard that cleans up.
+#[macro_export]
+macro_rules! store_conformance {
+    ($factory:expr) => {
+        $crate::conformance_tests! { store, $factory, subject => &*subject, [
+            business_is_created_once
+            businesses_are_listed_by_id
+            member_is_created_once
+            creating_needs_the_business
+            api_key_is_found_by_its_token
+            api_key_token_is_unique
+            api_key_revoked_is_not_found
+            api_key_needs_its_member
+            channel_is_created_once
+            channels_are_listed_by_id
+            channel_update_checks_the_revision
+            channel_update_keeps_what_never_changes
+            channel_secrets_are_set_one_by_one
+            channel_secrets_survive_a_stale_update
+            channel_delete_refuses_while_used
+            channel_needs_its_agent
+            agent_is_created_once
+            agent_update_checks_the_revision
+            agent_delete_leaves_channels_without_one
+            flow_is_created_once
+            flow_update_checks_the_revision
+            flow_update_keeps_what_is_published
+            flow_publish_keeps_the_revision
+            flow_publish_numbers_versions
+            flow_publish_stores_content_once
+            flow_publish_needs_its_flow
+            flow_versions_are_listed_by_number
+            flow_delete_refuses_what_was_published
+            contact_is_created_once
+            contacts_are_listed_by_id
+            contact_identity_is_unique
+            contact_patch_changes_what_it_names
+            link_adds_identities_once
+            link_takes_no_identity_away
+            contact_delete_refuses_while_used
+            conversation_is_found_by_its_pair
+            conversations_list_the_newest_message_first
+            conversations_are_filtered
+            conversations_page_while_messages_arrive
+            conversations_page_through_one_moment
+            conversation_changes_are_applied
+            close_cancels_the_waiting_session
+            close_empties_the_mailbox
+            messages_page_from_either_end
+            messages_page_while_messages_arrive
+            pages_are_bounded
+            an_empty_page_is_the_last
+            cursors_of_no_list_are_refused
+            sessions_and_steps_are_listed
+            accept_makes_contact_and_conversation
+            accept_opens_the_window
+            accept_drops_duplicates
+            accept_drops_duplicates_within_a_batch
+            accept_dedupes_within_a_channel_only
+            accept_keeps_the_order_of_a_burst
+            accept_finds_the_contact_by_any_identity
+            accept_takes_no_identity_away
+            accept_sets_a_first_name_only
+            accept_opens_one_conversation_a_channel
+            accept_reopens_what_was_closed
+            accept_keeps_a_live_owner
+            accept_delivers_to_bots_only
+            accept_needs_the_channel
+            accept_of_nothing_is_nothing
+            accept_survives_a_crowd
+            claim_carries_what_a_turn_reads
+            claim_goes_without_an_agent
+            claim_is_exclusive
+            claim_takes_the_oldest_mail_first
+            claim_is_bounded
+            lease_that_ran_out_goes_to_the_next
+            lease_that_ran_out_stands_until_taken
+            lease_of_a_poison_pill_blocks_nobody
+            commit_compares_the_revision
+            commit_goes_through_once
+            commit_fails_alone
+            commit_consumes_what_it_names
+            commit_records_messages
+            commit_marks_who_wrote
+            commit_keeps_notes_inside
+            commit_moves_sessions
+            commit_ends_one_session_and_starts_another
+            commit_sets_and_clears_timers
+            commit_makes_and_cancels_calls
+            commit_changes_the_contact
+            commit_hands_over_with_its_last_words
+            commit_rows_are_overtaken_by_people
+            commit_that_closes_ends_the_session
+            commit_stays_in_its_conversation
+            commit_stores_events
+            release_gives_back
+            release_that_is_stale_is_ignored
+            post_records_and_queues
+            post_of_a_note_goes_nowhere
+            post_takes_over
+            post_alone_disturbs_no_turn
+            post_of_a_bot_is_marked
+            post_fails_alone
+            send_claim_carries_what_a_send_needs
+            sends_keep_the_order_of_a_conversation
+            sends_wait_behind_a_retry
+            sends_wait_for_their_moment
+            sends_go_by_lane_then_age
+            sends_claim_one_a_conversation
+            sends_are_exclusive
+            send_recorded_as_sent
+            send_recorded_without_a_reference
+            send_recorded_as_failed
+            send_retry_counts_and_defer_does_not
+            send_recorded_as_unknown
+            send_lease_that_ran_out_is_unknown
+            send_answer_may_come_late
+            send_answer_of_an_old_lease_is_ignored
+            send_outcome_counts_once
+            sends_survive_a_close
+            status_is_found_by_reference
+            status_never_goes_back
+            status_batches_keep_their_order
+            status_by_key_overtakes_the_answer
+            status_by_key_reconciles_the_unknown
+            status_by_key_ends_a_pending_row
+            status_waits_for_the_reference
+            status_waits_for_the_reference_of_a_key
+            status_failure_waits_too
+            status_failure_ends_the_row
+            status_failure_after_delivery_is_ignored
+            status_key_must_name_a_message
+            status_stays_on_its_channel
+            status_of_an_inbound_message_waits_in_vain
+            timer_fires_once
+            timers_fire_in_order
+            call_comes_back_once
+            call_may_fail
+            call_lease_that_ran_out_goes_to_the_next
+            calls_are_claimed_once
+            call_result_of_nothing_is_ignored
+            next_due_of_nothing_is_none
+            next_due_is_the_first_of_all
+            next_due_looks_at_first_rows_only
+            events_of_an_accept
+            events_of_changes
+            events_are_paged_in_order
+            request_is_started_once
+            request_is_answered_again
+            request_that_was_abandoned_starts_anew
+            request_is_forgotten
+            requests_expire
+            foreign_members_and_keys_are_hidden
+            foreign_channels_are_hidden
+            foreign_contacts_are_hidden
+            foreign_agents_are_hidden
+            foreign_flows_are_hidden
+            foreign_flows_do_not_run
+            foreign_conversations_are_hidden
+            foreign_sessions_and_events_are_hidden
+            foreign_channels_accept_nothing
+            contacts_are_not_shared
+            foreign_turns_are_out_of_reach
+            turns_write_nothing_elsewhere
+            foreign_conversations_take_no_post
+            foreign_sends_are_out_of_reach
+            foreign_calls_are_out_of_reach
+            foreign_requests_are_hidden
+        ] }
+    };
+}

@@ -1,0 +1,152 @@
+//! What a file may be when it is opened, and what it is after it was closed or abandoned.
+
+use justping_core::model::Business;
+use justping_core::port::store::{BusinessStore, StoreError};
+use sqlx::{ConnectOptions, Connection};
+
+use super::*;
+
+async fn refused(path: &Path) -> OpenError {
+    let config = SqliteConfig::new(path, master());
+    SqliteStore::open(config).await.map(drop).unwrap_err()
+}
+
+async fn plain(path: &Path, sql: &'static str) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut connection = options.connect().await.unwrap();
+    connection.execute(sql).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+fn acme() -> Business {
+    Business { id: business(1), name: "Acme".to_owned(), created_at: at(0) }
+}
+
+#[tokio::test]
+async fn a_closed_store_leaves_one_file_and_opens_again() {
+    let scratch = scratch().await;
+    scratch.store.create_business(&acme()).await.unwrap();
+    scratch.store.close().await.unwrap();
+    let closed = scratch.store.business(business(1)).await;
+    assert!(matches!(closed, Err(StoreError::Unavailable(_))), "{closed:?}");
+    let write = scratch.store.create_business(&acme()).await;
+    assert!(matches!(write, Err(StoreError::Unavailable(_))), "{write:?}");
+    scratch.store.close().await.unwrap();
+    let names: Vec<_> = std::fs::read_dir(scratch.folder.path()).unwrap().flatten().collect();
+    assert_eq!(names.len(), 1, "the log is folded in: {names:?}");
+    let again = SqliteStore::open(config(scratch.folder.path())).await.unwrap();
+    assert_eq!(again.business(business(1)).await, Ok(acme()));
+}
+
+#[tokio::test]
+async fn a_store_nobody_closed_opens_again() {
+    let scratch = scratch().await;
+    scratch.store.create_business(&acme()).await.unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(scratch.folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        if !entry.file_name().to_string_lossy().ends_with("-shm") {
+            std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+        }
+    }
+    let again = SqliteStore::open(config(copy.path())).await.unwrap();
+    assert_eq!(again.business(business(1)).await, Ok(acme()));
+}
+
+#[tokio::test]
+async fn two_stores_share_a_file() {
+    let scratch = scratch().await;
+    let second = SqliteStore::open(config(scratch.folder.path())).await.unwrap();
+    scratch.store.create_business(&acme()).await.unwrap();
+    assert_eq!(second.business(business(1)).await, Ok(acme()));
+    assert_eq!(second.create_business(&acme()).await, Err(StoreError::Conflict("business")));
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let scratch = scratch().await;
+    scratch.store.close().await.unwrap();
+    let path = scratch.folder.path().join("justping.db");
+    plain(
+        &path,
+        "INSERT INTO _sqlx_migrations \
+            (version, description, success, checksum, execution_time) \
+            VALUES (99, 'later', true, x'00', 0)",
+    )
+    .await;
+    let error = refused(&path).await;
+    assert!(matches!(error, OpenError::NewerVersion { found: 99, known: 1 }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_changed_schema_is_refused() {
+    let scratch = scratch().await;
+    scratch.store.close().await.unwrap();
+    let path = scratch.folder.path().join("justping.db");
+    plain(&path, "UPDATE _sqlx_migrations SET checksum = x'00'").await;
+    let error = refused(&path).await;
+    assert!(matches!(error, OpenError::Drifted(1)), "{error:?}");
+}
+
+#[tokio::test]
+async fn files_of_others_are_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("notes.txt");
+    std::fs::write(&text, "dear diary, ".repeat(1000)).unwrap();
+    let before = std::fs::read(&text).unwrap();
+    assert!(matches!(refused(&text).await, OpenError::Foreign));
+    assert_eq!(std::fs::read(&text).unwrap(), before);
+
+    let other = folder.path().join("other.db");
+    plain(&other, "CREATE TABLE songs (name TEXT); PRAGMA application_id = 7").await;
+    let before = std::fs::read(&other).unwrap();
+    assert!(matches!(refused(&other).await, OpenError::Foreign));
+    assert_eq!(std::fs::read(&other).unwrap(), before);
+
+    let unmarked = folder.path().join("unmarked.db");
+    plain(&unmarked, "CREATE TABLE songs (name TEXT)").await;
+    assert!(matches!(refused(&unmarked).await, OpenError::Foreign));
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_a_typed_error() {
+    let scratch = scratch().await;
+    scratch.store.create_business(&acme()).await.unwrap();
+    scratch.store.close().await.unwrap();
+    let path = scratch.folder.path().join("justping.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let body = bytes.len().min(4096);
+    bytes[100..body].fill(0xa5);
+    std::fs::write(&path, &bytes).unwrap();
+    let error = refused(&path).await;
+    assert!(matches!(error, OpenError::Foreign), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_path_that_cannot_be_is_a_typed_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = refused(&folder.path().join("missing").join("justping.db")).await;
+    assert!(matches!(error, OpenError::Store(StoreError::Unavailable(_))), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_document_that_cannot_be_read_is_corrupt_and_not_shown() {
+    let scratch = scratch().await;
+    scratch.store.create_business(&acme()).await.unwrap();
+    let update = sqlx::query("UPDATE businesses SET doc = '{\"name\": \"Acme\"'");
+    scratch.store.connections.change(update).await.unwrap();
+    let error = scratch.store.business(business(1)).await.unwrap_err();
+    assert_eq!(error, StoreError::Corrupt("a business".to_owned()));
+}
+
+#[tokio::test]
+async fn a_dropped_write_is_undone() {
+    let scratch = scratch().await;
+    let mut write = scratch.store.connections.write().await.unwrap();
+    let insert = "BEGIN IMMEDIATE; INSERT INTO businesses VALUES (x'01', '{}')";
+    write.begin(sqlx::query(insert)).await.unwrap();
+    drop(write);
+    scratch.store.create_business(&acme()).await.unwrap();
+    let rows = scratch.store.connections.read(sqlx::query("SELECT 1 FROM businesses")).await;
+    assert_eq!(rows.unwrap().len(), 1);
+}

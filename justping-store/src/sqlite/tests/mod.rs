@@ -1,0 +1,76 @@
+mod files;
+mod model;
+mod secrets;
+mod world;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use justping_core::model::{BusinessId, Timestamp};
+use sqlx::Executor;
+use uuid::Uuid;
+
+use super::*;
+
+/// A store in a folder of its own, which goes with it.
+pub(super) struct Scratch {
+    pub(super) store: Arc<SqliteStore>,
+    pub(super) folder: tempfile::TempDir,
+}
+
+pub(super) fn master() -> MasterKey {
+    MasterKey::from_bytes([42; crate::envelope::KEY_BYTES])
+}
+
+pub(super) fn config(folder: &Path) -> SqliteConfig {
+    SqliteConfig { readers: 1, ..SqliteConfig::new(folder.join("justping.db"), master()) }
+}
+
+pub(super) async fn scratch() -> Scratch {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(config(folder.path())).await.unwrap());
+    Scratch { store, folder }
+}
+
+pub(super) fn uuid(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+pub(super) fn business(n: u128) -> BusinessId {
+    BusinessId::from_uuid(uuid(n))
+}
+
+pub(super) fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_700_000_000_000 + ms).unwrap()
+}
+
+/// Preparing checks every table, column and function a statement names.
+#[tokio::test]
+async fn every_statement_prepares() {
+    let scratch = scratch().await;
+    let nouns = [
+        agent::STATEMENTS,
+        business::STATEMENTS,
+        channel::STATEMENTS,
+        contact::STATEMENTS,
+        conversation::STATEMENTS,
+        flow::STATEMENTS,
+        idempotency::STATEMENTS,
+        keys::STATEMENTS,
+        open::STATEMENTS,
+        session::STATEMENTS,
+    ];
+    let mut write = scratch.store.connections.write().await.unwrap();
+    let mut prepared = 0;
+    for (name, sql) in nouns.iter().chain(engine::LISTS).copied().flatten() {
+        let sql: &'static str = sql;
+        for statement in sql.split_inclusive(';') {
+            let statement: &'static str = statement;
+            let connection = write.connection().unwrap();
+            let result = connection.prepare(sqlx::SqlSafeStr::into_sql_str(statement)).await;
+            result.unwrap_or_else(|error| panic!("{name}: {error}"));
+            prepared += 1;
+        }
+    }
+    assert!(prepared > 100, "{prepared} statements prepared");
+}
