@@ -41,8 +41,9 @@ struct AgentView {
 
 impl From<Agent> for AgentView {
     fn from(agent: Agent) -> Self {
-        let Agent { id, name, instructions, model, flows, revision, created_at, updated_at, .. } =
-            agent;
+        let Agent {
+            id, name, instructions, model, flows, revision, created_at, updated_at, ..
+        } = agent;
         Self { id, name, instructions, model, flows, revision, created_at, updated_at }
     }
 }

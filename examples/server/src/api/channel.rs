@@ -316,7 +316,9 @@ async fn verify(
 ) -> Result<Json<Verification>, Problem> {
     let detail = match caller.jp().verify_channel(caller.business_id, id).await {
         Ok(()) => None,
-        Err(error @ (EngineError::Provider(_) | EngineError::Channel(_))) => Some(error.to_string()),
+        Err(error @ (EngineError::Provider(_) | EngineError::Channel(_))) => {
+            Some(error.to_string())
+        }
         Err(error) => return Err(error.into()),
     };
     Ok(Json(Verification { ok: detail.is_none(), detail }))

@@ -28,7 +28,12 @@ pub(crate) struct Checks(Vec<FieldError>);
 
 impl Checks {
     /// Notes that the part at `path` is wrong unless `holds`.
-    pub(crate) fn require(&mut self, holds: bool, path: impl Into<String>, message: impl Into<String>) {
+    pub(crate) fn require(
+        &mut self,
+        holds: bool,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) {
         if !holds {
             self.0.push(FieldError { path: path.into(), message: message.into() });
         }
@@ -42,7 +47,11 @@ impl Checks {
 
     /// Asks for at most `max` characters.
     pub(crate) fn at_most(&mut self, path: &str, text: &str, max: usize) {
-        self.require(text.chars().count() <= max, path, format!("must be at most {max} characters"));
+        self.require(
+            text.chars().count() <= max,
+            path,
+            format!("must be at most {max} characters"),
+        );
     }
 
     /// Asks for at most `max` things.

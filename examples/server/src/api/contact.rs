@@ -3,9 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use justping::model::{
-    ChannelKind, Contact, ContactId, ContactPatch, Identity, Timestamp,
-};
+use justping::model::{ChannelKind, Contact, ContactId, ContactPatch, Identity, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -21,9 +19,7 @@ use crate::http::access::{Allowed, AppState, perm};
 use crate::http::extract::{Id, JsonBody, Query};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(list, create))
-        .routes(routes!(read, patch, delete))
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(read, patch, delete))
 }
 
 /// How a contact is known in one kind of channel.

@@ -122,11 +122,13 @@ impl ContentBody {
                 Content::Buttons { text, header, footer, options: choices(options) }
             }
             Self::List { text, button, sections } => {
-                let section = |s: SectionBody| ListSection {
-                    title: s.title,
-                    options: choices(s.options),
-                };
-                Content::List { text, button, sections: sections.into_iter().map(section).collect() }
+                let section =
+                    |s: SectionBody| ListSection { title: s.title, options: choices(s.options) };
+                Content::List {
+                    text,
+                    button,
+                    sections: sections.into_iter().map(section).collect(),
+                }
             }
             Self::Location { latitude, longitude, name, address } => {
                 Content::Location { latitude, longitude, name, address }
@@ -134,8 +136,7 @@ impl ContentBody {
             Self::Contacts { contacts } => Content::Contacts { contacts },
             Self::Reaction { target, emoji } => Content::Reaction { target, emoji },
             Self::Template { name, language, parameters, components } => {
-                let parameter =
-                    |p: ParameterBody| TemplateParameter { name: p.name, text: p.text };
+                let parameter = |p: ParameterBody| TemplateParameter { name: p.name, text: p.text };
                 let parameters = parameters.into_iter().map(parameter).collect();
                 Content::Template(TemplateContent { name, language, parameters, components })
             }
@@ -205,7 +206,8 @@ mod tests {
 
     #[test]
     fn media_needs_one_source() {
-        let body = json!({"type": "media", "kind": "image", "url": "https://a", "provider_id": "1"});
+        let body =
+            json!({"type": "media", "kind": "image", "url": "https://a", "provider_id": "1"});
         let body: ContentBody = serde_json::from_value(body).expect("readable");
         assert!(body.into_outgoing("/content").is_err());
     }

@@ -3,12 +3,12 @@ use std::time::Duration;
 
 use axum::Json;
 use jiff::SignedDuration;
+use justping::engine::PublishError;
 use justping::memory::ScriptedAi;
 use justping::model::{
     AgentId, Content, Direction, FlowId, Message, SessionStatus, Timestamp, TraceStep,
 };
 use justping::port::FlowRuntime;
-use justping::engine::PublishError;
 use justping::stage::{Stage, StageError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -199,10 +199,11 @@ fn agent(now: Timestamp) -> Agent {
         id: agent_id(),
         business_id: business_id(),
         name: "Demo agent".to_owned(),
-        instructions: "You are the friendly guide of a JustPing server. JustPing is a Rust library \
+        instructions:
+            "You are the friendly guide of a JustPing server. JustPing is a Rust library \
                        for customer messaging: channels, contacts, a shared inbox, conversation \
                        flows and AI agents. Answer in two or three short sentences."
-            .to_owned(),
+                .to_owned(),
         model: None,
         flows: vec![flow_id()],
         revision: 1,

@@ -24,13 +24,17 @@ pub(crate) fn routes(document: &OpenApi) -> Router<AppState> {
     let as_json = [(header::CONTENT_TYPE, "application/json")];
     Router::new()
         .route("/api/docs", get(move |_: Public| async move { Html(page.to_string()) }))
-        .route("/api/openapi.json", get(move |_: Public| async move { (as_json, text.to_string()) }))
+        .route(
+            "/api/openapi.json",
+            get(move |_: Public| async move { (as_json, text.to_string()) }),
+        )
 }
 
 fn render(document: &Value) -> String {
     let mut page = Page::default();
     page.head();
-    let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let text =
+        |pointer: &str| document.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     page.element("p", "lead", text("/info/description"));
     page.raw("<p>Every request carries <code>Authorization: Bearer jp_…</code>. ");
     page.raw("The same as data: <a href=\"/api/openapi.json\">openapi.json</a>.</p>");

@@ -10,8 +10,8 @@ use http::{HeaderMap, header};
 use justping::model::{Cursor, PAGE_DEFAULT, PAGE_MAX, PageRequest};
 use serde::de::DeserializeOwned;
 
-use super::problem::FieldError;
 use super::Problem;
+use super::problem::FieldError;
 
 /// Most bytes of a body under `/api/v1`.
 pub const BODY_MAX_BYTES: usize = 1024 * 1024;
@@ -26,8 +26,7 @@ impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Id<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Path(text) =
-            parts.extract::<Path<String>>().await.map_err(|_| Problem::not_found())?;
+        let Path(text) = parts.extract::<Path<String>>().await.map_err(|_| Problem::not_found())?;
         text.parse().map(Self).map_err(|_| Problem::not_found())
     }
 }

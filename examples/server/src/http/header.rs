@@ -1,7 +1,7 @@
 //! Headers that keep a browser from doing what no page of ours needs.
 
-use http::header::{self, HeaderMap, HeaderName};
 use http::HeaderValue;
+use http::header::{self, HeaderMap, HeaderName};
 
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");

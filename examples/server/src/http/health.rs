@@ -8,8 +8,8 @@ use axum::routing::get;
 use http::header;
 use justping::model::PageRequest;
 
-use super::access::{AppState, Public};
 use super::Problem;
+use super::access::{AppState, Public};
 use crate::metric;
 
 /// How long the store may take to prove that it is there.
@@ -45,7 +45,9 @@ async fn ready(Public(app): Public) -> Result<&'static str, Problem> {
 
 async fn numbers(_: Public) -> Response {
     match metric::install() {
-        Some(handle) => ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], handle.render()).into_response(),
+        Some(handle) => {
+            ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], handle.render()).into_response()
+        }
         None => Problem::unavailable("this process does not count").into_response(),
     }
 }

@@ -16,11 +16,11 @@ use justping::model::Timestamp;
 use justping::port::store::{IdempotencyRecord, IdempotencyStart};
 use sha2::{Digest, Sha256};
 
+use super::Problem;
 use super::access::Caller;
 use super::extract::{BODY_MAX_BYTES, read_body};
 use super::problem::RETRY_AFTER;
 use super::request::{REQUEST_TIMEOUT, RequestId};
-use super::Problem;
 use crate::app::App;
 
 /// The header that names a request.
@@ -85,13 +85,11 @@ async fn begin(
     match caller.store().start_request(caller.business_id, &record, abandoned).await? {
         IdempotencyStart::Started => Ok(Begun::New(key, bytes)),
         IdempotencyStart::Done { status, body } => Ok(Begun::Answered(replay(status, body))),
-        IdempotencyStart::InFlight => Err(Problem::new(
-            StatusCode::CONFLICT,
-            "idempotency_in_flight",
-            "Still being done",
-        )
-        .detail("a request with this Idempotency-Key is still being done")
-        .retry_after(RETRY_AFTER)),
+        IdempotencyStart::InFlight => {
+            Err(Problem::new(StatusCode::CONFLICT, "idempotency_in_flight", "Still being done")
+                .detail("a request with this Idempotency-Key is still being done")
+                .retry_after(RETRY_AFTER))
+        }
         IdempotencyStart::Mismatch => Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "idempotency_mismatch",
@@ -161,7 +159,8 @@ async fn keep(caller: &Caller, key: &str, answer: Response) -> Response {
         None => String::from_utf8_lossy(&bytes).into_owned(),
     };
     let status = parts.status.as_u16();
-    if let Err(error) = caller.store().finish_request(caller.business_id, key, status, &text).await {
+    if let Err(error) = caller.store().finish_request(caller.business_id, key, status, &text).await
+    {
         tracing::warn!(%error, "an answer could not be kept for its Idempotency-Key");
     }
     Response::from_parts(parts, Body::from(bytes))

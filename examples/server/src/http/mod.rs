@@ -14,7 +14,7 @@ pub mod socket;
 mod webhook;
 
 pub use problem::Problem;
-pub(crate) use serve::serve;
+pub use serve::serve;
 
 use std::sync::Arc;
 

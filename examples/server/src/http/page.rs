@@ -45,7 +45,12 @@ fn etag(content: &str) -> HeaderValue {
 }
 
 /// A file, or 304 to whoever has it.
-fn file(asked: &HeaderMap, kind: &'static str, content: &'static str, tag: &HeaderValue) -> Response {
+fn file(
+    asked: &HeaderMap,
+    kind: &'static str,
+    content: &'static str,
+    tag: &HeaderValue,
+) -> Response {
     let has_it = asked.get(header::IF_NONE_MATCH) == Some(tag);
     let mut response =
         if has_it { StatusCode::NOT_MODIFIED.into_response() } else { content.into_response() };

@@ -1,3 +1,5 @@
+//! Errors in one form: RFC 9457 problems.
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -227,10 +229,8 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound(_) => Self::not_found(),
-            StoreError::Conflict(what) => {
-                Self::new(StatusCode::CONFLICT, "conflict", "Conflict")
-                    .detail(format!("{what}: the request conflicts with what is stored"))
-            }
+            StoreError::Conflict(what) => Self::new(StatusCode::CONFLICT, "conflict", "Conflict")
+                .detail(format!("{what}: the request conflicts with what is stored")),
             StoreError::Stale(what) => {
                 Self::new(StatusCode::CONFLICT, "stale", "Changed meanwhile")
                     .detail(format!("{what} has changed meanwhile: read it again"))
@@ -264,8 +264,10 @@ impl From<EngineError> for Problem {
                 Self::new(StatusCode::CONFLICT, "channel_disabled", "Channel disabled")
                     .detail("the channel is switched off")
             }
-            EngineError::Denied(kind) => Self::new(StatusCode::CONFLICT, "denied", "Not allowed now")
-                .detail(format!("the message may not be sent: {kind:?}")),
+            EngineError::Denied(kind) => {
+                Self::new(StatusCode::CONFLICT, "denied", "Not allowed now")
+                    .detail(format!("the message may not be sent: {kind:?}"))
+            }
             EngineError::Provider(SendError::RateLimited { after }) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too fast")
                     .detail("the provider asks to wait")

@@ -12,9 +12,9 @@ use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tokio::sync::Semaphore;
 
+use super::Problem;
 use super::header::secure;
 use super::problem::PROBLEM_JSON;
-use super::Problem;
 use crate::app::App;
 use crate::metric;
 
@@ -74,7 +74,11 @@ impl RequestLayer {
 }
 
 /// The layer itself.
-pub async fn observe(State(layer): State<RequestLayer>, mut request: Request, next: Next) -> Response {
+pub async fn observe(
+    State(layer): State<RequestLayer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let id = RequestId::of(request.headers(), &layer.app);
     request.extensions_mut().insert(id.clone());

@@ -13,10 +13,10 @@ use justping::engine::{EngineError, WebhookError, WebhookReply};
 use justping::model::ChannelId;
 use justping::port::{HttpMethod, ReceiveError, StoreError, WebhookRequest};
 
+use super::Problem;
 use super::access::{AppState, Public};
 use super::extract::read_body;
 use super::request::RequestId;
-use super::Problem;
 use crate::app::App;
 
 /// Most bytes of a webhook; the largest a provider documents is 3 MiB.
@@ -52,8 +52,7 @@ async fn take(app: &App, channel: &str, request: Request) -> Result<WebhookReply
     let body: Bytes = body.map_err(|_| Problem::malformed("the body came too slowly"))??;
     let query = pairs(parts.uri.query().unwrap_or_default())?;
     let headers = texts(&parts.headers);
-    let request =
-        WebhookRequest { method, query: &query, headers: &headers, body: &body };
+    let request = WebhookRequest { method, query: &query, headers: &headers, body: &body };
     app.jp().webhook(channel, &request).await.map_err(refusal)
 }
 

@@ -11,7 +11,7 @@ use crate::platform::Platform;
 const GOLDEN: &str = include_str!("access.golden");
 
 /// Every operation of the API, from its own description: method, path, permission.
-pub fn operations() -> Vec<(String, String, Option<String>)> {
+pub(crate) fn operations() -> Vec<(String, String, Option<String>)> {
     let document = serde_json::to_value(justping_server::http::openapi()).unwrap();
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {

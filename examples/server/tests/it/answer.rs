@@ -10,7 +10,7 @@ const ANSWER_MAX: usize = 16 * 1024 * 1024;
 
 /// An answer, read to its end.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub text: String,
@@ -19,20 +19,20 @@ pub struct Answer {
 impl Answer {
     /// The body as JSON.
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
     /// Insists on a status.
     #[track_caller]
-    pub fn expect(self, status: u16) -> Self {
+    pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         self
     }
 
     /// Insists on a problem of RFC 9457's form with this status and code.
     #[track_caller]
-    pub fn problem(self, status: u16, code: &str) -> Value {
+    pub(crate) fn problem(self, status: u16, code: &str) -> Value {
         let answer = self.expect(status);
         assert_eq!(answer.headers[header::CONTENT_TYPE], "application/problem+json");
         let json = answer.json();
@@ -46,20 +46,20 @@ impl Answer {
         json
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     /// The `id` of what was created or read.
     #[track_caller]
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.json()["id"].as_str().unwrap_or_else(|| panic!("{self:?}")).to_owned()
     }
 }
 
 /// Somebody who asks: with a token or without.
 #[derive(Debug, Clone)]
-pub struct Actor {
+pub(crate) struct Actor {
     pub name: &'static str,
     pub router: Router,
     pub token: Option<String>,
@@ -67,14 +67,14 @@ pub struct Actor {
 
 /// A request before it is sent.
 #[derive(Debug)]
-pub struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     actor: &'a Actor,
     request: http::request::Builder,
     body: Body,
 }
 
 impl Actor {
-    pub fn ask(&self, method: &str, path: &str) -> Asked<'_> {
+    pub(crate) fn ask(&self, method: &str, path: &str) -> Asked<'_> {
         let method: Method = method.parse().unwrap();
         let mut request = Request::builder().method(method).uri(path);
         if let Some(token) = &self.token {
@@ -83,43 +83,43 @@ impl Actor {
         Asked { actor: self, request, body: Body::empty() }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask("GET", &format!("/api/v1{path}")).send().await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.ask("DELETE", &format!("/api/v1{path}")).send().await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         self.ask("POST", &format!("/api/v1{path}")).json(&body).send().await
     }
 
-    pub async fn put(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
         self.ask("PUT", &format!("/api/v1{path}")).json(&body).send().await
     }
 
-    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
         self.ask("PATCH", &format!("/api/v1{path}")).json(&body).send().await
     }
 }
 
 impl Asked<'_> {
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.request = self.request.header(name, value);
         self
     }
 
-    pub fn json(self, body: &Value) -> Self {
+    pub(crate) fn json(self, body: &Value) -> Self {
         self.header("content-type", "application/json").bytes(body.to_string())
     }
 
-    pub fn bytes(mut self, body: impl Into<Body>) -> Self {
+    pub(crate) fn bytes(mut self, body: impl Into<Body>) -> Self {
         self.body = body.into();
         self
     }
 
-    pub async fn send(self) -> Answer {
+    pub(crate) async fn send(self) -> Answer {
         let request = self.request.body(self.body).unwrap();
         let response = self.actor.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();

@@ -63,7 +63,8 @@ fn error_at(problem: &Value, path: &str) -> bool {
 
 async fn every_refusal_says_where(platform: Platform) {
     let owner = &platform.owner;
-    let refuse = |body: Value| async move { owner.post("/contacts", body).await.problem(422, "invalid") };
+    let refuse =
+        |body: Value| async move { owner.post("/contacts", body).await.problem(422, "invalid") };
     assert!(error_at(&refuse(json!({"nme": "x"})).await, ""));
     assert!(error_at(&refuse(json!({"name": 5})).await, "/name"));
     let deep = json!({"identities": [{"kind": "x", "id": "y"}, {"kind": "x", "id": 5}]});
@@ -78,7 +79,15 @@ async fn every_refusal_says_where(platform: Platform) {
 async fn whatever_is_no_json_is_refused(platform: Platform) {
     let ask = || platform.owner.ask("POST", "/api/v1/contacts");
     let json = "application/json";
-    for text in ["", "{", "{\"name\":", "nul", "{\"name\":\"x\"} {}", "\u{feff}{}", "{\"name\":\"\\ud800\"}"] {
+    for text in [
+        "",
+        "{",
+        "{\"name\":",
+        "nul",
+        "{\"name\":\"x\"} {}",
+        "\u{feff}{}",
+        "{\"name\":\"\\ud800\"}",
+    ] {
         let answer = ask().header("content-type", json).bytes(text.to_owned()).send().await;
         answer.problem(400, "malformed");
     }

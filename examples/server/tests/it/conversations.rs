@@ -45,9 +45,15 @@ async fn a_bot_answers_and_a_person_takes_over(platform: Platform) {
     assert_eq!(texts(&newest), ["are you a person?", "A person here."], "the bot is silent");
 
     let bot = json!({"owner": {"type": "bot"}});
-    assert_eq!(support.put(&format!("{path}/assign"), bot).await.expect(200).json()["status"], "pending");
+    assert_eq!(
+        support.put(&format!("{path}/assign"), bot).await.expect(200).json()["status"],
+        "pending"
+    );
     let queue = json!({"owner": {"type": "queue"}});
-    assert_eq!(support.put(&format!("{path}/assign"), queue).await.expect(200).json()["status"], "open");
+    assert_eq!(
+        support.put(&format!("{path}/assign"), queue).await.expect(200).json()["status"],
+        "open"
+    );
     assert_eq!(support.post(&format!("{path}/close"), json!({})).await.json()["status"], "closed");
     assert_eq!(support.post(&format!("{path}/reopen"), json!({})).await.json()["status"], "open");
     let urgent = support.put(&format!("{path}/priority"), json!({"priority": "urgent"})).await;
@@ -72,7 +78,7 @@ async fn a_refused_message_says_why(platform: Platform) {
     platform.hear(&channel, "ann", "1", "hello").await;
     let wire: ChannelId = channel.parse().unwrap();
     let refusal = SendError::Rejected { code: Some("131".to_owned()), reason: "no".to_owned() };
-    platform.provider.channel(wire).script([MemoryAnswer::Refuse(refusal)]);
+    platform.provider.channel(wire).script(MemoryAnswer::Refuse(refusal));
     let id = platform.only_conversation().await;
     let path = format!("/conversations/{id}/messages");
     let body = json!({"content": {"type": "text", "text": "x"}});
@@ -125,7 +131,11 @@ async fn what_cannot_be_sent_is_refused(platform: Platform) {
         platform.support.post(&path, json!({"content": content})).await.problem(422, "invalid");
     }
     let strange = json!({"owner": {"type": "somebody"}});
-    platform.support.put(&format!("/conversations/{id}/assign"), strange).await.problem(422, "invalid");
+    platform
+        .support
+        .put(&format!("/conversations/{id}/assign"), strange)
+        .await
+        .problem(422, "invalid");
 }
 
 async fn a_session_leaves_its_trace(platform: Platform) {
@@ -139,7 +149,10 @@ async fn a_session_leaves_its_trace(platform: Platform) {
     assert_eq!(sessions["items"][0]["status"], "waiting");
     assert_eq!(sessions["items"][0]["agent_id"], json!(agent));
     let session = sessions["items"][0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(viewer.get(&format!("/sessions/{session}")).await.expect(200).json(), sessions["items"][0]);
+    assert_eq!(
+        viewer.get(&format!("/sessions/{session}")).await.expect(200).json(),
+        sessions["items"][0]
+    );
     let trace = viewer.get(&format!("/sessions/{session}/trace")).await.expect(200).json();
     assert_eq!(trace["items"][0]["number"], 1);
     assert_eq!(trace["items"][0]["input"]["event"]["content"]["text"], "hello");

@@ -33,9 +33,13 @@ async fn a_flow_is_edited_and_published(platform: Platform) {
 
 async fn a_broken_flow_is_not_published(platform: Platform) {
     let owner = &platform.owner;
-    for draft in [Value::Null, json!([]), json!({"schema": "x"}), json!({"schema": "justping.flow/1",
-        "nodes": [{"id": "a", "type": "nothing"}], "edges": []})]
-    {
+    for draft in [
+        Value::Null,
+        json!([]),
+        json!({"schema": "x"}),
+        json!({"schema": "justping.flow/1",
+        "nodes": [{"id": "a", "type": "nothing"}], "edges": []}),
+    ] {
         let made = owner.post("/flows", json!({"name": "f", "draft": draft})).await.expect(201);
         let path = format!("/flows/{}", made.id());
         let check = owner.post(&format!("{path}/validate"), json!({})).await.expect(200).json();
@@ -54,8 +58,12 @@ async fn a_flow_is_tried_without_a_trace_outside(platform: Platform) {
     let flow = platform.flow(echo()).await;
     let script = json!({"lines": [{"say": "hello"}, {"wait": 3600}, {"say": "ping"}]});
     let run = owner.post(&format!("/flows/{flow}/test"), script.clone()).await.expect(200).json();
-    let said: Vec<&str> = run["transcript"].as_array().unwrap().iter()
-        .map(|line| line["content"]["text"].as_str().unwrap()).collect();
+    let said: Vec<&str> = run["transcript"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["content"]["text"].as_str().unwrap())
+        .collect();
     assert_eq!(said, ["hello", "Say something.", "ping", "You said ping.", "Say something."]);
     assert_eq!(run["sessions"][0]["status"], "waiting");
     assert_eq!(run["sessions"][0]["trace"].as_array().unwrap().len(), 2);

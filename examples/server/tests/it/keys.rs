@@ -61,7 +61,8 @@ async fn secrets_go_in_and_stay(platform: Platform) {
 
 async fn a_channel_that_cannot_open_is_not_enabled(platform: Platform) {
     let owner = &platform.owner;
-    let mut body = json!({"provider": "whatsapp", "name": "x", "settings": {"phone_number_id": "1"}});
+    let mut body =
+        json!({"provider": "whatsapp", "name": "x", "settings": {"phone_number_id": "1"}});
     owner.post("/channels", body.clone()).await.problem(422, "invalid");
     body["enabled"] = json!(false);
     owner.post("/channels", body).await.expect(201);

@@ -58,7 +58,8 @@ async fn the_api_describes_itself(platform: Platform) {
             assert!(operation["summary"].is_string(), "{method} {path}");
             assert!(operation["responses"]["default"].is_object(), "{method} {path}");
             let parameters = operation["parameters"].as_array();
-            let has_key = parameters.is_some_and(|p| p.iter().any(|p| p["name"] == "Idempotency-Key"));
+            let has_key =
+                parameters.is_some_and(|p| p.iter().any(|p| p["name"] == "Idempotency-Key"));
             assert_eq!(has_key, method == "post", "{method} {path}");
         }
     }

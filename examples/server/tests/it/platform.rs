@@ -43,7 +43,7 @@ const START_MS: i64 = 1_767_603_600_000;
 
 /// The whole server without its listener.
 #[derive(Debug)]
-pub struct Platform {
+pub(crate) struct Platform {
     pub app: Arc<App>,
     pub router: Router,
     pub clock: Arc<ManualClock>,
@@ -59,19 +59,19 @@ pub struct Platform {
 }
 
 impl Platform {
-    pub async fn on_memory() -> Self {
+    pub(crate) async fn on_memory() -> Self {
         Self::empty_on_memory().await.staffed().await
     }
 
-    pub async fn on_sqlite() -> Self {
+    pub(crate) async fn on_sqlite() -> Self {
         Self::empty_on_sqlite().await.staffed().await
     }
 
-    pub async fn empty_on_memory() -> Self {
+    pub(crate) async fn empty_on_memory() -> Self {
         Self::on(Arc::new(MemoryStore::new()), None)
     }
 
-    pub async fn empty_on_sqlite() -> Self {
+    pub(crate) async fn empty_on_sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = MasterKey::load_or_create(folder.path().join("master.key")).unwrap();
         let config = SqliteConfig::new(folder.path().join("justping.db"), key);
@@ -123,17 +123,17 @@ impl Platform {
         }
     }
 
-    pub fn jp(&self) -> &JustPing {
+    pub(crate) fn jp(&self) -> &JustPing {
         self.app.jp()
     }
 
     /// Does everything that is due.
-    pub async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         self.jp().settle().await.unwrap();
     }
 
     /// Creates a flow, publishes it, and gives its id.
-    pub async fn flow(&self, draft: Value) -> String {
+    pub(crate) async fn flow(&self, draft: Value) -> String {
         let flow = self.owner.post("/flows", json!({"name": "flow", "draft": draft})).await;
         let id = flow.expect(201).id();
         self.owner.post(&format!("/flows/{id}/publish"), json!({})).await.expect(200);
@@ -141,14 +141,14 @@ impl Platform {
     }
 
     /// Creates an agent that echoes, and gives its id.
-    pub async fn echo_agent(&self) -> String {
+    pub(crate) async fn echo_agent(&self) -> String {
         let flow = self.flow(echo()).await;
         let agent = self.owner.post("/agents", json!({"name": "Echo", "flows": [flow]})).await;
         agent.expect(201).id()
     }
 
     /// Creates a channel that leads nowhere, and gives its id.
-    pub async fn memory_channel(&self, agent: Option<&str>) -> String {
+    pub(crate) async fn memory_channel(&self, agent: Option<&str>) -> String {
         let body = json!({
             "provider": MemoryProvider::NAME, "name": "Memory", "agent_id": agent,
             "secrets": {(MemoryProvider::SECRET): "s"},
@@ -157,7 +157,7 @@ impl Platform {
     }
 
     /// Creates a web chat, and gives its id.
-    pub async fn web_chat(&self, agent: Option<&str>) -> String {
+    pub(crate) async fn web_chat(&self, agent: Option<&str>) -> String {
         let body = json!({
             "provider": "webchat", "name": "Chat", "agent_id": agent,
             "secrets": {(TOKEN_SECRET): "0123456789abcdef0123456789abcdef"},
@@ -166,7 +166,7 @@ impl Platform {
     }
 
     /// A contact writes on a memory channel.
-    pub async fn hear(&self, channel: &str, contact: &str, reference: &str, text: &str) {
+    pub(crate) async fn hear(&self, channel: &str, contact: &str, reference: &str, text: &str) {
         let message = InboundMessage {
             provider_ref: reference.to_owned(),
             from: vec![Identity::new(ChannelKind::MEMORY, contact)],
@@ -181,7 +181,7 @@ impl Platform {
     }
 
     /// The id of the only conversation.
-    pub async fn only_conversation(&self) -> String {
+    pub(crate) async fn only_conversation(&self) -> String {
         let page = self.owner.get("/conversations").await.expect(200).json();
         let items = page["items"].as_array().unwrap();
         assert_eq!(items.len(), 1, "{page}");
@@ -198,8 +198,7 @@ async fn staff(app: &App, name: &str) -> (BusinessId, [String; 3]) {
     let mut tokens = Vec::new();
     for role in [Role::Owner, Role::Support, Role::Viewer] {
         let id = MemberId::from_uuid(app.ids().uuid());
-        let member =
-            Member { id, business_id, name: format!("{role:?}"), role, created_at: now };
+        let member = Member { id, business_id, name: format!("{role:?}"), role, created_at: now };
         store.create_member(&member).await.unwrap();
         let token = token::mint(&**app.jp().entropy());
         let key = ApiKey {
@@ -219,7 +218,7 @@ async fn staff(app: &App, name: &str) -> (BusinessId, [String; 3]) {
 }
 
 /// A flow that says everything back.
-pub fn echo() -> Value {
+pub(crate) fn echo() -> Value {
     json!({
         "schema": "justping.flow/1",
         "nodes": [

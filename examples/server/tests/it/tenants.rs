@@ -42,7 +42,8 @@ impl Belongings {
     }
 
     fn id(&self, path: &str) -> &str {
-        let found = self.ids.iter().find(|(prefix, _)| path.starts_with(&format!("/api/v1{prefix}")));
+        let found =
+            self.ids.iter().find(|(prefix, _)| path.starts_with(&format!("/api/v1{prefix}")));
         &found.unwrap_or_else(|| panic!("no belonging for {path}")).1
     }
 }
@@ -97,7 +98,9 @@ async fn a_foreign_id_is_a_missing_id(platform: Platform) {
     }
     assert!(seen >= 30, "only {seen} operations with an id");
     // Nothing of it has changed anything, and to its owner everything is there.
-    for (prefix, id) in belongings.ids.iter().filter(|(p, _)| !["/api-keys/", "/members/"].contains(p)) {
+    for (prefix, id) in
+        belongings.ids.iter().filter(|(p, _)| !["/api-keys/", "/members/"].contains(p))
+    {
         platform.owner.get(&format!("{prefix}{id}")).await.expect(200);
     }
     assert_eq!(platform.owner.get("/api-keys").await.json()["items"][0]["revoked_at"], Value::Null);
@@ -113,7 +116,11 @@ async fn a_foreign_id_in_a_body_is_a_missing_id(platform: Platform) {
     };
     let key = |member: &str| json!({"name": "x", "role": "viewer", "member_id": member});
     let cases = [
-        ("/agents", json!({"name": "x", "flows": [&flow]}), json!({"name": "x", "flows": [missing(&flow)]})),
+        (
+            "/agents",
+            json!({"name": "x", "flows": [&flow]}),
+            json!({"name": "x", "flows": [missing(&flow)]}),
+        ),
         ("/channels", channel(&agent), channel(&missing(&agent))),
         ("/api-keys", key(&member), key(&missing(&member))),
     ];
@@ -121,7 +128,9 @@ async fn a_foreign_id_in_a_body_is_a_missing_id(platform: Platform) {
         let post = |body: Value| {
             let path = format!("/api/v1{path}");
             let stranger = &platform.stranger;
-            async move { stranger.ask("POST", &path).header("x-request-id", "s").json(&body).send().await }
+            async move {
+                stranger.ask("POST", &path).header("x-request-id", "s").json(&body).send().await
+            }
         };
         let foreign = post(foreign).await;
         assert_eq!(foreign, post(absent).await, "{path}");

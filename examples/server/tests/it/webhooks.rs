@@ -39,9 +39,15 @@ async fn whatsapp(platform: &Platform) -> String {
     platform.owner.post("/channels", body).await.expect(201).id()
 }
 
-async fn deliver(platform: &Platform, channel: &str, body: &str, signature: Option<&str>) -> Answer {
+async fn deliver(
+    platform: &Platform,
+    channel: &str,
+    body: &str,
+    signature: Option<&str>,
+) -> Answer {
     let path = format!("/webhooks/whatsapp/{channel}");
-    let mut asked = platform.anonymous.ask("POST", &path).header("content-type", "application/json");
+    let mut asked =
+        platform.anonymous.ask("POST", &path).header("content-type", "application/json");
     if let Some(signature) = signature {
         asked = asked.header("x-hub-signature-256", signature);
     }
@@ -72,8 +78,15 @@ async fn what_is_not_signed_leaves_no_trace(platform: Platform) {
     let good = sign(&body, APP_SECRET);
     let foreign = sign(&body, "another-secret");
     let other_body = sign(&message("wamid.2"), APP_SECRET);
-    let cases = [None, Some(""), Some("sha256="), Some(&good[..60]), Some(&good[7..]),
-        Some(foreign.as_str()), Some(other_body.as_str())];
+    let cases = [
+        None,
+        Some(""),
+        Some("sha256="),
+        Some(&good[..60]),
+        Some(&good[7..]),
+        Some(foreign.as_str()),
+        Some(other_body.as_str()),
+    ];
     for signature in cases {
         let answer = deliver(&platform, &channel, &body, signature).await.expect(401);
         let json: Value = answer.json();
@@ -88,8 +101,10 @@ async fn what_is_not_signed_leaves_no_trace(platform: Platform) {
 async fn a_challenge_is_answered(platform: Platform) {
     let channel = whatsapp(&platform).await;
     let get = |token: &'static str| {
-        let path = format!("/webhooks/whatsapp/{channel}?hub.mode=subscribe&hub.challenge=77%2B1\
-            &hub.verify_token={token}");
+        let path = format!(
+            "/webhooks/whatsapp/{channel}?hub.mode=subscribe&hub.challenge=77%2B1\
+            &hub.verify_token={token}"
+        );
         let anyone = platform.anonymous.clone();
         async move { anyone.ask("GET", &path).send().await }
     };

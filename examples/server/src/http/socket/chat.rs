@@ -13,8 +13,8 @@ use justping::channels::webchat::protocol::{ClientFrame, ServerFrame, WELCOME_MA
 use justping::channels::webchat::{VisitorId, WebChatChannel};
 use justping::engine::EngineError;
 use justping::model::{
-    BusinessId, ChannelId, ConversationId, Cursor, DeliveryStatus, Direction, Event, EventBody, Inbound,
-    Message, OutboxRow, Page, PageRequest, StatusUpdate, Topic,
+    BusinessId, ChannelId, ConversationId, Cursor, DeliveryStatus, Direction, Event, EventBody,
+    Inbound, Message, OutboxRow, Page, PageRequest, StatusUpdate, Topic,
 };
 use justping::port::store::{Accepted, MessageOrder};
 use justping::port::{BusError, StoreError, Subscription};
@@ -219,9 +219,7 @@ impl Chat {
         }
         match frame {
             Frame::Text(text) => self.hear_text(text.as_str()).await,
-            Frame::Binary(_) => {
-                self.refuse("invalid_frame", "frames are JSON texts", None).await
-            }
+            Frame::Binary(_) => self.refuse("invalid_frame", "frames are JSON texts", None).await,
             Frame::Ping(_) | Frame::Pong(_) => Ok(()),
             Frame::Close(_) => Err(End::Gone),
         }
@@ -247,9 +245,7 @@ impl Chat {
             }
             (ClientFrame::Read { seq }, Some(_)) => self.read(seq).await,
             (ClientFrame::Ping {}, _) => Ok(()),
-            (frame, None) => {
-                self.refuse("hello_first", "say hello first", frame.client_id()).await
-            }
+            (frame, None) => self.refuse("hello_first", "say hello first", frame.client_id()).await,
         }
     }
 
