@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use justping::agents::Flows;
 use justping::model::{ContactId, Content, Timestamp};
-use justping::port::{
-    AgentView, ContactView, Effect, FlowRuntime, Program, StepEvent, StepInput,
-};
+use justping::port::{AgentView, ContactView, Effect, FlowRuntime, Program, StepEvent, StepInput};
 use serde_json::{Value, json};
 
 const SCRIPT: [&str; 5] = ["hi", "Ada", "Pro", "abc", "36"];

@@ -50,9 +50,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if sent != expected {
         return Err(format!("{sent} messages were sent instead of {expected}").into());
     }
-    println!("{}", json!({
-        "figure": "fortnight", "contacts": contacts, "messages": sent,
-        "accept_s": accepted.as_secs_f64(), "wall_s": wall.as_secs_f64(),
-    }));
+    println!(
+        "{}",
+        json!({
+            "figure": "fortnight", "contacts": contacts, "messages": sent,
+            "accept_s": accepted.as_secs_f64(), "wall_s": wall.as_secs_f64(),
+        })
+    );
     Ok(())
 }

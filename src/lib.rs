@@ -41,9 +41,10 @@
 //! # fn main() {}
 //! ```
 
+pub use justping_core as core;
 pub use justping_core::{
-    BuildError, Builder, EngineConfig, EngineError, JustPing, engine, memory, model, policy, port,
-    stage, system,
+    BuildError, Builder, EngineConfig, EngineError, JustPing, conformance, engine, memory, model,
+    policy, port, stage, system,
 };
 
 #[cfg(feature = "flows")]

@@ -1,4 +1,5 @@
 //! Playing a flow in tests: what was said and done, in words.
+#![expect(clippy::needless_pass_by_value, reason = "`json!` is written in place")]
 
 use std::sync::Arc;
 use std::time::Duration;

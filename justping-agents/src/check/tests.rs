@@ -145,7 +145,7 @@ fn configurations_are_checked_by_schema_and_by_type() {
         "!missing_provider /nodes/9/data",
         "!invalid_config /nodes/10/data/assignments/0",
     ];
-    let mut sorted = errors.clone();
+    let mut sorted = errors;
     sorted.sort();
     let mut wanted = expected.map(str::to_owned);
     wanted.sort();

@@ -191,7 +191,7 @@ impl<L: Look> BuiltNode for Choice<L> {
     fn resume(&self, cx: &mut NodeContext<'_>, event: &StepEvent) -> Step {
         match event {
             StepEvent::Message { content } => config::step(self.hear(cx, content)),
-            StepEvent::Timer { .. } => exit("timeout"),
+            StepEvent::Timer { .. } => self.patience.over(cx),
             StepEvent::CallDone { .. } => Patience::on(cx),
         }
     }

@@ -148,7 +148,7 @@ impl BuiltNode for Ask {
     fn resume(&self, cx: &mut NodeContext<'_>, event: &StepEvent) -> Step {
         match event {
             StepEvent::Message { content } => config::step(self.hear(cx, content.plain())),
-            StepEvent::Timer { .. } => exit("timeout"),
+            StepEvent::Timer { .. } => self.patience.over(cx),
             StepEvent::CallDone { .. } => Patience::on(cx),
         }
     }

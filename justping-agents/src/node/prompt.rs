@@ -38,6 +38,11 @@ impl Patience {
             .then(|| self.wait_after(cx, retries))
     }
 
+    /// The time is over; a timer that was not asked for changes nothing.
+    pub(super) fn over(&self, cx: &NodeContext<'_>) -> Step {
+        if self.timeout_minutes.is_some() { exit("timeout") } else { Self::on(cx) }
+    }
+
     /// Waits on, for the same moment as before.
     pub(super) fn on(cx: &NodeContext<'_>) -> Step {
         let due = cx.local.get("d").and_then(Value::as_i64);

@@ -50,7 +50,7 @@ impl FlowNode for Switch {
                 &["cases"],
             ),
             exits: vec![
-                schema::exit("case:*", "One for each case"),
+                schema::exit("option:*", "One for each case"),
                 schema::exit("default", "No case holds"),
             ],
             suspends: false,
@@ -68,7 +68,7 @@ impl FlowNode for Switch {
                 return Err(config::duplicate(format!("{path}/id"), &case.id));
             }
             let condition = config::condition(&format!("{path}/condition"), &case.condition)?;
-            cases.push(Case { exit: format!("case:{}", case.id), condition });
+            cases.push(Case { exit: format!("option:{}", case.id), condition });
         }
         Ok(Box::new(Fan { cases }))
     }

@@ -9,11 +9,15 @@
 //! # A chat, from the server's side
 //! 1. Upgrade the request only when [`WebChatChannel::origin_allowed`].
 //! 2. Read frames with [`ClientFrame::parse`]; answer errors with [`ServerFrame::from`].
-//! 3. At `hello`, [`WebChatChannel::visit`] tells who it is; answer [`WebChatChannel::welcome`] with
-//!    the messages of the visitor's conversation behind `after`.
+//! 3. At `hello`, [`WebChatChannel::visit`] tells who it is; answer [`ServerFrame::Welcome`] with the
+//!    messages of the visitor's conversation behind `after` ([`WebMessage::show`]). Notes between
+//!    members are left out: go on to the next page while a page shows nothing, because the client
+//!    goes on from the last seq it was shown.
 //! 4. Hand [`WebChatChannel::inbound`] of a `message` or `choice` to the engine and answer
 //!    `accepted` with the seq it got.
-//! 5. Hand [`WebChatChannel::seen`] of a `read` to the engine.
+//! 5. Hand a `read` to the engine as a status under the message's
+//!    [`idempotency_key`](justping_core::model::OutboxRow::idempotency_key), for messages of the
+//!    visitor's own conversation only.
 //! 6. Forward the events of the conversation with [`ServerFrame::event`].
 //!
 //! # What goes out
@@ -40,8 +44,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use justping_core::model::{
-    ChannelConfig, ChannelId, ChannelKind, ChannelSecrets, Content, ConversationId, DeliveryStatus,
-    InboundMessage, Message, StatusUpdate,
+    ChannelConfig, ChannelId, ChannelKind, ChannelSecrets, Content, InboundMessage,
 };
 use justping_core::port::{
     Capabilities, Channel, ChannelConfigError, ChannelProvider, Outbound, Rate, Receipt,
@@ -108,15 +111,6 @@ impl ChannelProvider for WebChatProvider {
     ) -> Result<Arc<dyn Channel>, ChannelConfigError> {
         Ok(Arc::new(WebChatChannel::open(config, secrets)?))
     }
-}
-
-/// Whether a page of messages is the last one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum More {
-    /// There are messages behind it.
-    Follows,
-    /// It is the last one.
-    Nothing,
 }
 
 /// Who opened a chat.
@@ -217,31 +211,6 @@ impl WebChatChannel {
         };
         Origin::parse(text)
             .is_some_and(|origin| origin.is_of_host(host) || self.origins.contains(&origin))
-    }
-
-    /// The frame that opens a chat: at most [`protocol::WELCOME_MAX`] messages behind the client's
-    /// last one, and whether the store holds `more` behind them.
-    ///
-    /// Notes between members are left out. A page of nothing but notes with more behind it must be
-    /// followed by the next page, because the client goes on from the last seq it was shown.
-    pub fn welcome(&self, visit: &Visit, messages: &[Message], more: More) -> ServerFrame {
-        ServerFrame::Welcome {
-            token: visit.token.clone(),
-            name: self.name.clone(),
-            messages: messages.iter().filter_map(WebMessage::show).collect(),
-            more: more == More::Follows,
-        }
-    }
-
-    /// The news in a `read` frame: the visitor saw the message at `seq` of his own conversation.
-    pub fn seen(conversation: ConversationId, seq: u64) -> StatusUpdate {
-        StatusUpdate {
-            provider_ref: String::new(),
-            key: Some(format!("{conversation}.{seq}")),
-            status: DeliveryStatus::Read,
-            at: None,
-            failure: None,
-        }
     }
 
     /// What a frame says to the business; `None` for frames that say nothing.

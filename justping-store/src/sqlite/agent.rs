@@ -11,18 +11,18 @@ use super::row::{after, get_doc, parse_cursor, statements, to_doc};
 
 statements! {
     INSERT_AGENT = "INSERT INTO agents (business_id, id, doc) \
-        SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM businesses WHERE id = ?1)";
-    AGENT = "SELECT doc FROM agents WHERE business_id = ?1 AND id = ?2";
-    AGENT_TO_UPDATE = "BEGIN IMMEDIATE; SELECT doc FROM agents WHERE business_id = ?1 AND id = ?2";
-    UPDATE_AGENT = "UPDATE agents SET doc = ?3 WHERE business_id = ?1 AND id = ?2; COMMIT";
+        SELECT $1, $2, $3 WHERE EXISTS (SELECT 1 FROM businesses WHERE id = $1)";
+    AGENT = "SELECT doc FROM agents WHERE business_id = $1 AND id = $2";
+    AGENT_TO_UPDATE = "BEGIN IMMEDIATE; SELECT doc FROM agents WHERE business_id = $1 AND id = $2";
+    UPDATE_AGENT = "UPDATE agents SET doc = $3 WHERE business_id = $1 AND id = $2; COMMIT";
     /// Channels that named the agent count it as a change: opened adapters are cached by it.
     DELETE_AGENT = "BEGIN IMMEDIATE; \
-        DELETE FROM agents WHERE business_id = ?1 AND id = ?2 RETURNING 1; \
+        DELETE FROM agents WHERE business_id = $1 AND id = $2 RETURNING 1; \
         UPDATE channels SET agent_id = NULL, doc = json_set(doc, \
             '$.agent_id', json('null'), '$.revision', (doc ->> '$.revision') + 1) \
-        WHERE business_id = ?1 AND agent_id = ?2; \
+        WHERE business_id = $1 AND agent_id = $2; \
         COMMIT";
-    AGENTS = "SELECT doc FROM agents WHERE business_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    AGENTS = "SELECT doc FROM agents WHERE business_id = $1 AND id > $2 ORDER BY id LIMIT $3";
 }
 
 #[async_trait]
@@ -71,11 +71,8 @@ async fn update(write: &mut Write<'_>, agent: &Agent) -> StoreResult<Agent> {
     if stored.revision != agent.revision {
         return Err(StoreError::Stale("agent"));
     }
-    let agent = Agent {
-        revision: agent.revision + 1,
-        created_at: stored.created_at,
-        ..agent.clone()
-    };
+    let agent =
+        Agent { revision: agent.revision + 1, created_at: stored.created_at, ..agent.clone() };
     let update = query(UPDATE_AGENT).bind(business).bind(id).bind(to_doc(&agent)?);
     write.commit(update).await?;
     Ok(agent)

@@ -14,22 +14,22 @@ use super::SqliteStore;
 use super::row::{after, get, get_doc, millis, moment, parse_cursor, statements, to_doc};
 
 statements! {
-    INSERT_BUSINESS = "INSERT INTO businesses (id, doc) VALUES (?1, ?2)";
-    BUSINESS = "SELECT doc FROM businesses WHERE id = ?1";
-    BUSINESSES = "SELECT doc FROM businesses WHERE id > ?1 ORDER BY id LIMIT ?2";
+    INSERT_BUSINESS = "INSERT INTO businesses (id, doc) VALUES ($1, $2)";
+    BUSINESS = "SELECT doc FROM businesses WHERE id = $1";
+    BUSINESSES = "SELECT doc FROM businesses WHERE id > $1 ORDER BY id LIMIT $2";
     INSERT_MEMBER = "INSERT INTO members (business_id, id, doc) \
-        SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM businesses WHERE id = ?1)";
-    MEMBER = "SELECT doc FROM members WHERE business_id = ?1 AND id = ?2";
-    MEMBERS = "SELECT doc FROM members WHERE business_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+        SELECT $1, $2, $3 WHERE EXISTS (SELECT 1 FROM businesses WHERE id = $1)";
+    MEMBER = "SELECT doc FROM members WHERE business_id = $1 AND id = $2";
+    MEMBERS = "SELECT doc FROM members WHERE business_id = $1 AND id > $2 ORDER BY id LIMIT $3";
     INSERT_API_KEY = "INSERT INTO api_keys (business_id, id, token_sha256, revoked_at, doc) \
-        SELECT ?1, ?2, ?3, ?4, ?5 \
-        WHERE EXISTS (SELECT 1 FROM members WHERE business_id = ?1 AND id = ?6)";
+        SELECT $1, $2, $3, $4, $5 \
+        WHERE EXISTS (SELECT 1 FROM members WHERE business_id = $1 AND id = $6)";
     API_KEY_BY_TOKEN = "SELECT token_sha256, revoked_at, doc FROM api_keys \
-        WHERE token_sha256 = ?1 AND revoked_at IS NULL";
+        WHERE token_sha256 = $1 AND revoked_at IS NULL";
     API_KEYS = "SELECT token_sha256, revoked_at, doc FROM api_keys \
-        WHERE business_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-    REVOKE_API_KEY = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?3) \
-        WHERE business_id = ?1 AND id = ?2 RETURNING 1";
+        WHERE business_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+    REVOKE_API_KEY = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) \
+        WHERE business_id = $1 AND id = $2 RETURNING 1";
 }
 
 #[async_trait]
@@ -48,7 +48,8 @@ impl BusinessStore for SqliteStore {
         let from = parse_cursor::<BusinessId>(page.after.as_ref())?;
         let list = query(BUSINESSES).bind(after(from.map(BusinessId::uuid)));
         let rows = self.connections.read(list.bind(page.rows() as i64 + 1)).await?;
-        let rows = rows.iter().map(|row| get_doc(row, 0, "business")).collect::<StoreResult<_>>()?;
+        let rows =
+            rows.iter().map(|row| get_doc(row, 0, "business")).collect::<StoreResult<_>>()?;
         Ok(Page::from_rows(rows, page.rows(), |row: &Business| row.id.to_string()))
     }
 }
@@ -114,8 +115,7 @@ impl ApiKeyStore for SqliteStore {
         id: ApiKeyId,
         at: Timestamp,
     ) -> StoreResult<()> {
-        let update =
-            query(REVOKE_API_KEY).bind(business.uuid()).bind(id.uuid()).bind(millis(at));
+        let update = query(REVOKE_API_KEY).bind(business.uuid()).bind(id.uuid()).bind(millis(at));
         let rows = self.connections.change(update).await?;
         rows.first().map(|_| ()).ok_or(StoreError::NotFound("api key"))
     }

@@ -21,35 +21,35 @@ statements! {
     /// newest data key.
     PLACE_OF_CHANNEL = "BEGIN IMMEDIATE; \
         SELECT k.key_id, k.wrapped, \
-            EXISTS (SELECT 1 FROM businesses WHERE id = ?1), \
-            ?3 IS NULL OR EXISTS (SELECT 1 FROM agents WHERE business_id = ?1 AND id = ?3), \
-            (SELECT doc FROM channels WHERE business_id = ?1 AND id = ?2) \
-        FROM (SELECT 1) LEFT JOIN business_keys k ON k.business_id = ?1 \
+            EXISTS (SELECT 1 FROM businesses WHERE id = $1), \
+            $3 IS NULL OR EXISTS (SELECT 1 FROM agents WHERE business_id = $1 AND id = $3), \
+            (SELECT doc FROM channels WHERE business_id = $1 AND id = $2) \
+        FROM (SELECT 1) LEFT JOIN business_keys k ON k.business_id = $1 \
         ORDER BY k.key_id DESC LIMIT 1";
-    INSERT_KEY = "INSERT INTO business_keys (business_id, key_id, wrapped) VALUES (?1, ?2, ?3)";
+    INSERT_KEY = "INSERT INTO business_keys (business_id, key_id, wrapped) VALUES ($1, $2, $3)";
     INSERT_CHANNEL = "INSERT INTO channels (business_id, id, agent_id, doc) \
-        VALUES (?1, ?2, ?3, ?4)";
-    UPDATE_CHANNEL = "UPDATE channels SET agent_id = ?3, doc = ?4 \
-        WHERE business_id = ?1 AND id = ?2";
+        VALUES ($1, $2, $3, $4)";
+    UPDATE_CHANNEL = "UPDATE channels SET agent_id = $3, doc = $4 \
+        WHERE business_id = $1 AND id = $2";
     PUT_SECRETS = "INSERT OR REPLACE INTO channel_secrets \
             (business_id, channel_id, name, sealed) \
-            SELECT ?1, ?2, value ->> 0, unhex(value ->> 1) FROM json_each(?3); \
+            SELECT $1, $2, value ->> 0, unhex(value ->> 1) FROM json_each($3); \
         COMMIT";
-    CHANNEL = "SELECT doc FROM channels WHERE business_id = ?1 AND id = ?2";
-    FIND_CHANNEL = "SELECT doc FROM channels WHERE id = ?1";
+    CHANNEL = "SELECT doc FROM channels WHERE business_id = $1 AND id = $2";
+    FIND_CHANNEL = "SELECT doc FROM channels WHERE id = $1";
     /// One row when the channel exists: whether it has conversations, and so has to stay.
     DELETE_CHANNEL = "BEGIN IMMEDIATE; \
-        SELECT EXISTS (SELECT 1 FROM conversations WHERE business_id = ?1 AND channel_id = ?2) \
-            FROM channels WHERE business_id = ?1 AND id = ?2; \
-        DELETE FROM channels WHERE business_id = ?1 AND id = ?2 AND NOT EXISTS ( \
-            SELECT 1 FROM conversations WHERE business_id = ?1 AND channel_id = ?2); \
+        SELECT EXISTS (SELECT 1 FROM conversations WHERE business_id = $1 AND channel_id = $2) \
+            FROM channels WHERE business_id = $1 AND id = $2; \
+        DELETE FROM channels WHERE business_id = $1 AND id = $2 AND NOT EXISTS ( \
+            SELECT 1 FROM conversations WHERE business_id = $1 AND channel_id = $2); \
         COMMIT";
-    CHANNELS = "SELECT doc FROM channels WHERE business_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    CHANNELS = "SELECT doc FROM channels WHERE business_id = $1 AND id > $2 ORDER BY id LIMIT $3";
     /// Each secret of the channel with each key of the business; one row when it has no secrets.
     SECRETS = "SELECT k.key_id, k.wrapped, s.name, s.sealed FROM channels c \
         LEFT JOIN channel_secrets s ON s.business_id = c.business_id AND s.channel_id = c.id \
         LEFT JOIN business_keys k ON k.business_id = c.business_id \
-        WHERE c.business_id = ?1 AND c.id = ?2 ORDER BY s.name, k.key_id";
+        WHERE c.business_id = $1 AND c.id = $2 ORDER BY s.name, k.key_id";
 }
 
 #[async_trait]

@@ -15,47 +15,47 @@ use super::row::{after, batch, get, get_doc, parse_cursor, parse_doc, statements
 statements! {
     /// Two flags: whether the business exists, and whether one of the identities is taken.
     PLACE_OF_CONTACT = "BEGIN IMMEDIATE; \
-        SELECT EXISTS (SELECT 1 FROM businesses WHERE id = ?1), \
-            EXISTS (SELECT 1 FROM json_each(?2) v CROSS JOIN identities i \
-                ON i.business_id = ?1 AND i.kind = v.value ->> 0 AND i.address = v.value ->> 1)";
+        SELECT EXISTS (SELECT 1 FROM businesses WHERE id = $1), \
+            EXISTS (SELECT 1 FROM json_each($2) v CROSS JOIN identities i \
+                ON i.business_id = $1 AND i.kind = v.value ->> 0 AND i.address = v.value ->> 1)";
     INSERT_CONTACT = "INSERT INTO contacts (business_id, id, named, doc) \
-            VALUES (?1, ?2, ?3, ?4); \
+            VALUES ($1, $2, $3, $4); \
         INSERT OR IGNORE INTO identities (business_id, kind, address, contact_id) \
-            SELECT ?1, value ->> 0, value ->> 1, ?2 FROM json_each(?5); \
+            SELECT $1, value ->> 0, value ->> 1, $2 FROM json_each($5); \
         COMMIT";
-    CONTACT = "SELECT doc FROM contacts WHERE business_id = ?1 AND id = ?2";
+    CONTACT = "SELECT doc FROM contacts WHERE business_id = $1 AND id = $2";
     CONTACT_BY_IDENTITY = "SELECT c.doc FROM identities i JOIN contacts c \
             ON c.business_id = i.business_id AND c.id = i.contact_id \
-        WHERE i.business_id = ?1 AND i.kind = ?2 AND i.address = ?3";
+        WHERE i.business_id = $1 AND i.kind = $2 AND i.address = $3";
     CONTACT_TO_PATCH = "BEGIN IMMEDIATE; \
-        SELECT doc FROM contacts WHERE business_id = ?1 AND id = ?2";
+        SELECT doc FROM contacts WHERE business_id = $1 AND id = $2";
     /// The contact with an identity, or nothing; then the further identities that nobody has.
     CONTACT_TO_LINK = "BEGIN IMMEDIATE; \
         SELECT c.doc FROM identities i JOIN contacts c \
             ON c.business_id = i.business_id AND c.id = i.contact_id \
-        WHERE i.business_id = ?1 AND i.kind = ?2 AND i.address = ?3 \
+        WHERE i.business_id = $1 AND i.kind = $2 AND i.address = $3 \
         UNION ALL SELECT NULL LIMIT 1; \
-        SELECT v.key FROM json_each(?4) v LEFT JOIN identities i \
-            ON i.business_id = ?1 AND i.kind = v.value ->> 0 AND i.address = v.value ->> 1 \
+        SELECT v.key FROM json_each($4) v LEFT JOIN identities i \
+            ON i.business_id = $1 AND i.kind = v.value ->> 0 AND i.address = v.value ->> 1 \
         WHERE i.contact_id IS NULL";
-    UPDATE_CONTACT = "UPDATE contacts SET named = ?3, doc = ?4 \
-            WHERE business_id = ?1 AND id = ?2; \
+    UPDATE_CONTACT = "UPDATE contacts SET named = $3, doc = $4 \
+            WHERE business_id = $1 AND id = $2; \
         INSERT OR IGNORE INTO identities (business_id, kind, address, contact_id) \
-            SELECT ?1, value ->> 0, value ->> 1, ?2 FROM json_each(?5); \
+            SELECT $1, value ->> 0, value ->> 1, $2 FROM json_each($5); \
         COMMIT";
     /// One row when the contact exists: whether it has conversations, and so has to stay.
     DELETE_CONTACT = "BEGIN IMMEDIATE; \
-        SELECT EXISTS (SELECT 1 FROM conversations WHERE business_id = ?1 AND contact_id = ?2) \
-            FROM contacts WHERE business_id = ?1 AND id = ?2; \
+        SELECT EXISTS (SELECT 1 FROM conversations WHERE business_id = $1 AND contact_id = $2) \
+            FROM contacts WHERE business_id = $1 AND id = $2; \
         DELETE FROM identities WHERE (business_id, kind, address) IN ( \
-            SELECT ?1, i.value ->> 'kind', i.value ->> 'id' \
+            SELECT $1, i.value ->> 'kind', i.value ->> 'id' \
             FROM contacts c, json_each(c.doc, '$.identities') i \
-            WHERE c.business_id = ?1 AND c.id = ?2 AND NOT EXISTS ( \
-                SELECT 1 FROM conversations WHERE business_id = ?1 AND contact_id = ?2)); \
-        DELETE FROM contacts WHERE business_id = ?1 AND id = ?2 AND NOT EXISTS ( \
-            SELECT 1 FROM conversations WHERE business_id = ?1 AND contact_id = ?2); \
+            WHERE c.business_id = $1 AND c.id = $2 AND NOT EXISTS ( \
+                SELECT 1 FROM conversations WHERE business_id = $1 AND contact_id = $2)); \
+        DELETE FROM contacts WHERE business_id = $1 AND id = $2 AND NOT EXISTS ( \
+            SELECT 1 FROM conversations WHERE business_id = $1 AND contact_id = $2); \
         COMMIT";
-    CONTACTS = "SELECT doc FROM contacts WHERE business_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    CONTACTS = "SELECT doc FROM contacts WHERE business_id = $1 AND id > $2 ORDER BY id LIMIT $3";
 }
 
 #[async_trait]

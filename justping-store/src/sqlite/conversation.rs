@@ -16,35 +16,35 @@ use super::engine::change;
 use super::row::{RecentCursor, get, get_doc, parse_cursor, statements};
 
 statements! {
-    CONVERSATION = "SELECT doc FROM conversations WHERE business_id = ?1 AND id = ?2";
+    CONVERSATION = "SELECT doc FROM conversations WHERE business_id = $1 AND id = $2";
     CONVERSATION_OF = "SELECT doc FROM conversations \
-        WHERE business_id = ?1 AND channel_id = ?2 AND contact_id = ?3";
+        WHERE business_id = $1 AND channel_id = $2 AND contact_id = $3";
     CONVERSATIONS = "SELECT doc FROM conversations \
-        WHERE business_id = ?1 AND (last_message_at, id) < (?2, ?3) \
-            AND (?4 IS NULL OR status = ?4) AND (?5 IS NULL OR owner = ?5) \
-            AND (?6 IS NULL OR channel_id = ?6) \
-        ORDER BY last_message_at DESC, id DESC LIMIT ?7";
+        WHERE business_id = $1 AND (last_message_at, id) < ($2, $3) \
+            AND ($4 IS NULL OR status = $4) AND ($5 IS NULL OR owner = $5) \
+            AND ($6 IS NULL OR channel_id = $6) \
+        ORDER BY last_message_at DESC, id DESC LIMIT $7";
     /// The same for one contact, which has a handful.
     CONVERSATIONS_OF_CONTACT = "SELECT doc FROM conversations \
         INDEXED BY conversations_contact \
-        WHERE business_id = ?1 AND contact_id = ?8 AND (last_message_at, id) < (?2, ?3) \
-            AND (?4 IS NULL OR status = ?4) AND (?5 IS NULL OR owner = ?5) \
-            AND (?6 IS NULL OR channel_id = ?6) \
-        ORDER BY last_message_at DESC, id DESC LIMIT ?7";
+        WHERE business_id = $1 AND contact_id = $8 AND (last_message_at, id) < ($2, $3) \
+            AND ($4 IS NULL OR status = $4) AND ($5 IS NULL OR owner = $5) \
+            AND ($6 IS NULL OR channel_id = $6) \
+        ORDER BY last_message_at DESC, id DESC LIMIT $7";
     /// One row with nothing but the conversation's existence, then the messages.
     MESSAGES_OLDEST = "SELECT NULL AS doc, -1 AS seq FROM conversations \
-        WHERE business_id = ?1 AND id = ?2 \
+        WHERE business_id = $1 AND id = $2 \
         UNION ALL SELECT doc, seq FROM ( \
             SELECT doc, seq FROM messages \
-            WHERE business_id = ?1 AND conversation_id = ?2 AND seq > ?3 \
-            ORDER BY seq LIMIT ?4) \
+            WHERE business_id = $1 AND conversation_id = $2 AND seq > $3 \
+            ORDER BY seq LIMIT $4) \
         ORDER BY seq";
     MESSAGES_NEWEST = "SELECT NULL AS doc, 9223372036854775807 AS seq FROM conversations \
-        WHERE business_id = ?1 AND id = ?2 \
+        WHERE business_id = $1 AND id = $2 \
         UNION ALL SELECT doc, seq FROM ( \
             SELECT doc, seq FROM messages \
-            WHERE business_id = ?1 AND conversation_id = ?2 AND seq < ?3 \
-            ORDER BY seq DESC LIMIT ?4) \
+            WHERE business_id = $1 AND conversation_id = $2 AND seq < $3 \
+            ORDER BY seq DESC LIMIT $4) \
         ORDER BY seq DESC";
 }
 
@@ -65,10 +65,8 @@ impl ConversationStore for SqliteStore {
         channel: ChannelId,
         contact: ContactId,
     ) -> StoreResult<Conversation> {
-        let query = query(CONVERSATION_OF)
-            .bind(business.uuid())
-            .bind(channel.uuid())
-            .bind(contact.uuid());
+        let query =
+            query(CONVERSATION_OF).bind(business.uuid()).bind(channel.uuid()).bind(contact.uuid());
         get_doc(&self.connections.read_one(query, "conversation").await?, 0, "conversation")
     }
 

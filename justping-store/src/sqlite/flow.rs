@@ -1,7 +1,9 @@
 //! Flows and their versions.
 
 use async_trait::async_trait;
-use justping_core::model::{BusinessId, Flow, FlowId, FlowVersion, FlowVersionId, Page, PageRequest};
+use justping_core::model::{
+    BusinessId, Flow, FlowId, FlowVersion, FlowVersionId, Page, PageRequest,
+};
 use justping_core::port::store::{FlowStore, StoreError, StoreResult};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
@@ -12,36 +14,36 @@ use super::row::{after, get, get_count, get_doc, parse_cursor, statements, to_do
 
 statements! {
     INSERT_FLOW = "INSERT INTO flows (business_id, id, published, doc) \
-        SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM businesses WHERE id = ?1)";
-    FLOW = "SELECT doc FROM flows WHERE business_id = ?1 AND id = ?2";
-    FLOW_TO_UPDATE = "BEGIN IMMEDIATE; SELECT doc FROM flows WHERE business_id = ?1 AND id = ?2";
-    UPDATE_FLOW = "UPDATE flows SET doc = ?3 WHERE business_id = ?1 AND id = ?2; COMMIT";
+        SELECT $1, $2, $3, $4 WHERE EXISTS (SELECT 1 FROM businesses WHERE id = $1)";
+    FLOW = "SELECT doc FROM flows WHERE business_id = $1 AND id = $2";
+    FLOW_TO_UPDATE = "BEGIN IMMEDIATE; SELECT doc FROM flows WHERE business_id = $1 AND id = $2";
+    UPDATE_FLOW = "UPDATE flows SET doc = $3 WHERE business_id = $1 AND id = $2; COMMIT";
     DELETE_FLOW = "BEGIN IMMEDIATE; \
-        SELECT EXISTS (SELECT 1 FROM flow_versions WHERE business_id = ?1 AND flow_id = ?2) \
-        FROM flows WHERE business_id = ?1 AND id = ?2; \
-        DELETE FROM flows WHERE business_id = ?1 AND id = ?2 AND NOT EXISTS \
-            (SELECT 1 FROM flow_versions WHERE business_id = ?1 AND flow_id = ?2); \
+        SELECT EXISTS (SELECT 1 FROM flow_versions WHERE business_id = $1 AND flow_id = $2) \
+        FROM flows WHERE business_id = $1 AND id = $2; \
+        DELETE FROM flows WHERE business_id = $1 AND id = $2 AND NOT EXISTS \
+            (SELECT 1 FROM flow_versions WHERE business_id = $1 AND flow_id = $2); \
         COMMIT";
-    FLOWS = "SELECT doc FROM flows WHERE business_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    FLOWS = "SELECT doc FROM flows WHERE business_id = $1 AND id > $2 ORDER BY id LIMIT $3";
     /// The flow, its last number, and its version with the same content.
     FLOW_TO_PUBLISH = "BEGIN IMMEDIATE; \
         SELECT doc, \
             (SELECT coalesce(max(number), 0) FROM flow_versions \
-                WHERE business_id = ?1 AND flow_id = ?2), \
+                WHERE business_id = $1 AND flow_id = $2), \
             (SELECT doc FROM flow_versions \
-                WHERE business_id = ?1 AND flow_id = ?2 AND content_hash = ?3) \
-        FROM flows WHERE business_id = ?1 AND id = ?2";
+                WHERE business_id = $1 AND flow_id = $2 AND content_hash = $3) \
+        FROM flows WHERE business_id = $1 AND id = $2";
     INSERT_VERSION = "INSERT INTO flow_versions \
             (business_id, id, flow_id, number, content_hash, doc) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    SET_PUBLISHED = "UPDATE flows SET published = ?3, doc = ?4 \
-        WHERE business_id = ?1 AND id = ?2; COMMIT";
-    VERSION = "SELECT doc FROM flow_versions WHERE business_id = ?1 AND id = ?2";
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    SET_PUBLISHED = "UPDATE flows SET published = $3, doc = $4 \
+        WHERE business_id = $1 AND id = $2; COMMIT";
+    VERSION = "SELECT doc FROM flow_versions WHERE business_id = $1 AND id = $2";
     /// One row with nothing but the flow's existence, then the versions.
-    VERSIONS = "SELECT NULL AS doc, 0 AS number FROM flows WHERE business_id = ?1 AND id = ?2 \
+    VERSIONS = "SELECT NULL AS doc, 0 AS number FROM flows WHERE business_id = $1 AND id = $2 \
         UNION ALL SELECT doc, number FROM ( \
             SELECT doc, number FROM flow_versions \
-            WHERE business_id = ?1 AND flow_id = ?2 AND number > ?3 ORDER BY number LIMIT ?4) \
+            WHERE business_id = $1 AND flow_id = $2 AND number > $3 ORDER BY number LIMIT $4) \
         ORDER BY number";
 }
 

@@ -15,20 +15,20 @@ statements! {
     /// One row when the business exists: what stood under the key, unless it was abandoned.
     START_REQUEST = "BEGIN IMMEDIATE; \
         DELETE FROM idempotency \
-        WHERE business_id = ?1 AND key = ?2 AND status IS NULL AND started_at < ?5; \
+        WHERE business_id = $1 AND key = $2 AND status IS NULL AND started_at < $5; \
         SELECT r.request_sha256, r.status, r.body \
-        FROM businesses b LEFT JOIN idempotency r ON r.business_id = b.id AND r.key = ?2 \
-        WHERE b.id = ?1; \
+        FROM businesses b LEFT JOIN idempotency r ON r.business_id = b.id AND r.key = $2 \
+        WHERE b.id = $1; \
         INSERT OR IGNORE INTO idempotency (business_id, key, request_sha256, started_at) \
-        SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM businesses WHERE id = ?1); \
+        SELECT $1, $2, $3, $4 WHERE EXISTS (SELECT 1 FROM businesses WHERE id = $1); \
         COMMIT";
-    FINISH_REQUEST = "UPDATE idempotency SET status = ?3, body = ?4 \
-        WHERE business_id = ?1 AND key = ?2 RETURNING 1";
+    FINISH_REQUEST = "UPDATE idempotency SET status = $3, body = $4 \
+        WHERE business_id = $1 AND key = $2 RETURNING 1";
     FORGET_REQUEST = "DELETE FROM idempotency \
-        WHERE business_id = ?1 AND key = ?2 AND status IS NULL";
+        WHERE business_id = $1 AND key = $2 AND status IS NULL";
     EXPIRE_REQUESTS = "DELETE FROM idempotency WHERE (business_id, key) IN ( \
-            SELECT business_id, key FROM idempotency WHERE started_at < ?1 \
-            ORDER BY started_at, business_id, key LIMIT ?2) RETURNING 1";
+            SELECT business_id, key FROM idempotency WHERE started_at < $1 \
+            ORDER BY started_at, business_id, key LIMIT $2) RETURNING 1";
 }
 
 #[async_trait]

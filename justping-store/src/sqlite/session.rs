@@ -12,24 +12,24 @@ use super::SqliteStore;
 use super::row::{after, get, get_count, get_doc, parse_cursor, statements};
 
 statements! {
-    SESSION = "SELECT doc FROM sessions WHERE business_id = ?1 AND id = ?2";
+    SESSION = "SELECT doc FROM sessions WHERE business_id = $1 AND id = $2";
     /// One row with nothing but the conversation's existence, then the sessions.
     SESSIONS = "SELECT NULL AS doc, x'' AS id FROM conversations \
-        WHERE business_id = ?1 AND id = ?2 \
+        WHERE business_id = $1 AND id = $2 \
         UNION ALL SELECT doc, id FROM ( \
             SELECT doc, id FROM sessions \
-            WHERE business_id = ?1 AND conversation_id = ?2 AND id > ?3 ORDER BY id LIMIT ?4) \
+            WHERE business_id = $1 AND conversation_id = $2 AND id > $3 ORDER BY id LIMIT $4) \
         ORDER BY id";
     /// One row with nothing but the session's existence, then the steps.
     TRACE = "SELECT 0 AS number, NULL AS input, NULL AS effects, NULL AS state FROM sessions \
-        WHERE business_id = ?1 AND id = ?2 \
+        WHERE business_id = $1 AND id = $2 \
         UNION ALL SELECT number, input, effects, state FROM ( \
             SELECT number, input, effects, state FROM trace_steps \
-            WHERE business_id = ?1 AND session_id = ?2 AND number > ?3 \
-            ORDER BY number LIMIT ?4) \
+            WHERE business_id = $1 AND session_id = $2 AND number > $3 \
+            ORDER BY number LIMIT $4) \
         ORDER BY number";
-    EVENTS = "SELECT seq, doc FROM events WHERE business_id = ?1 AND seq > ?2 \
-        ORDER BY seq LIMIT ?3";
+    EVENTS = "SELECT seq, doc FROM events WHERE business_id = $1 AND seq > $2 \
+        ORDER BY seq LIMIT $3";
 }
 
 #[async_trait]
@@ -91,6 +91,9 @@ impl EventStore for SqliteStore {
         let read = |row: &SqliteRow| Ok((get_count(row, 0)?, get_doc(row, 1, "event")?));
         let rows = rows.iter().map(read).collect::<StoreResult<Vec<(u64, Event)>>>()?;
         let page = Page::from_rows(rows, page.rows(), |(seq, _)| seq.to_string());
-        Ok(Page { items: page.items.into_iter().map(|(_, event)| event).collect(), next: page.next })
+        Ok(Page {
+            items: page.items.into_iter().map(|(_, event)| event).collect(),
+            next: page.next,
+        })
     }
 }

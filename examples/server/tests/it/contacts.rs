@@ -65,7 +65,7 @@ async fn every_refusal_says_where(platform: Platform) {
     let owner = &platform.owner;
     let refuse =
         |body: Value| async move { owner.post("/contacts", body).await.problem(422, "invalid") };
-    assert!(error_at(&refuse(json!({"nme": "x"})).await, ""));
+    assert!(error_at(&refuse(json!({"nme": "x"})).await, "/nme"));
     assert!(error_at(&refuse(json!({"name": 5})).await, "/name"));
     let deep = json!({"identities": [{"kind": "x", "id": "y"}, {"kind": "x", "id": 5}]});
     assert!(error_at(&refuse(deep).await, "/identities/1/id"));

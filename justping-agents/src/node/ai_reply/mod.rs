@@ -287,7 +287,8 @@ impl BuiltNode for Talk {
         };
         match event {
             StepEvent::Message { content } => config::step(self.hear(cx, memory, content.plain())),
-            StepEvent::Timer { .. } => exit("timeout"),
+            StepEvent::Timer { .. } if self.config.timeout_minutes.is_some() => exit("timeout"),
+            StepEvent::Timer { .. } => Self::stay(&memory),
             StepEvent::CallDone { .. } if !memory.asked => Self::stay(&memory),
             StepEvent::CallDone { result: CallResult::Ok(value), .. } => {
                 match Answer::deserialize(value) {

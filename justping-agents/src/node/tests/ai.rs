@@ -1,4 +1,5 @@
 //! Talking with a model.
+#![expect(clippy::needless_pass_by_value, reason = "`json!` is written in place")]
 
 use std::sync::Arc;
 

@@ -1,3 +1,4 @@
 mod ai;
 mod ask;
+mod contract;
 mod plain;

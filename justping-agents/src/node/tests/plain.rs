@@ -1,4 +1,5 @@
 //! Nodes that do not ask.
+#![expect(clippy::needless_pass_by_value, reason = "`json!` is written in place")]
 
 use justping_core::model::SessionStatus::{Completed, Failed, Waiting};
 use serde_json::{Value, json};
@@ -98,7 +99,7 @@ fn switch_takes_the_first_case_that_holds() {
     let nodes = json!([
         ["s", "switch", data], ["b", "text", {"text": "bye"}], ["v", "text", {"text": "vip"}]
     ]);
-    let edges = json!([["start", "next", "s"], ["s", "case:bye", "b"], ["s", "case:vip", "v"]]);
+    let edges = json!([["start", "next", "s"], ["s", "option:bye", "b"], ["s", "option:vip", "v"]]);
     assert_eq!(Play::of(nodes.clone(), edges.clone()).say("bye"), ["bye"]);
     assert_eq!(Play::of(nodes, edges).say("hi"), ["vip"]);
     let none = json!({"cases": [{"id": "no", "condition": {"any": []}}]});

@@ -1,6 +1,7 @@
 //! Tests of the WhatsApp adapter: own fixtures, arbitrary input, a mock of the provider, and the
 //! payloads written by others where their folder is at hand.
 
+mod contract;
 mod errors;
 mod hostile;
 mod reads;

@@ -20,32 +20,32 @@ statements! {
     /// people that are known with their conversations on the channel they wrote by (2). The
     /// document of a contact is read only when the message may add to it.
     ACCEPT_READ = "BEGIN IMMEDIATE; \
-        SELECT 0, v.key FROM json_each(?1) v WHERE NOT EXISTS ( \
+        SELECT 0, v.key FROM json_each($1) v WHERE NOT EXISTS ( \
             SELECT 1 FROM channels \
             WHERE business_id = unhex(v.value ->> 0) AND id = unhex(v.value ->> 1)); \
-        SELECT 1, v.key, r.conversation_id, r.seq FROM json_each(?2) v \
+        SELECT 1, v.key, r.conversation_id, r.seq FROM json_each($2) v \
             CROSS JOIN received_refs r \
             ON r.channel_id = unhex(v.value ->> 0) AND r.provider_ref = v.value ->> 1; \
         SELECT 2, v.key, i.contact_id, \
             CASE WHEN v.value ->> 4 OR NOT c.named THEN c.doc END, n.doc \
-        FROM json_each(?3) v \
+        FROM json_each($3) v \
             CROSS JOIN identities i ON i.business_id = unhex(v.value ->> 0) \
                 AND i.kind = v.value ->> 1 AND i.address = v.value ->> 2 \
             CROSS JOIN contacts c ON c.business_id = i.business_id AND c.id = i.contact_id \
             LEFT JOIN conversations n ON n.business_id = i.business_id \
                 AND n.contact_id = i.contact_id AND n.channel_id = unhex(v.value ->> 3)";
-    THREADS_READ = "SELECT n.doc FROM json_each(?1) v CROSS JOIN conversations n \
+    THREADS_READ = "SELECT n.doc FROM json_each($1) v CROSS JOIN conversations n \
         ON n.business_id = unhex(v.value ->> 0) AND n.channel_id = unhex(v.value ->> 1) \
             AND n.contact_id = unhex(v.value ->> 2)";
     ACCEPT_WRITE = concat!(
-        insert_contacts!("?1"), update_contacts!("?2"), insert_identities!("?3"),
-        insert_conversations!("?4"), update_conversations!("?5"), insert_messages!("?6"),
+        insert_contacts!("$1"), update_contacts!("$2"), insert_identities!("$3"),
+        insert_conversations!("$4"), update_conversations!("$5"), insert_messages!("$6"),
         "INSERT INTO received_refs (channel_id, provider_ref, conversation_id, seq) \
             SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2), value ->> 3 \
-            FROM json_each(?7); \
+            FROM json_each($7); \
         INSERT INTO mailbox (business_id, conversation_id, message_seq) \
-            SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2 FROM json_each(?8); ",
-        insert_events!("?9"), "COMMIT"
+            SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2 FROM json_each($8); ",
+        insert_events!("$9"), "COMMIT"
     );
 }
 
@@ -238,8 +238,7 @@ impl Inbox {
         let person = self.people.entry((business, id)).or_default();
         if owner.is_none() {
             let name = message.name.clone();
-            let contact =
-                Contact { identities: free, name, ..Contact::new(id, business, now) };
+            let contact = Contact { identities: free, name, ..Contact::new(id, business, now) };
             *person = Person { contact: Some(contact), change: Change::New };
             return Plan::New { contact: id, created: true };
         }
@@ -275,8 +274,7 @@ impl Inbox {
     fn add_threads(&mut self, rows: &[SqliteRow]) -> StoreResult<()> {
         for row in rows {
             let conversation: Conversation = parse_doc(get(row, 0)?, "conversation")?;
-            let pair =
-                (conversation.business_id, conversation.channel_id, conversation.contact_id);
+            let pair = (conversation.business_id, conversation.channel_id, conversation.contact_id);
             self.threads.insert(pair, Some(Thread { conversation, change: Change::None }));
         }
         Ok(())
@@ -367,10 +365,9 @@ fn standing(conversation: &Conversation) -> (ConversationStatus, Owner) {
 /// The outcome of a message that came twice in one batch.
 fn repeated(first: Option<&Accepted>) -> StoreResult<Accepted> {
     match first {
-        Some(Accepted::New { message, .. }) => Ok(Accepted::Duplicate {
-            conversation_id: message.conversation_id,
-            seq: message.seq,
-        }),
+        Some(Accepted::New { message, .. }) => {
+            Ok(Accepted::Duplicate { conversation_id: message.conversation_id, seq: message.seq })
+        }
         Some(duplicate @ Accepted::Duplicate { .. }) => Ok(duplicate.clone()),
         None => Err(StoreError::Invalid("batch")),
     }

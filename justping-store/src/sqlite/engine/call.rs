@@ -11,19 +11,19 @@ use crate::sqlite::row::{Hex, count, get, get_count, get_doc, millis, statements
 
 statements! {
     CALLS_READ = "BEGIN IMMEDIATE; \
-        SELECT fence, doc FROM calls WHERE available_at <= ?1 ORDER BY created_at, id LIMIT ?2";
-    CALLS_CLAIM = "UPDATE calls SET fence = fence + 1, available_at = ?2 \
-        WHERE id IN (SELECT unhex(value) FROM json_each(?1)); \
+        SELECT fence, doc FROM calls WHERE available_at <= $1 ORDER BY created_at, id LIMIT $2";
+    CALLS_CLAIM = "UPDATE calls SET fence = fence + 1, available_at = $2 \
+        WHERE id IN (SELECT unhex(value) FROM json_each($1)); \
         COMMIT";
     FINISHED_READ = "BEGIN IMMEDIATE; \
-        SELECT v.value ->> 3, l.doc FROM json_each(?1) v CROSS JOIN calls l \
+        SELECT v.value ->> 3, l.doc FROM json_each($1) v CROSS JOIN calls l \
             ON l.id = unhex(v.value ->> 1) AND l.business_id = unhex(v.value ->> 0) \
                 AND l.fence = v.value ->> 2 \
         ORDER BY v.key";
     FINISHED_WRITE = "DELETE FROM calls \
-            WHERE id IN (SELECT unhex(value ->> 0) FROM json_each(?1)); \
+            WHERE id IN (SELECT unhex(value ->> 0) FROM json_each($1)); \
         INSERT INTO mailbox (business_id, conversation_id, event) \
-            SELECT unhex(value ->> 1), unhex(value ->> 2), value -> 3 FROM json_each(?1); \
+            SELECT unhex(value ->> 1), unhex(value ->> 2), value -> 3 FROM json_each($1); \
         COMMIT";
 }
 

@@ -1,6 +1,5 @@
 use justping_core::model::{
-    BusinessId, Conversation, ConversationChange, ConversationId, Session, SessionStatus,
-    Timestamp,
+    BusinessId, Conversation, ConversationChange, ConversationId, Session, SessionStatus, Timestamp,
 };
 use justping_core::port::store::{StoreError, StoreResult};
 use sqlx::query;
@@ -14,16 +13,16 @@ statements! {
     CHANGE_READ = "BEGIN IMMEDIATE; \
         SELECT n.doc, s.doc FROM conversations n \
             LEFT JOIN sessions s ON s.business_id = n.business_id AND s.id = n.session_id \
-        WHERE n.business_id = ?1 AND n.id = ?2";
-    CHANGE_WRITE = concat!(update_conversations!("?1"), insert_events!("?2"), "COMMIT");
+        WHERE n.business_id = $1 AND n.id = $2";
+    CHANGE_WRITE = concat!(update_conversations!("$1"), insert_events!("$2"), "COMMIT");
     CLOSE_WRITE = concat!(
-        update_conversations!("?1"), insert_events!("?2"),
-        "UPDATE conversations SET session_id = NULL WHERE business_id = ?3 AND id = ?4; \
-        UPDATE sessions SET doc = v.value -> 3 FROM json_each(?5) v \
-            WHERE business_id = ?3 AND sessions.id = unhex(v.value ->> 1); \
-        DELETE FROM timers WHERE business_id = ?3 AND conversation_id = ?4; \
-        DELETE FROM calls WHERE business_id = ?3 AND conversation_id = ?4; \
-        DELETE FROM mailbox WHERE business_id = ?3 AND conversation_id = ?4; \
+        update_conversations!("$1"), insert_events!("$2"),
+        "UPDATE conversations SET session_id = NULL WHERE business_id = $3 AND id = $4; \
+        UPDATE sessions SET doc = v.value -> 3 FROM json_each($5) v \
+            WHERE business_id = $3 AND sessions.id = unhex(v.value ->> 1); \
+        DELETE FROM timers WHERE business_id = $3 AND conversation_id = $4; \
+        DELETE FROM calls WHERE business_id = $3 AND conversation_id = $4; \
+        DELETE FROM mailbox WHERE business_id = $3 AND conversation_id = $4; \
         COMMIT"
     );
 }

@@ -11,9 +11,9 @@ statements! {
     /// Rows whose lease ran out are unknown, rows that came due are ready; then the ready rows that
     /// no earlier row of their conversation holds back.
     OUTBOX_READ = "BEGIN IMMEDIATE; \
-        UPDATE outbox SET phase = 0, unknown = 1, due_at = ?2 \
-            WHERE phase = 2 AND lease_until <= ?1; \
-        UPDATE outbox SET phase = 1 WHERE phase = 0 AND due_at <= ?1; \
+        UPDATE outbox SET phase = 0, unknown = 1, due_at = $2 \
+            WHERE phase = 2 AND lease_until <= $1; \
+        UPDATE outbox SET phase = 1 WHERE phase = 0 AND due_at <= $1; \
         SELECT o.fence, o.unknown, o.attempts, o.due_at, o.doc, g.doc, n.doc, c.doc \
         FROM outbox o INDEXED BY outbox_ready \
             CROSS JOIN messages g ON g.business_id = o.business_id \
@@ -21,13 +21,13 @@ statements! {
             CROSS JOIN conversations n ON n.business_id = o.business_id \
                 AND n.id = o.conversation_id \
             CROSS JOIN contacts c ON c.business_id = n.business_id AND c.id = n.contact_id \
-        WHERE o.phase = 1 AND o.due_at <= ?1 AND NOT EXISTS ( \
+        WHERE o.phase = 1 AND o.due_at <= $1 AND NOT EXISTS ( \
             SELECT 1 FROM outbox x \
             WHERE x.conversation_id = o.conversation_id AND x.seq < o.seq) \
-        ORDER BY o.lane, o.created_at, o.message_id LIMIT ?3";
+        ORDER BY o.lane, o.created_at, o.message_id LIMIT $3";
     OUTBOX_CLAIM = "UPDATE outbox SET phase = 2, attempts = attempts + 1, fence = fence + 1, \
-            lease_until = ?2 \
-        FROM json_each(?1) v \
+            lease_until = $2 \
+        FROM json_each($1) v \
         WHERE conversation_id = unhex(v.value ->> 0) AND seq = v.value ->> 1; \
         COMMIT";
     NO_SENDS = "COMMIT";

@@ -22,29 +22,29 @@ statements! {
             CROSS JOIN channels h ON h.business_id = n.business_id AND h.id = n.channel_id \
             LEFT JOIN agents a ON a.business_id = n.business_id AND a.id = h.agent_id \
             LEFT JOIN sessions s ON s.business_id = n.business_id AND s.id = n.session_id \
-        WHERE coalesce(n.lease_until, n.not_before) <= ?1 AND NOT EXISTS ( \
+        WHERE coalesce(n.lease_until, n.not_before) <= $1 AND NOT EXISTS ( \
             SELECT 1 FROM mailbox x WHERE x.conversation_id = m.conversation_id \
                 AND x.business_id = m.business_id AND x.seq < m.seq) \
-        ORDER BY m.seq LIMIT ?2";
+        ORDER BY m.seq LIMIT $2";
     /// Takes the leases; then the mail (0) and the published versions (1) by claim.
-    TURNS_CLAIM = "UPDATE conversations SET fence = fence + 1, lease_until = ?3 \
-        FROM json_each(?1) v \
+    TURNS_CLAIM = "UPDATE conversations SET fence = fence + 1, lease_until = $3 \
+        FROM json_each($1) v \
         WHERE business_id = unhex(v.value ->> 0) AND conversations.id = unhex(v.value ->> 1); \
-        SELECT 0, v.key, m.seq, m.event, g.doc FROM json_each(?1) v \
+        SELECT 0, v.key, m.seq, m.event, g.doc FROM json_each($1) v \
             CROSS JOIN mailbox m ON m.seq IN ( \
                 SELECT seq FROM mailbox x WHERE x.conversation_id = unhex(v.value ->> 1) \
-                    AND x.business_id = unhex(v.value ->> 0) ORDER BY x.seq LIMIT ?4) \
+                    AND x.business_id = unhex(v.value ->> 0) ORDER BY x.seq LIMIT $4) \
             LEFT JOIN messages g ON g.business_id = m.business_id \
                 AND g.conversation_id = m.conversation_id AND g.seq = m.message_seq \
         ORDER BY v.key, m.seq; \
-        SELECT 1, v.value ->> 0, f.published FROM json_each(?2) v \
+        SELECT 1, v.value ->> 0, f.published FROM json_each($2) v \
             CROSS JOIN flows f ON f.business_id = unhex(v.value ->> 1) \
                 AND f.id = unhex(v.value ->> 2) \
         WHERE f.published IS NOT NULL ORDER BY v.key; \
         COMMIT";
     NO_TURNS = "COMMIT";
     RELEASE_TURNS = "UPDATE conversations SET lease_until = NULL, not_before = v.value ->> 3 \
-        FROM json_each(?1) v \
+        FROM json_each($1) v \
         WHERE business_id = unhex(v.value ->> 0) AND conversations.id = unhex(v.value ->> 1) \
             AND fence = v.value ->> 2 AND lease_until IS NOT NULL";
 }
@@ -75,7 +75,8 @@ fn claim(claims: &[TurnClaim], options: &ClaimOptions) -> StoreResult<Bound> {
     let keys = claims.iter().map(|claim| key(&claim.conversation));
     let flows = claims.iter().enumerate().flat_map(|(index, claim)| {
         let agent = claim.agent.iter();
-        agent.flat_map(move |agent| agent.flows.iter().map(move |flow| flow_row(index, agent, flow)))
+        agent
+            .flat_map(move |agent| agent.flows.iter().map(move |flow| flow_row(index, agent, flow)))
     });
     Ok(query(TURNS_CLAIM)
         .bind(rows(keys)?)

@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use justping_core::model::{
-    BusinessId, Call, CallId, Contact, ContactId, Conversation, ConversationChange,
-    ConversationId, Direction, Lane, Message, OutboxRow, Session, SessionId, SessionStatus, Timer,
-    TimerId, Timestamp, TraceStep,
+    BusinessId, Call, CallId, Contact, ContactId, Conversation, ConversationChange, ConversationId,
+    Direction, Lane, Message, OutboxRow, Session, SessionId, SessionStatus, Timer, TimerId,
+    Timestamp, TraceStep,
 };
 use justping_core::port::store::{StoreError, StoreResult, TurnCommit, TurnCommitted, TurnMessage};
 use sqlx::query;
@@ -22,46 +22,46 @@ statements! {
     COMMIT_READ = "BEGIN IMMEDIATE; \
         SELECT 0, n.fence, n.lease_until IS NOT NULL, n.doc, s.doc, \
             CASE WHEN v.value ->> 2 THEN c.doc END \
-        FROM json_each(?1) v \
+        FROM json_each($1) v \
             CROSS JOIN conversations n ON n.business_id = unhex(v.value ->> 0) \
                 AND n.id = unhex(v.value ->> 1) \
             LEFT JOIN sessions s ON s.business_id = n.business_id AND s.id = n.session_id \
             LEFT JOIN contacts c ON c.business_id = n.business_id AND c.id = n.contact_id; \
-        SELECT 1, s.business_id, s.id, s.conversation_id FROM json_each(?2) v \
+        SELECT 1, s.business_id, s.id, s.conversation_id FROM json_each($2) v \
             CROSS JOIN sessions s ON s.business_id = unhex(v.value ->> 0) \
                 AND s.id = unhex(v.value ->> 1); \
-        SELECT 2, t.id, t.business_id, t.conversation_id FROM json_each(?3) v \
+        SELECT 2, t.id, t.business_id, t.conversation_id FROM json_each($3) v \
             CROSS JOIN timers t ON t.id = unhex(v.value); \
-        SELECT 3, l.id, l.business_id, l.conversation_id FROM json_each(?4) v \
+        SELECT 3, l.id, l.business_id, l.conversation_id FROM json_each($4) v \
             CROSS JOIN calls l ON l.id = unhex(v.value)";
     COMMIT_WRITE = concat!(
-        update_conversations!("?1"),
+        update_conversations!("$1"),
         "UPDATE conversations SET lease_until = NULL, session_id = unhex(v.value ->> 2) \
-            FROM json_each(?2) v \
+            FROM json_each($2) v \
             WHERE business_id = unhex(v.value ->> 0) AND conversations.id = unhex(v.value ->> 1); \
         INSERT OR REPLACE INTO sessions (business_id, id, conversation_id, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), value -> 3 \
-            FROM json_each(?3); \
+            FROM json_each($3); \
         INSERT OR REPLACE INTO trace_steps \
                 (business_id, session_id, number, input, effects, state) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, \
-                value ->> 4, value ->> 5 FROM json_each(?4); \
+                value ->> 4, value ->> 5 FROM json_each($4); \
         DELETE FROM timers WHERE (business_id, conversation_id) IN ( \
-            SELECT unhex(value ->> 0), unhex(value ->> 1) FROM json_each(?5)); \
+            SELECT unhex(value ->> 0), unhex(value ->> 1) FROM json_each($5)); \
         INSERT OR REPLACE INTO timers (id, business_id, conversation_id, due_at, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), value ->> 3, \
-                value -> 4 FROM json_each(?6); \
+                value -> 4 FROM json_each($6); \
         DELETE FROM calls WHERE (business_id, conversation_id) IN ( \
-            SELECT unhex(value ->> 0), unhex(value ->> 1) FROM json_each(?7)); \
+            SELECT unhex(value ->> 0), unhex(value ->> 1) FROM json_each($7)); \
         INSERT INTO calls (id, business_id, conversation_id, created_at, available_at, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), value ->> 3, \
-                value ->> 3, value -> 4 FROM json_each(?8); \
+                value ->> 3, value -> 4 FROM json_each($8); \
         DELETE FROM mailbox WHERE seq IN ( \
-            SELECT m.seq FROM json_each(?9) v CROSS JOIN mailbox m ON m.seq = v.value ->> 2 \
+            SELECT m.seq FROM json_each($9) v CROSS JOIN mailbox m ON m.seq = v.value ->> 2 \
             WHERE m.business_id = unhex(v.value ->> 0) \
                 AND m.conversation_id = unhex(v.value ->> 1)); ",
-        insert_messages!("?10"), insert_outbox!("?11"), update_contacts!("?12"),
-        insert_events!("?13"), "COMMIT"
+        insert_messages!("$10"), insert_outbox!("$11"), update_contacts!("$12"),
+        insert_events!("$13"), "COMMIT"
     );
 }
 
@@ -140,7 +140,8 @@ impl Ledger {
             match get::<i64>(row, 0)? {
                 0 => ledger.add_turn(row)?,
                 1 => {
-                    let key = (BusinessId::from_uuid(get(row, 1)?), SessionId::from_uuid(get(row, 2)?));
+                    let key =
+                        (BusinessId::from_uuid(get(row, 1)?), SessionId::from_uuid(get(row, 2)?));
                     ledger.session_owners.insert(key, ConversationId::from_uuid(get(row, 3)?));
                 }
                 2 => {
@@ -159,8 +160,7 @@ impl Ledger {
     fn add_turn(&mut self, row: &SqliteRow) -> StoreResult<()> {
         let conversation: Conversation = get_doc(row, 3, "conversation")?;
         let session: Option<&str> = get(row, 4)?;
-        let waiting: Option<Session> =
-            session.map(|doc| parse_doc(doc, "session")).transpose()?;
+        let waiting: Option<Session> = session.map(|doc| parse_doc(doc, "session")).transpose()?;
         if let Some(doc) = get::<Option<&str>>(row, 5)? {
             let key = (conversation.business_id, conversation.contact_id);
             self.contacts.insert(key, (parse_doc(doc, "contact")?, false));
@@ -363,9 +363,7 @@ fn write_message(
 }
 
 /// Only contacts write inbound messages, and those are accepted, not written.
-pub(super) fn check_directions(
-    directions: impl IntoIterator<Item = Direction>,
-) -> StoreResult<()> {
+pub(super) fn check_directions(directions: impl IntoIterator<Item = Direction>) -> StoreResult<()> {
     if directions.into_iter().any(|direction| direction == Direction::Inbound) {
         return Err(StoreError::Invalid("direction"));
     }

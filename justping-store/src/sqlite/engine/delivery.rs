@@ -19,23 +19,23 @@ const PARKED_MAX: i64 = 100_000;
 
 statements! {
     DELIVERY_WRITE = concat!(
-        update_messages!("?1"),
+        update_messages!("$1"),
         "DELETE FROM outbox WHERE (conversation_id, seq) IN ( \
-            SELECT unhex(value ->> 0), value ->> 1 FROM json_each(?2)); \
+            SELECT unhex(value ->> 0), value ->> 1 FROM json_each($2)); \
         UPDATE outbox SET phase = 0, unknown = v.value ->> 2, due_at = v.value ->> 3, \
                 attempts = attempts - (v.value ->> 4), lease_until = NULL \
-            FROM json_each(?3) v \
+            FROM json_each($3) v \
             WHERE conversation_id = unhex(v.value ->> 0) AND seq = v.value ->> 1; \
         INSERT OR IGNORE INTO sent_refs (channel_id, provider_ref, conversation_id, seq) \
             SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2), value ->> 3 \
-            FROM json_each(?4); \
+            FROM json_each($4); \
         DELETE FROM parked_statuses WHERE (channel_id, provider_ref) IN ( \
-            SELECT unhex(value ->> 0), value ->> 1 FROM json_each(?5)); \
+            SELECT unhex(value ->> 0), value ->> 1 FROM json_each($5)); \
         INSERT OR IGNORE INTO parked_statuses (channel_id, provider_ref, status, doc) \
             SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value -> 3 \
-            FROM json_each(?6); \
+            FROM json_each($6); \
         DELETE FROM parked_statuses \
-            WHERE id <= (SELECT max(id) FROM parked_statuses) - ?7; \
+            WHERE id <= (SELECT max(id) FROM parked_statuses) - $7; \
         COMMIT"
     );
 }
@@ -141,9 +141,10 @@ impl Delivery {
 
     pub(super) fn writes(&self) -> StoreResult<Bound> {
         let messages = self.messages.values().filter(|(_, changed)| *changed);
-        let settled = self.settled.iter().map(|((id, seq), row)| {
-            (Hex(id.uuid()), seq, row.unknown, row.due_at, row.deferred)
-        });
+        let settled = self
+            .settled
+            .iter()
+            .map(|((id, seq), row)| (Hex(id.uuid()), seq, row.unknown, row.due_at, row.deferred));
         let waiting = self.waiting.iter().flat_map(|reference| {
             let news = self.parked.get(reference).into_iter().flatten();
             news.map(move |update| {

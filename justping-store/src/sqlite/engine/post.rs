@@ -16,11 +16,11 @@ use crate::sqlite::row::{Hex, get_doc, statements};
 
 statements! {
     POST_READ = "BEGIN IMMEDIATE; \
-        SELECT n.doc FROM json_each(?1) v CROSS JOIN conversations n \
+        SELECT n.doc FROM json_each($1) v CROSS JOIN conversations n \
             ON n.business_id = unhex(v.value ->> 0) AND n.id = unhex(v.value ->> 1)";
     POST_WRITE = concat!(
-        update_conversations!("?1"), insert_messages!("?2"), insert_outbox!("?3"),
-        insert_events!("?4"), "COMMIT"
+        update_conversations!("$1"), insert_messages!("$2"), insert_outbox!("$3"),
+        insert_events!("$4"), "COMMIT"
     );
 }
 
@@ -28,9 +28,8 @@ pub(super) async fn run(
     write: &mut Write<'_>,
     batch: Vec<Post>,
 ) -> StoreResult<Vec<StoreResult<TurnCommitted>>> {
-    let keys = batch.iter().map(|post| {
-        (Hex(post.business_id.uuid()), Hex(post.conversation_id.uuid()))
-    });
+    let keys =
+        batch.iter().map(|post| (Hex(post.business_id.uuid()), Hex(post.conversation_id.uuid())));
     let mut desk = Desk::default();
     for row in write.begin(query(POST_READ).bind(rows(keys)?)).await? {
         let conversation: Conversation = get_doc(&row, 0, "conversation")?;

@@ -15,20 +15,20 @@ statements! {
     /// and those of its references that are known (2).
     SENDS_READ = "BEGIN IMMEDIATE; \
         SELECT 0, v.value ->> 4, o.fence, o.phase = 2 OR o.unknown, n.channel_id, g.doc \
-        FROM json_each(?1) v \
+        FROM json_each($1) v \
             CROSS JOIN outbox o ON o.conversation_id = unhex(v.value ->> 1) \
                 AND o.seq = v.value ->> 2 \
             CROSS JOIN conversations n ON n.business_id = unhex(v.value ->> 0) \
                 AND n.id = o.conversation_id \
             CROSS JOIN messages g ON g.business_id = n.business_id \
                 AND g.conversation_id = o.conversation_id AND g.seq = o.seq; \
-        SELECT 1, v.value ->> 4, p.doc FROM json_each(?1) v \
+        SELECT 1, v.value ->> 4, p.doc FROM json_each($1) v \
             CROSS JOIN conversations n ON n.business_id = unhex(v.value ->> 0) \
                 AND n.id = unhex(v.value ->> 1) \
             CROSS JOIN parked_statuses p ON p.channel_id = n.channel_id \
                 AND p.provider_ref = v.value ->> 3 \
         ORDER BY p.id; \
-        SELECT 2, v.value ->> 4, r.conversation_id, r.seq FROM json_each(?1) v \
+        SELECT 2, v.value ->> 4, r.conversation_id, r.seq FROM json_each($1) v \
             CROSS JOIN conversations n ON n.business_id = unhex(v.value ->> 0) \
                 AND n.id = unhex(v.value ->> 1) \
             CROSS JOIN sent_refs r ON r.channel_id = n.channel_id \
@@ -121,10 +121,8 @@ impl Desk {
 
     fn add_sent(&mut self, record: &SendRecord, row: &SqliteRow) -> StoreResult<()> {
         if let Some((channel, name)) = self.channel(record).zip(reference(record)) {
-            let place = (
-                justping_core::model::ConversationId::from_uuid(get(row, 2)?),
-                get_count(row, 3)?,
-            );
+            let place =
+                (justping_core::model::ConversationId::from_uuid(get(row, 2)?), get_count(row, 3)?);
             self.delivery.sent.insert((channel, name.to_owned()), place);
         }
         Ok(())

@@ -17,20 +17,20 @@ statements! {
     /// The batch's channels that are missing (0), the messages its keys name (1), those its
     /// references name (2), and the news that waits for its references (3).
     STATUSES_READ = "BEGIN IMMEDIATE; \
-        SELECT 0, v.key FROM json_each(?1) v WHERE NOT EXISTS ( \
+        SELECT 0, v.key FROM json_each($1) v WHERE NOT EXISTS ( \
             SELECT 1 FROM channels \
             WHERE business_id = unhex(v.value ->> 0) AND id = unhex(v.value ->> 1)); \
-        SELECT 1, v.value ->> 4, g.doc FROM json_each(?2) v \
+        SELECT 1, v.value ->> 4, g.doc FROM json_each($2) v \
             CROSS JOIN conversations n ON n.business_id = unhex(v.value ->> 0) \
                 AND n.id = unhex(v.value ->> 2) AND n.channel_id = unhex(v.value ->> 1) \
             CROSS JOIN messages g ON g.business_id = n.business_id \
                 AND g.conversation_id = n.id AND g.seq = v.value ->> 3; \
-        SELECT 2, v.key, r.conversation_id, r.seq, g.doc FROM json_each(?1) v \
+        SELECT 2, v.key, r.conversation_id, r.seq, g.doc FROM json_each($1) v \
             CROSS JOIN sent_refs r ON r.channel_id = unhex(v.value ->> 1) \
                 AND r.provider_ref = v.value ->> 2 \
             CROSS JOIN messages g ON g.business_id = unhex(v.value ->> 0) \
                 AND g.conversation_id = r.conversation_id AND g.seq = r.seq; \
-        SELECT 3, v.key, p.doc FROM json_each(?1) v \
+        SELECT 3, v.key, p.doc FROM json_each($1) v \
             CROSS JOIN parked_statuses p ON p.channel_id = unhex(v.value ->> 1) \
                 AND p.provider_ref = v.value ->> 2 \
         ORDER BY p.id";

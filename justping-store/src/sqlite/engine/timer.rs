@@ -13,9 +13,9 @@ statements! {
             SELECT business_id, conversation_id, json_object('type', 'timer', \
                 'timer_id', doc ->> '$.id', 'session_id', doc ->> '$.session_id', \
                 'token', doc -> '$.token') \
-            FROM timers WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?2; \
+            FROM timers WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2; \
         DELETE FROM timers WHERE id IN ( \
-            SELECT id FROM timers WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?2) \
+            SELECT id FROM timers WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2) \
             RETURNING 1; \
         COMMIT";
     /// Of the outbox only the first row of a conversation counts: the others wait behind it.

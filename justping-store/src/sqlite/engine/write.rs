@@ -15,7 +15,9 @@ macro_rules! insert_contacts {
         concat!(
             "INSERT INTO contacts (business_id, id, named, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
-            FROM json_each(", $rows, "); "
+            FROM json_each(",
+            $rows,
+            "); "
         )
     };
 }
@@ -26,7 +28,9 @@ macro_rules! update_contacts {
         concat!(
             "INSERT INTO contacts (business_id, id, named, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
-            FROM json_each(", $rows, ") WHERE true \
+            FROM json_each(",
+            $rows,
+            ") WHERE true \
             ON CONFLICT (business_id, id) DO UPDATE \
             SET named = excluded.named, doc = excluded.doc; "
         )
@@ -38,7 +42,9 @@ macro_rules! insert_identities {
         concat!(
             "INSERT INTO identities (business_id, kind, address, contact_id) \
             SELECT unhex(value ->> 0), value ->> 1, value ->> 2, unhex(value ->> 3) \
-            FROM json_each(", $rows, "); "
+            FROM json_each(",
+            $rows,
+            "); "
         )
     };
 }
@@ -51,7 +57,9 @@ macro_rules! insert_conversations {
             SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), \
                 unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
                 value -> 8 \
-            FROM json_each(", $rows, "); "
+            FROM json_each(",
+            $rows,
+            "); "
         )
     };
 }
@@ -65,7 +73,9 @@ macro_rules! update_conversations {
             SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), \
                 unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
                 value -> 8 \
-            FROM json_each(", $rows, ") WHERE true \
+            FROM json_each(",
+            $rows,
+            ") WHERE true \
             ON CONFLICT (business_id, id) DO UPDATE \
             SET status = excluded.status, owner = excluded.owner, \
                 last_message_at = excluded.last_message_at, doc = excluded.doc; "
@@ -78,7 +88,9 @@ macro_rules! insert_messages {
         concat!(
             "INSERT INTO messages (business_id, conversation_id, seq, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
-            FROM json_each(", $rows, "); "
+            FROM json_each(",
+            $rows,
+            "); "
         )
     };
 }
@@ -88,7 +100,9 @@ macro_rules! update_messages {
         concat!(
             "INSERT OR REPLACE INTO messages (business_id, conversation_id, seq, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
-            FROM json_each(", $rows, "); "
+            FROM json_each(",
+            $rows,
+            "); "
         )
     };
 }
@@ -100,7 +114,9 @@ macro_rules! insert_outbox {
                 created_at, phase, due_at, doc) \
             SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2), unhex(value ->> 3), \
                 value ->> 4, value ->> 5, value ->> 6, value ->> 7, value -> 8 \
-            FROM json_each(", $rows, "); "
+            FROM json_each(",
+            $rows,
+            "); "
         )
     };
 }
@@ -113,7 +129,9 @@ macro_rules! insert_events {
             SELECT unhex(value ->> 0), 1 + key + coalesce( \
                 (SELECT max(seq) FROM events WHERE business_id = unhex(value ->> 0)), 0), \
                 value -> 1 \
-            FROM json_each(", $rows, "); "
+            FROM json_each(",
+            $rows,
+            "); "
         )
     };
 }
@@ -130,12 +148,7 @@ pub(super) fn rows<T: Serialize>(rows: impl IntoIterator<Item = T>) -> StoreResu
 
 /// A contact as the statements take it.
 pub(super) fn contact_row(contact: &Contact) -> impl Serialize {
-    (
-        Hex(contact.business_id.uuid()),
-        Hex(contact.id.uuid()),
-        contact.name.is_some(),
-        contact,
-    )
+    (Hex(contact.business_id.uuid()), Hex(contact.id.uuid()), contact.name.is_some(), contact)
 }
 
 /// A conversation as the statements take it.
@@ -155,12 +168,7 @@ pub(super) fn conversation_row(conversation: &Conversation) -> impl Serialize {
 
 /// A message as the statements take it.
 pub(super) fn message_row(message: &Message) -> impl Serialize {
-    (
-        Hex(message.business_id.uuid()),
-        Hex(message.conversation_id.uuid()),
-        message.seq,
-        message,
-    )
+    (Hex(message.business_id.uuid()), Hex(message.conversation_id.uuid()), message.seq, message)
 }
 
 /// The phases of an outbox row, as the partial indexes name them.

@@ -4,7 +4,6 @@ mod secrets;
 mod world;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use justping_core::model::{BusinessId, Timestamp};
 use sqlx::Executor;
@@ -14,8 +13,20 @@ use super::*;
 
 /// A store in a folder of its own, which goes with it.
 pub(super) struct Scratch {
-    pub(super) store: Arc<SqliteStore>,
+    pub(super) store: SqliteStore,
     pub(super) folder: tempfile::TempDir,
+}
+
+impl std::ops::Deref for Scratch {
+    type Target = SqliteStore;
+
+    fn deref(&self) -> &SqliteStore {
+        &self.store
+    }
+}
+
+mod contract {
+    justping_core::store_conformance!(super::scratch);
 }
 
 pub(super) fn master() -> MasterKey {
@@ -28,7 +39,7 @@ pub(super) fn config(folder: &Path) -> SqliteConfig {
 
 pub(super) async fn scratch() -> Scratch {
     let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(SqliteStore::open(config(folder.path())).await.unwrap());
+    let store = SqliteStore::open(config(folder.path())).await.unwrap();
     Scratch { store, folder }
 }
 

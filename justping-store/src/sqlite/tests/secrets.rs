@@ -82,7 +82,7 @@ async fn an_update_sets_some_secrets_and_keeps_the_others() {
     assert_eq!(all, [("app", "new"), ("extra", ""), ("token", TOKEN)]);
     scratch.store.delete_channel(business(1), ChannelId::from_uuid(uuid(11))).await.unwrap();
     assert_eq!(secrets(&scratch.store, 11, 1).await.unwrap_err(), StoreError::NotFound("channel"));
-    let left = sqlx::query("SELECT 1 FROM channel_secrets WHERE unhex(hex(channel_id)) = ?1");
+    let left = sqlx::query("SELECT 1 FROM channel_secrets WHERE unhex(hex(channel_id)) = $1");
     let left = scratch.store.connections.read(left.bind(uuid(11))).await.unwrap();
     assert!(left.is_empty(), "the secrets went with their channel");
 }

@@ -1,1 +1,779 @@
+//! Two stores that are told the same things: the one in memory says what is right.
 
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use justping_core::memory::MemoryStore;
+use justping_core::model::*;
+use justping_core::port::Store;
+use justping_core::port::store::*;
+use serde_json::json;
+
+use super::{Scratch, at, business, uuid};
+
+/// How long the leases of the test hold.
+const LEASE_MS: i64 = 10_000;
+
+/// The businesses there are, and one that is not.
+pub(super) const BUSINESSES: u8 = 2;
+
+/// One step: what is done, and three choices of with what.
+pub(super) type Step = (u8, u8, u8, u8);
+
+/// How many kinds of step there are.
+pub(super) const KINDS: u8 = 34;
+
+/// Both stores, the time, and what workers hold.
+pub(super) struct Pair {
+    pub(super) memory: MemoryStore,
+    pub(super) sqlite: Scratch,
+    now: i64,
+    next: u128,
+    turns: Vec<TurnClaim>,
+    sends: Vec<SendClaim>,
+    calls: Vec<CallClaim>,
+}
+
+/// Runs the same method of both stores, asserts that both say the same, and returns it.
+macro_rules! both {
+    ($pair:expr, $method:ident($($argument:expr),*)) => {{
+        let expected = $pair.memory.$method($($argument),*).await;
+        let found = $pair.sqlite.store.$method($($argument),*).await;
+        assert_eq!(found, expected, stringify!($method));
+        expected
+    }};
+}
+
+/// Reads every page of a list of both stores, two rows at a time.
+macro_rules! pages {
+    ($pair:expr, $method:ident($($argument:expr),*)) => {{
+        let expected = every_page!($pair.memory, $method($($argument),*));
+        let found = every_page!($pair.sqlite.store, $method($($argument),*));
+        assert_eq!(found, expected, stringify!($method));
+        expected.unwrap_or_default()
+    }};
+}
+
+macro_rules! every_page {
+    ($store:expr, $method:ident($($argument:expr),*)) => {{
+        let mut all = Vec::new();
+        let mut request = PageRequest::first(2);
+        loop {
+            match $store.$method($($argument,)* &request).await {
+                Err(error) => break Err(error),
+                Ok(page) => {
+                    all.extend(page.items);
+                    match page.next {
+                        None => break Ok(all),
+                        next => request.after = next,
+                    }
+                }
+            }
+        }
+    }};
+}
+
+fn owner(n: u8) -> Owner {
+    match n % 4 {
+        0 | 1 => Owner::Bot,
+        2 => Owner::Queue,
+        _ => Owner::Member(MemberId::from_uuid(uuid(u128::from(n % 2) + 1))),
+    }
+}
+
+fn tenant(n: u8) -> BusinessId {
+    business(u128::from(n % BUSINESSES) + 1)
+}
+
+fn channel_id(n: u8) -> ChannelId {
+    ChannelId::from_uuid(uuid(u128::from(n % 4) + 100))
+}
+
+fn agent_id(n: u8) -> AgentId {
+    AgentId::from_uuid(uuid(u128::from(n % 3) + 200))
+}
+
+fn flow_id(n: u8) -> FlowId {
+    FlowId::from_uuid(uuid(u128::from(n % 3) + 300))
+}
+
+fn identity(n: u8) -> Identity {
+    let kind = if n & 4 == 0 { ChannelKind::MEMORY } else { ChannelKind::WHATSAPP };
+    Identity::new(kind, ["ann", "bob", "c\u{0}\"é", "'; --"][usize::from(n & 3)])
+}
+
+fn text(n: u8) -> String {
+    ["hello", "", "naïve \u{1f600}\u{0}", "\"quoted\" \\ '; DROP TABLE messages; --"]
+        [usize::from(n & 3)]
+    .to_owned()
+}
+
+fn content(n: u8) -> Content {
+    match n % 3 {
+        0 => Content::text(text(n)),
+        1 => Content::Location { latitude: 52.520_008_1, longitude: -0.1, name: None, address: None },
+        _ => Content::Unsupported {
+            kind: text(n),
+            raw: json!({"b": [1, 2.5e-7, null], "a": {"": true}, "big": u64::MAX}),
+        },
+    }
+}
+
+fn reference(n: u8) -> String {
+    ["p1", "p2", "", "p\u{0}4", "P1"][usize::from(n % 5)].to_owned()
+}
+
+fn status(n: u8) -> DeliveryStatus {
+    use DeliveryStatus::{Delivered, Failed, Queued, Read, Sent};
+    [Sent, Delivered, Read, Failed, Queued][usize::from(n % 5)]
+}
+
+fn failure() -> Failure {
+    Failure { kind: FailureKind::Rejected, code: Some("7".to_owned()), detail: "no".to_owned() }
+}
+
+fn change(n: u8) -> ConversationChange {
+    match n % 5 {
+        0 => ConversationChange::Close,
+        1 => ConversationChange::Reopen,
+        2 => ConversationChange::SetPriority { priority: Priority::High },
+        _ => ConversationChange::Assign { owner: owner(n / 5) },
+    }
+}
+
+fn patch(n: u8) -> ContactPatch {
+    if n.is_multiple_of(3) {
+        return ContactPatch::default();
+    }
+    ContactPatch {
+        name: (n & 1 == 0).then(|| text(n)),
+        fields: BTreeMap::from([("f".to_owned(), if n & 4 == 0 { json!(n) } else { json!(null) })]),
+        add_tags: [text(n)].into(),
+        remove_tags: [text(n >> 2)].into(),
+        opt_out: [ChannelKind::MEMORY].into(),
+        ..ContactPatch::default()
+    }
+}
+
+impl Pair {
+    pub(super) async fn new() -> Self {
+        let sqlite = super::scratch().await;
+        let memory = MemoryStore::new();
+        let pair = Self {
+            memory,
+            sqlite,
+            now: 0,
+            next: 1_000_000,
+            turns: Vec::new(),
+            sends: Vec::new(),
+            calls: Vec::new(),
+        };
+        for n in 0..BUSINESSES {
+            pair.settle_in(n).await;
+        }
+        pair
+    }
+
+    /// Gives a business a member, an agent with a flow, and a channel of its own that names it.
+    async fn settle_in(&self, n: u8) {
+        let business_id = tenant(n);
+        let row = Business { id: business_id, name: text(n), created_at: at(0) };
+        both!(self, create_business(&row)).unwrap();
+        both!(self, create_agent(&self.agent(n, n))).unwrap();
+        both!(self, create_flow(&self.flow(n, n))).unwrap();
+        let channel = ChannelConfig { agent_id: Some(agent_id(n)), ..self.channel(n, n) };
+        both!(self, create_channel(&channel, &ChannelSecrets::new())).unwrap();
+    }
+
+    fn moment(&self) -> Timestamp {
+        at(self.now)
+    }
+
+    fn fresh(&mut self) -> uuid::Uuid {
+        self.next += 1;
+        uuid(self.next)
+    }
+
+    fn options(&self, limit: u8) -> ClaimOptions {
+        ClaimOptions {
+            worker: WorkerId::from_uuid(uuid(1)),
+            now: self.moment(),
+            lease_until: at(self.now + LEASE_MS),
+            limit: u32::from(limit % 4),
+        }
+    }
+
+    fn agent(&self, owner: u8, id: u8) -> Agent {
+        Agent {
+            id: agent_id(id),
+            business_id: tenant(owner),
+            name: text(id),
+            instructions: text(owner),
+            model: None,
+            flows: vec![flow_id(0), flow_id(1), flow_id(2)],
+            revision: 1,
+            created_at: self.moment(),
+            updated_at: self.moment(),
+        }
+    }
+
+    fn flow(&self, owner: u8, id: u8) -> Flow {
+        Flow {
+            id: flow_id(id),
+            business_id: tenant(owner),
+            name: text(id),
+            draft: json!({"nodes": [0.1, id]}),
+            published: None,
+            revision: 1,
+            created_at: self.moment(),
+            updated_at: self.moment(),
+        }
+    }
+
+    fn channel(&self, owner: u8, id: u8) -> ChannelConfig {
+        ChannelConfig {
+            created_at: self.moment(),
+            updated_at: self.moment(),
+            ..super::secrets::channel(channel_id(id).uuid().as_u128(), u128::from(owner % 2) + 1)
+        }
+    }
+
+    /// Takes one step with both stores.
+    pub(super) async fn step(&mut self, (kind, a, b, c): Step) {
+        match kind {
+            0..=5 => self.accept(a, b, c).await,
+            6..=8 => self.claim_turns(a).await,
+            9..=12 => self.commit_turn(a, b, c).await,
+            13 => self.release_turn(a, b, c).await,
+            14 | 15 => self.post(a, b, c).await,
+            16 | 17 => self.claim_outbox(a, b).await,
+            18 | 19 => self.record_send(a, b, c).await,
+            20 | 21 => self.record_status(a, b, c).await,
+            22 => self.pass_time(a).await,
+            23 => self.claim_calls(a).await,
+            24 => self.finish_call(a, b).await,
+            25 | 26 => self.change_conversation(a, b, c).await,
+            27 => self.touch_contact(a, b, c).await,
+            28 => self.touch_channel(a, b, c).await,
+            29 => self.touch_agent(a, b, c).await,
+            30 => self.touch_flow(a, b, c).await,
+            31 => self.touch_directory(a, b, c).await,
+            _ => self.touch_request(a, b, c).await,
+        }
+        self.compare_next_due().await;
+    }
+
+    async fn accept(&mut self, a: u8, b: u8, c: u8) {
+        let mut batch = Vec::new();
+        for k in 0..1 + (a >> 4) % 3 {
+            let (a, b, c) = (a.wrapping_add(k), b.wrapping_add(k * 3), c.wrapping_add(k * 5));
+            // One in eight names a channel that may be another business's, or nobody's.
+            let channel = if c >> 5 == 7 { c } else { a % 2 };
+            let mut from = vec![identity(b)];
+            if b & 64 != 0 {
+                from.push(identity(b >> 3));
+            }
+            batch.push(Accept {
+                business_id: tenant(a),
+                channel_id: channel_id(channel),
+                message: InboundMessage {
+                    provider_ref: if c & 1 == 0 {
+                        reference(c >> 1)
+                    } else {
+                        self.fresh().to_string()
+                    },
+                    from,
+                    name: (c & 2 == 0).then(|| text(c)),
+                    content: content(c),
+                    reply_to: (c & 4 == 0).then(|| reference(b)),
+                    sent_at: None,
+                },
+                owner: owner(b >> 2),
+                message_id: MessageId::from_uuid(self.fresh()),
+                contact_id: ContactId::from_uuid(self.fresh()),
+                conversation_id: ConversationId::from_uuid(self.fresh()),
+                now: self.moment(),
+            });
+        }
+        let _ = both!(self, accept(batch.clone()));
+    }
+
+    async fn claim_turns(&mut self, a: u8) {
+        let claims = both!(self, claim_turns(&self.options(a))).unwrap();
+        self.turns.extend(claims);
+    }
+
+    async fn commit_turn(&mut self, a: u8, b: u8, c: u8) {
+        let Some(claim) = pick(&self.turns, a) else { return };
+        let mut batch = vec![self.commit_of(&claim, b, c)];
+        if c & 128 != 0
+            && let Some(second) = pick(&self.turns, a.wrapping_add(1))
+        {
+            batch.push(self.commit_of(&second, c, b));
+        }
+        for outcome in both!(self, commit_turns(batch.clone())).unwrap().into_iter().flatten() {
+            self.turns.retain(|claim| claim.conversation.id != outcome.conversation.id);
+        }
+    }
+
+    fn commit_of(&mut self, claim: &TurnClaim, b: u8, c: u8) -> TurnCommit {
+        let conversation = &claim.conversation;
+        let session = self.session_of(claim, b);
+        let business_id =
+            if b == 255 { tenant(c) } else { conversation.business_id };
+        let mut commit = TurnCommit {
+            business_id,
+            conversation_id: conversation.id,
+            fence: claim.fence + u64::from(b == 254),
+            revision: conversation.revision + u64::from(b == 253),
+            now: self.moment(),
+            consumed: claim.entries.iter().map(|entry| entry.seq).collect(),
+            sessions: Vec::new(),
+            trace: Vec::new(),
+            messages: Vec::new(),
+            clear_timers: b & 1 != 0,
+            timers: Vec::new(),
+            cancel_calls: b & 2 != 0,
+            calls: Vec::new(),
+            contact: patch(c),
+            changes: if c & 3 == 0 { vec![change(b), change(c)] } else { Vec::new() },
+            events: Vec::new(),
+        };
+        if b & 4 != 0 {
+            let number = u32::from(b % 3);
+            let step = TraceStep { number, input: text(b), effects: text(c), state: text(b) };
+            commit.trace.push((session.id, step));
+        }
+        if b & 8 != 0 {
+            commit.timers.push(self.timer_of(&session, b, c));
+            commit.calls.push(self.call_of(&session, c));
+        }
+        if b & 24 != 0 {
+            commit.sessions.push(session.clone());
+        }
+        if c & 16 != 0 {
+            commit.messages.extend([self.message_of(&session, b), self.message_of(&session, c)]);
+        }
+        if c & 32 != 0 {
+            let body = EventBody::Custom { name: text(c), data: json!({"n": c}) };
+            let conversation_id = Some(commit.conversation_id);
+            let at = self.moment();
+            commit.events.push(Event { business_id, conversation_id, at, body });
+        }
+        commit
+    }
+
+    /// The waiting session moved, a new one, or rarely one of a fixed id that may be taken.
+    fn session_of(&mut self, claim: &TurnClaim, b: u8) -> Session {
+        let status = [SessionStatus::Waiting, SessionStatus::Completed, SessionStatus::Failed];
+        let status = status[usize::from(b >> 6) % 3];
+        if let Some(session) = claim.session.clone().filter(|_| b & 32 == 0) {
+            let updated_at = self.moment();
+            return Session { status, steps: session.steps + 1, updated_at, ..session };
+        }
+        let id = if b & 48 == 48 { uuid(400) } else { self.fresh() };
+        Session {
+            id: SessionId::from_uuid(id),
+            business_id: claim.conversation.business_id,
+            conversation_id: claim.conversation.id,
+            agent_id: agent_id(b),
+            flow_version_id: FlowVersionId::from_uuid(uuid(500)),
+            status,
+            steps: 1,
+            state: text(b),
+            failure: (status == SessionStatus::Failed).then(|| text(b)),
+            created_at: self.moment(),
+            updated_at: self.moment(),
+        }
+    }
+
+    fn timer_of(&mut self, session: &Session, b: u8, c: u8) -> Timer {
+        let id = if c & 7 == 7 { uuid(600) } else { self.fresh() };
+        Timer {
+            id: TimerId::from_uuid(id),
+            business_id: session.business_id,
+            conversation_id: session.conversation_id,
+            session_id: session.id,
+            due_at: at(self.now + i64::from(b) * 50),
+            token: text(c),
+        }
+    }
+
+    fn call_of(&mut self, session: &Session, c: u8) -> Call {
+        let id = if c & 7 == 6 { uuid(700) } else { self.fresh() };
+        Call {
+            id: CallId::from_uuid(id),
+            business_id: session.business_id,
+            conversation_id: session.conversation_id,
+            session_id: session.id,
+            flow_version_id: session.flow_version_id,
+            request: CallRequest {
+                node: text(c),
+                token: text(c >> 2),
+                input: json!({"x": 1e-3}),
+            },
+            attempts: 0,
+            created_at: self.moment(),
+        }
+    }
+
+    fn message_of(&mut self, session: &Session, c: u8) -> TurnMessage {
+        TurnMessage {
+            id: MessageId::from_uuid(self.fresh()),
+            direction: match c & 15 {
+                0 => Direction::Note,
+                1 => Direction::Inbound,
+                _ => Direction::Outbound,
+            },
+            author: if c & 16 == 0 { Author::Bot(session.id) } else { Author::System },
+            content: content(c),
+            due_at: at(self.now + i64::from(c & 3) * 700),
+        }
+    }
+
+    async fn release_turn(&mut self, a: u8, b: u8, c: u8) {
+        let Some(claim) = pick(&self.turns, a) else { return };
+        let release = TurnRelease {
+            business_id: if c == 0 { tenant(b) } else { claim.conversation.business_id },
+            conversation_id: claim.conversation.id,
+            fence: claim.fence.saturating_sub(u64::from(c == 1)),
+            not_before: at(self.now + i64::from(b) * 20),
+        };
+        both!(self, release_turns(&[release])).unwrap();
+    }
+
+    async fn conversation(&self, a: u8) -> Option<Conversation> {
+        let mut all = Vec::new();
+        for n in 0..BUSINESSES {
+            let (filter, page) = (ConversationFilter::default(), PageRequest::first(50));
+            all.extend(self.memory.conversations(tenant(n), &filter, &page).await.unwrap().items);
+        }
+        all.sort_by_key(|row| row.id);
+        pick(&all, a)
+    }
+
+    async fn post(&mut self, a: u8, b: u8, c: u8) {
+        let Some(conversation) = self.conversation(a).await else { return };
+        let mut batch = Vec::new();
+        for k in 0..1 + (c >> 6) {
+            let lanes = [Lane::Interactive, Lane::Transactional, Lane::Bulk];
+            batch.push(Post {
+                business_id: if b == 255 { tenant(c) } else { conversation.business_id },
+                conversation_id: conversation.id,
+                message_id: MessageId::from_uuid(self.fresh()),
+                direction: match b.wrapping_add(k) & 15 {
+                    0 | 1 => Direction::Note,
+                    2 => Direction::Inbound,
+                    _ => Direction::Outbound,
+                },
+                author: Author::Member(MemberId::from_uuid(uuid(1))),
+                content: content(c),
+                lane: lanes[usize::from(b) % 3],
+                reply_to: (b & 16 == 0).then(|| reference(c)),
+                owner: (c & 8 == 0).then(|| owner(c)),
+                now: self.moment(),
+            });
+        }
+        let _ = both!(self, post(batch.clone()));
+    }
+
+    async fn claim_outbox(&mut self, a: u8, b: u8) {
+        let unknown_until = at(self.now + i64::from(b) * 30);
+        let claims = both!(self, claim_outbox(&self.options(a), unknown_until)).unwrap();
+        self.sends.extend(claims);
+    }
+
+    async fn record_send(&mut self, a: u8, b: u8, c: u8) {
+        let mut batch = Vec::new();
+        for k in 0..1 + (c >> 7) {
+            let Some(claim) = pick(&self.sends, a.wrapping_add(k * (c & 1))) else { return };
+            let due_at = at(self.now + i64::from(c) * 40);
+            batch.push(SendRecord {
+                business_id: if b == 255 { tenant(c) } else { claim.row.business_id },
+                conversation_id: claim.row.conversation_id,
+                seq: claim.row.seq,
+                fence: claim.fence + u64::from(b == 254),
+                now: self.moment(),
+                outcome: match b.wrapping_add(k) % 8 {
+                    0 => SendOutcome::Retry { due_at },
+                    1 => SendOutcome::Defer { due_at },
+                    2 => SendOutcome::Unknown { due_at },
+                    3 => SendOutcome::Failed(failure()),
+                    4 => SendOutcome::Sent { provider_ref: None },
+                    _ => SendOutcome::Sent { provider_ref: Some(reference(c)) },
+                },
+            });
+        }
+        both!(self, record_sends(batch.clone())).unwrap();
+    }
+
+    async fn record_status(&mut self, a: u8, b: u8, c: u8) {
+        let mut batch = Vec::new();
+        for k in 0..1 + (c >> 6) % 3 {
+            let (b, c) = (b.wrapping_add(k * 7), c.wrapping_add(k));
+            let claim = pick(&self.sends, a.wrapping_add(k));
+            let (business_id, channel) = match claim.as_ref().filter(|_| c & 16 == 0) {
+                Some(claim) => (claim.row.business_id, claim.row.channel_id),
+                None => (tenant(b), channel_id(b % 2)),
+            };
+            batch.push(StatusRecord {
+                business_id,
+                channel_id: if b == 255 { channel_id(c) } else { channel },
+                update: StatusUpdate {
+                    provider_ref: reference(c),
+                    key: claim.filter(|_| b & 3 != 0).map(|claim| claim.row.idempotency_key()),
+                    status: status(b >> 2),
+                    at: (b & 64 == 0).then(|| at(self.now - 1)),
+                    failure: (status(b >> 2) == DeliveryStatus::Failed).then(failure),
+                },
+                now: self.moment(),
+            });
+        }
+        let _ = both!(self, record_statuses(batch.clone()));
+    }
+
+    async fn pass_time(&mut self, a: u8) {
+        self.now += i64::from(a) * 100;
+        both!(self, fire_due(self.moment(), u32::from(a % 5))).unwrap();
+    }
+
+    async fn claim_calls(&mut self, a: u8) {
+        let claims = both!(self, claim_calls(&self.options(a))).unwrap();
+        self.calls.extend(claims);
+    }
+
+    async fn finish_call(&mut self, a: u8, b: u8) {
+        let Some(claim) = pick(&self.calls, a) else { return };
+        let result = if b & 1 == 0 {
+            CallResult::Ok(json!({"answer": 0.3}))
+        } else {
+            CallResult::Error { code: "timeout".to_owned(), detail: text(b) }
+        };
+        let finish = CallFinish {
+            business_id: if b == 255 { tenant(a) } else { claim.call.business_id },
+            call_id: claim.call.id,
+            fence: claim.fence.saturating_sub(u64::from(b & 6 == 6)),
+            result,
+        };
+        both!(self, finish_calls(vec![finish.clone(), finish.clone()])).unwrap();
+    }
+
+    async fn change_conversation(&mut self, a: u8, b: u8, c: u8) {
+        let Some(row) = self.conversation(a).await else { return };
+        let business = if c == 255 { tenant(b) } else { row.business_id };
+        let _ = both!(self, change_conversation(business, row.id, &change(b), self.moment()));
+    }
+
+    async fn touch_contact(&mut self, a: u8, b: u8, c: u8) {
+        let (business, now) = (tenant(a), self.moment());
+        let all = self.memory.contacts(business, &PageRequest::first(50)).await.unwrap().items;
+        match (b % 4, pick(&all, c)) {
+            (0, _) => {
+                let id = ContactId::from_uuid(self.fresh());
+                let identities = vec![identity(b >> 2), identity(c)];
+                let contact = Contact { identities, ..Contact::new(id, business, now) };
+                let _ = both!(self, create_contact(&contact));
+            }
+            (1, _) => {
+                let (known, also) = (identity(b >> 2), [identity(c), identity(c >> 3), identity(c)]);
+                let _ = both!(self, link_identities(business, &known, &also, now));
+            }
+            (2, Some(row)) => {
+                let business = if b == 254 { tenant(c) } else { business };
+                let _ = both!(self, patch_contact(business, row.id, &patch(c), now));
+            }
+            (_, Some(row)) => {
+                let _ = both!(self, delete_contact(business, row.id));
+            }
+            _ => {}
+        }
+    }
+
+    async fn touch_channel(&mut self, a: u8, b: u8, c: u8) {
+        let mut secrets = ChannelSecrets::new();
+        for n in 0..b & 3 {
+            secrets.insert(format!("s{n}"), text(c.wrapping_add(n)));
+        }
+        let id = channel_id(c);
+        match b >> 5 {
+            0 | 1 => {
+                let agent_id = (c & 4 == 0).then(|| agent_id(b));
+                let channel = ChannelConfig { agent_id, ..self.channel(a, c) };
+                let _ = both!(self, create_channel(&channel, &secrets));
+            }
+            2 | 3 => {
+                let _ = both!(self, delete_channel(tenant(a), id));
+            }
+            _ => {
+                if let Ok(row) = self.memory.find_channel(id).await {
+                    let agent_id = (c & 4 == 0).then(|| agent_id(b));
+                    let revision = row.revision.saturating_sub(u64::from(b & 12 == 12));
+                    let provider = "changed".to_owned();
+                    let row = ChannelConfig { agent_id, revision, provider, ..row };
+                    let _ = both!(self, update_channel(&row, Some(&secrets)));
+                }
+            }
+        }
+        let expected = self.memory.channel_secrets(tenant(a), id).await;
+        let found = self.sqlite.store.channel_secrets(tenant(a), id).await;
+        let list = |secrets: StoreResult<ChannelSecrets>| {
+            secrets.map(|all| {
+                all.expose().map(|(k, v)| (k.to_owned(), v.to_owned())).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(list(found), list(expected), "channel_secrets");
+    }
+
+    async fn touch_agent(&mut self, a: u8, b: u8, c: u8) {
+        match b % 3 {
+            0 => drop(both!(self, create_agent(&self.agent(a, c)))),
+            1 => drop(both!(self, delete_agent(tenant(a), agent_id(c)))),
+            _ => {
+                if let Ok(row) = self.memory.agent(tenant(a), agent_id(c)).await {
+                    let revision = row.revision.saturating_sub(u64::from(b & 16 == 0));
+                    let row = Agent { revision, created_at: self.moment(), ..row };
+                    let _ = both!(self, update_agent(&row));
+                }
+            }
+        }
+    }
+
+    async fn touch_flow(&mut self, a: u8, b: u8, c: u8) {
+        let (business, id) = (tenant(a), flow_id(c));
+        match b % 4 {
+            0 => drop(both!(self, create_flow(&self.flow(a, c)))),
+            1 => drop(both!(self, delete_flow(business, id))),
+            2 => {
+                if let Ok(row) = self.memory.flow(business, id).await {
+                    let revision = row.revision.saturating_sub(u64::from(b & 16 == 0));
+                    let row = Flow { revision, name: text(b), published: None, ..row };
+                    let _ = both!(self, update_flow(&row));
+                }
+            }
+            _ => {
+                let version = FlowVersion {
+                    id: FlowVersionId::from_uuid(self.fresh()),
+                    business_id: business,
+                    flow_id: id,
+                    number: 0,
+                    content_hash: text(b >> 2),
+                    document: json!({"n": [b]}),
+                    created_at: self.moment(),
+                };
+                let _ = both!(self, publish_flow(&version));
+            }
+        }
+    }
+
+    async fn touch_directory(&mut self, a: u8, b: u8, c: u8) {
+        let business_id = business(u128::from(a % 3) + 1);
+        let member = Member {
+            id: MemberId::from_uuid(uuid(u128::from(b % 3))),
+            business_id,
+            name: text(b),
+            role: Role::Support,
+            created_at: self.moment(),
+        };
+        let key = ApiKey {
+            id: ApiKeyId::from_uuid(uuid(u128::from(c % 4))),
+            business_id,
+            member_id: member.id,
+            name: text(c),
+            role: Role::Viewer,
+            token_sha256: [c % 4; 32],
+            created_at: self.moment(),
+            revoked_at: None,
+        };
+        match c >> 6 {
+            0 => drop(both!(self, create_member(&member))),
+            1 => drop(both!(self, revoke_api_key(business_id, key.id, self.moment()))),
+            _ => drop(both!(self, create_api_key(&key))),
+        }
+        let _ = both!(self, api_key_by_token(&key.token_sha256));
+    }
+
+    async fn touch_request(&mut self, a: u8, b: u8, c: u8) {
+        let business_id = business(u128::from(a % 3) + 1);
+        let key = text(b);
+        let record = IdempotencyRecord {
+            key: key.clone(),
+            request_sha256: [b >> 7; 32],
+            now: self.moment(),
+        };
+        match c % 4 {
+            0 | 1 => {
+                let abandoned = at(self.now - i64::from(c) * 10);
+                drop(both!(self, start_request(business_id, &record, abandoned)));
+            }
+            2 => drop(both!(self, finish_request(business_id, &key, u16::from(c), &text(c)))),
+            _ if c & 4 == 0 => drop(both!(self, forget_request(business_id, &key))),
+            _ => drop(both!(self, expire_requests(at(self.now - i64::from(b) * 10), 2))),
+        }
+    }
+
+    /// Both know the same next moment; which one of several that have passed does not matter.
+    async fn compare_next_due(&self) {
+        let now = self.moment();
+        let expected = self.memory.next_due().await.unwrap().map(|due| due.max(now));
+        let found = self.sqlite.store.next_due().await.unwrap().map(|due| due.max(now));
+        assert_eq!(found, expected, "next_due");
+    }
+
+    /// Reads everything from both.
+    pub(super) async fn compare(&self) {
+        pages!(self, businesses());
+        for n in 0..BUSINESSES {
+            let business = tenant(n);
+            pages!(self, members(business));
+            pages!(self, api_keys(business));
+            pages!(self, channels(business));
+            pages!(self, agents(business));
+            pages!(self, events(business));
+            for flow in pages!(self, flows(business)) {
+                for version in pages!(self, flow_versions(business, flow.id)) {
+                    both!(self, flow_version(business, version.id)).unwrap();
+                }
+            }
+            for contact in pages!(self, contacts(business)) {
+                for identity in &contact.identities {
+                    both!(self, contact_by_identity(business, identity)).unwrap();
+                }
+            }
+            self.compare_conversations(business, n).await;
+        }
+    }
+
+    async fn compare_conversations(&self, business: BusinessId, n: u8) {
+        let everything = ConversationFilter::default();
+        for row in pages!(self, conversations(business, &everything)) {
+            both!(self, conversation_of(business, row.channel_id, row.contact_id)).unwrap();
+            both!(self, conversation_of(tenant(n + 1), row.channel_id, row.contact_id))
+                .unwrap_err();
+            pages!(self, messages(business, row.id, MessageOrder::OldestFirst));
+            pages!(self, messages(business, row.id, MessageOrder::NewestFirst));
+            pages!(self, messages(tenant(n + 1), row.id, MessageOrder::NewestFirst));
+            for session in pages!(self, sessions(business, row.id)) {
+                both!(self, session(business, session.id)).unwrap();
+                pages!(self, trace(business, session.id));
+                pages!(self, trace(tenant(n + 1), session.id));
+            }
+            let filter = ConversationFilter {
+                status: Some(row.status),
+                owner: Some(row.owner),
+                channel_id: Some(row.channel_id),
+                contact_id: Some(row.contact_id).filter(|_| row.last_seq.is_multiple_of(2)),
+            };
+            pages!(self, conversations(business, &filter));
+        }
+    }
+}
+
+fn pick<T: Clone + Debug>(rows: &[T], n: u8) -> Option<T> {
+    if rows.is_empty() { None } else { rows.get(usize::from(n) % rows.len()).cloned() }
+}
+
+/// Says that the store is all of a store.
+#[expect(dead_code, reason = "it is here to compile")]
+fn is_a_store(store: super::SqliteStore) -> Box<dyn Store> {
+    Box::new(store)
+}

@@ -1,3 +1,4 @@
+#![expect(clippy::needless_pass_by_value, reason = "`json!` is written in place")]
 use justping_core::port::{
     AiError, ChatMessage, ChatRequest, ChatRole, FinishReason, ToolCall, ToolSpec, Usage,
 };

@@ -1,3 +1,4 @@
+mod contract;
 mod fold;
 mod recorded;
 mod server;

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 fn program() -> Arc<dyn Program> {
     let document: Value =
-        serde_json::from_str(include_str!("../fixtures/lead-gen-5.json")).unwrap();
+        serde_json::from_str(include_str!("../../fixtures/lead-gen-5.json")).unwrap();
     Flows::new().compile(&document).unwrap()
 }
 
