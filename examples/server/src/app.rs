@@ -1,3 +1,5 @@
+//! What all requests share.
+
 use std::sync::Arc;
 
 use justping::JustPing;
@@ -64,7 +66,7 @@ impl App {
     }
 
     /// The numbers of the webhook route.
-    pub fn webhook_metrics(&self) -> &WebhookMetrics {
+    pub(crate) fn webhook_metrics(&self) -> &WebhookMetrics {
         &self.webhooks
     }
 

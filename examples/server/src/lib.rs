@@ -3,12 +3,13 @@
 //! It holds HTTP, the protocol of authentication and wiring; everything it knows about messaging is
 //! in the library.
 
+mod ai;
 mod api;
 pub mod app;
 pub mod config;
 pub mod demo;
 pub mod http;
-pub mod log;
-pub mod metric;
-// pub mod run;
+mod log;
+mod metric;
+pub mod run;
 pub mod token;

@@ -6,7 +6,7 @@ use crate::config::LogFormat;
 /// Starts the log on standard error. `RUST_LOG` says what is written; `info` unless given.
 ///
 /// Does nothing when the process already logs.
-pub fn start(format: LogFormat) {
+pub(crate) fn start(format: LogFormat) {
     let level = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     let log = tracing_subscriber::fmt()
         .with_env_filter(level.from_env_lossy())

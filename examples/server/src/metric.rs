@@ -17,7 +17,7 @@ const SECONDS: &[f64] =
 /// Starts counting and gives the handle that renders the numbers; the same one on every call.
 ///
 /// `None` when the process already counts in another way.
-pub fn install() -> Option<PrometheusHandle> {
+pub(crate) fn install() -> Option<PrometheusHandle> {
     static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     HANDLE.get_or_init(start).clone()
 }
@@ -39,7 +39,7 @@ fn describe() {
 }
 
 /// Counts a request.
-pub fn http_request(method: &Method, route: &str, status: StatusCode, took: Duration) {
+pub(crate) fn http_request(method: &Method, route: &str, status: StatusCode, took: Duration) {
     let (method, route) = (method.as_str().to_owned(), route.to_owned());
     let status = status.as_str().to_owned();
     metrics::counter!("justping_http_requests_total",
@@ -50,7 +50,7 @@ pub fn http_request(method: &Method, route: &str, status: StatusCode, took: Dura
 
 /// The numbers of the webhook route, looked up once: it is the hottest route there is.
 #[derive(Clone)]
-pub struct WebhookMetrics {
+pub(crate) struct WebhookMetrics {
     accepted: Counter,
     refused: Counter,
     failed: Counter,
@@ -65,7 +65,7 @@ impl std::fmt::Debug for WebhookMetrics {
 
 impl WebhookMetrics {
     /// Looks the numbers up.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let outcome =
             |name: &'static str| metrics::counter!("justping_webhooks_total", "outcome" => name);
         Self {
@@ -77,7 +77,7 @@ impl WebhookMetrics {
     }
 
     /// Counts a webhook.
-    pub fn record(&self, status: StatusCode, took: Duration) {
+    pub(crate) fn record(&self, status: StatusCode, took: Duration) {
         if status.is_success() {
             self.accepted.increment(1);
         } else if status.is_server_error() {
@@ -97,11 +97,11 @@ impl Default for WebhookMetrics {
 
 /// A bus that counts what it carries: every fact of the engine passes here once.
 #[derive(Debug)]
-pub struct CountingBus(Arc<dyn EventBus>);
+pub(crate) struct CountingBus(Arc<dyn EventBus>);
 
 impl CountingBus {
     /// Counts what is published on `bus`.
-    pub fn new(bus: Arc<dyn EventBus>) -> Self {
+    pub(crate) fn new(bus: Arc<dyn EventBus>) -> Self {
         Self(bus)
     }
 }
@@ -148,6 +148,6 @@ fn counted(body: &EventBody) -> Option<&'static str> {
 }
 
 /// How many sockets are open.
-pub fn sockets() -> Gauge {
+pub(crate) fn sockets() -> Gauge {
     metrics::gauge!("justping_sockets")
 }

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use justping::JustPing;
 use justping::agents::Flows;
+use justping::agents::provider::openai::OpenAiConfigError;
 use justping::channels::webchat::WebChatProvider;
 use justping::channels::whatsapp::WhatsAppProvider;
 use justping::engine::BuildError;
 use justping::memory::MemoryBus;
 use justping::port::StoreError;
-use justping::store::{MasterKey, MasterKeyError, SqliteConfig, SqliteOpenError, SqliteStore};
+use justping::store::envelope::{MasterKey, MasterKeyError};
+use justping::store::sqlite::{OpenError, SqliteConfig, SqliteStore};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -51,13 +53,13 @@ pub enum RunError {
     MasterKey(#[from] MasterKeyError),
     /// The database cannot be opened.
     #[error("the database cannot be opened: {0}")]
-    Open(#[from] SqliteOpenError),
+    Open(#[from] OpenError),
     /// The database cannot be closed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The language model cannot be used.
     #[error("the language model cannot be used: {0}")]
-    Ai(#[from] ai::AiConfigError),
+    Ai(#[from] OpenAiConfigError),
     /// The parts do not fit together.
     #[error(transparent)]
     Build(#[from] BuildError),

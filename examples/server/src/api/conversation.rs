@@ -221,6 +221,7 @@ impl ConversationQuery {
 struct MessageQuery {
     /// Which way to go; the newest first unless given.
     #[serde(default)]
+    #[param(inline)]
     order: Order,
     /// The `next` of the page before.
     after: Option<String>,

@@ -16,14 +16,14 @@ mod schema;
 mod session;
 mod view;
 
-pub use openapi::{API_KEY, PREFIX, complete, document};
+pub(crate) use openapi::{PREFIX, complete, document};
 
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::access::AppState;
 
 /// All routes, relative to [`PREFIX`], with their descriptions.
-pub fn routes() -> OpenApiRouter<AppState> {
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(me::routes())
         .merge(agent::routes())

@@ -11,9 +11,9 @@ use crate::http::idempotency::KEY_MAX_CHARS;
 use crate::http::problem::{FieldError, PROBLEM_JSON, ProblemBody};
 
 /// Where the API lives.
-pub const PREFIX: &str = "/api/v1";
+pub(crate) const PREFIX: &str = "/api/v1";
 /// What the description calls the bearer token.
-pub const API_KEY: &str = "api_key";
+pub(crate) const API_KEY: &str = "api_key";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -36,12 +36,12 @@ pub const API_KEY: &str = "api_key";
 struct Description;
 
 /// The description without its paths.
-pub fn document() -> utoipa::openapi::OpenApi {
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
     Description::openapi()
 }
 
 /// Adds what every operation has: credentials, the key of repetition, errors.
-pub fn complete(document: &mut utoipa::openapi::OpenApi) {
+pub(crate) fn complete(document: &mut utoipa::openapi::OpenApi) {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
         "An API key, `jp_…`. The scopes of an operation are the permissions it needs.",
     ));

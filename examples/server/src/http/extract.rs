@@ -97,6 +97,10 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // Serde would take an array for an object: its fields in order.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::malformed("the body must be a JSON object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = pointer(error.path());

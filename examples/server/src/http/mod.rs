@@ -14,7 +14,7 @@ pub mod socket;
 mod webhook;
 
 pub use problem::Problem;
-pub(crate) use serve::serve;
+pub use serve::serve;
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::api;
 use crate::app::App;
-use access::AppState;
+use access::{AppState, Public};
 use request::RequestLayer;
 
 /// Everything the server answers.
@@ -39,8 +39,13 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(page::routes())
         .merge(socket::routes())
         .merge(docs::routes(&document))
+        .fallback(nowhere)
         .layer(from_fn_with_state(RequestLayer::new(Arc::clone(app)), request::observe));
     observed.merge(webhook::routes()).with_state(AppState::new(Arc::clone(app)))
+}
+
+async fn nowhere(_: Public) -> Problem {
+    Problem::no_route()
 }
 
 /// The description of the API.

@@ -1,3 +1,5 @@
+//! Errors in one form: RFC 9457 problems.
+
 use std::borrow::Cow;
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 
 /// Most connections at once; further ones wait in the kernel's queue.
-pub(crate) const CONNECTIONS_MAX: usize = 25_000;
+const CONNECTIONS_MAX: usize = 25_000;
 /// How long a peer may take to send the head of a request, idle connections included.
 const HEAD_PATIENCE: Duration = Duration::from_secs(60);
 /// Most bytes of a request's head.
@@ -26,7 +26,7 @@ const HEAD_MAX_BYTES: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Answers connections until `stop` is ready, then lets those under way finish, at most `patience`.
-pub(crate) async fn serve(
+pub async fn serve(
     listener: TcpListener,
     router: Router,
     stop: impl Future<Output = ()>,

@@ -26,7 +26,11 @@ const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The routes of all providers that call us.
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new().route("/webhooks/whatsapp/{channel}", get(webhook).post(webhook))
+    Router::new().route("/webhooks/whatsapp/{channel}", get(webhook).post(webhook).fallback(wrong_method))
+}
+
+async fn wrong_method(Public(app): Public) -> Response {
+    Problem::method_not_allowed().render(RequestId::fresh(&app).as_str())
 }
 
 async fn webhook(Public(app): Public, Path(channel): Path<String>, request: Request) -> Response {
@@ -43,11 +47,7 @@ async fn webhook(Public(app): Public, Path(channel): Path<String>, request: Requ
 async fn take(app: &App, channel: &str, request: Request) -> Result<WebhookReply, Problem> {
     let channel: ChannelId = channel.parse().map_err(|_| Problem::not_found())?;
     let (parts, body) = request.into_parts();
-    let method = match parts.method {
-        Method::POST => HttpMethod::Post,
-        Method::GET => HttpMethod::Get,
-        _ => return Err(Problem::method_not_allowed()),
-    };
+    let method = if parts.method == Method::POST { HttpMethod::Post } else { HttpMethod::Get };
     let body = tokio::time::timeout(BODY_PATIENCE, read_body(body, WEBHOOK_MAX_BYTES)).await;
     let body: Bytes = body.map_err(|_| Problem::malformed("the body came too slowly"))??;
     let query = pairs(parts.uri.query().unwrap_or_default())?;

@@ -63,8 +63,7 @@ fn sign(body: &str) -> String {
 fn webhook(value: Value) -> String {
     let mut value = value;
     value["messaging_product"] = json!("whatsapp");
-    value["metadata"] =
-        json!({"display_phone_number": "15550783881", "phone_number_id": PHONE_ID});
+    value["metadata"] = json!({"display_phone_number": "15550783881", "phone_number_id": PHONE_ID});
     json!({
         "object": "whatsapp_business_account",
         "entry": [{"id": "102290129340398", "changes": [{"value": value, "field": "messages"}]}],
@@ -163,10 +162,12 @@ fn echo_flow() -> Value {
 }
 
 async fn set_up(process: &Process, key: &str, graph: &Graph, policy: &str) -> String {
-    let flow = api(process, key, "POST", "/flows", json!({"name": "echo", "draft": echo_flow()})).await;
+    let flow =
+        api(process, key, "POST", "/flows", json!({"name": "echo", "draft": echo_flow()})).await;
     let flow_id = flow["id"].as_str().unwrap();
     api(process, key, "POST", &format!("/flows/{flow_id}/publish"), json!({})).await;
-    let agent = api(process, key, "POST", "/agents", json!({"name": "echo", "flows": [flow_id]})).await;
+    let agent =
+        api(process, key, "POST", "/agents", json!({"name": "echo", "flows": [flow_id]})).await;
     let channel = api(
         process,
         key,
@@ -203,7 +204,8 @@ async fn run(plan: &Plan) -> (Graph, Process, String, usize) {
     };
     let statuses = tokio::spawn(tell_statuses(provider.clone(), heard, Dice(plan.seed ^ 7)));
     let done = Arc::new(AtomicBool::new(false));
-    let writers = tokio::spawn(write_all(provider.clone(), plan.contacts, plan.seed, Arc::clone(&done)));
+    let writers =
+        tokio::spawn(write_all(provider.clone(), plan.contacts, plan.seed, Arc::clone(&done)));
 
     let mut dice = Dice(plan.seed);
     for _ in 0..plan.kills {
@@ -249,7 +251,11 @@ async fn write_all(provider: Provider, contacts: usize, seed: u64, done: Arc<Ato
 }
 
 /// Tells how every message fared: in shuffled order, some twice.
-async fn tell_statuses(provider: Provider, mut heard: mpsc::UnboundedReceiver<Sent>, mut dice: Dice) {
+async fn tell_statuses(
+    provider: Provider,
+    mut heard: mpsc::UnboundedReceiver<Sent>,
+    mut dice: Dice,
+) {
     let mut tasks = JoinSet::new();
     while let Some(sent) = heard.recv().await {
         let mut order = ["sent", "delivered", "read"];
@@ -309,7 +315,8 @@ async fn fates(process: &Process, key: &str) -> BTreeMap<String, Vec<Fate>> {
     let mut after = String::new();
     loop {
         let page =
-            api(process, key, "GET", &format!("/conversations?limit=200{after}"), Value::Null).await;
+            api(process, key, "GET", &format!("/conversations?limit=200{after}"), Value::Null)
+                .await;
         for conversation in page["items"].as_array().unwrap() {
             let id = conversation["id"].as_str().unwrap();
             let path = format!("/conversations/{id}/messages?order=oldest_first&limit=200");
