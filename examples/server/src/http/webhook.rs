@@ -26,7 +26,8 @@ const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The routes of all providers that call us.
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new().route("/webhooks/whatsapp/{channel}", get(webhook).post(webhook).fallback(wrong_method))
+    Router::new()
+        .route("/webhooks/whatsapp/{channel}", get(webhook).post(webhook).fallback(wrong_method))
 }
 
 async fn wrong_method(Public(app): Public) -> Response {
