@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::process::{Process, free_port};
+use crate::process::{Process, client, free_port};
 
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -30,7 +30,7 @@ impl Browser {
                 "chromedriver is installed (Debian: chromium-driver); the test command does it",
             );
         let profile = tempfile::tempdir().unwrap();
-        let client = reqwest::Client::new();
+        let client = client();
         let base = format!("http://127.0.0.1:{port}");
         let started = Instant::now();
         while client.get(format!("{base}/status")).send().await.is_err() {

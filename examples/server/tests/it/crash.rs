@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::graph::{Graph, Keys, Sent};
-use crate::process::{Process, free_port};
+use crate::process::{Process, client, free_port};
 
 const APP_SECRET: &str = "crash-app-secret";
 const PHONE_ID: &str = "106540352242922";
@@ -132,7 +132,7 @@ impl Provider {
 
 /// Asks the server's API as its owner.
 async fn api(process: &Process, key: &str, method: &str, path: &str, body: Value) -> Value {
-    let client = reqwest::Client::new();
+    let client = client();
     let url = format!("{}/api/v1{path}", process.base);
     let mut request = client.request(method.parse().unwrap(), url).bearer_auth(key);
     if method != "GET" {
@@ -198,7 +198,7 @@ async fn run(plan: &Plan) -> (Graph, Process, String, usize) {
     let graph = Graph::start(&folder.join("oracle.jsonl"), plan.keys, news).await;
     let channel = set_up(&process, &key, &graph, plan.policy).await;
     let provider = Provider {
-        client: reqwest::Client::new(),
+        client: client(),
         url: format!("{}/webhooks/whatsapp/{channel}", process.base),
         accepted: Arc::default(),
     };

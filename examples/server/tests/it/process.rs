@@ -48,7 +48,7 @@ impl Process {
     }
 
     async fn ready(&mut self) {
-        let client = reqwest::Client::new();
+        let client = client();
         let started = Instant::now();
         loop {
             let answer = client.get(format!("{}/readyz", self.base)).send().await;
@@ -80,4 +80,11 @@ impl Drop for Process {
 /// A port that nobody uses now.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// An HTTP client. The server's own TLS is not in this process, so the tests choose it themselves.
+pub(crate) fn client() -> reqwest::Client {
+    // Whichever test comes first chooses; all choose the same.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    reqwest::Client::new()
 }
