@@ -82,9 +82,9 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A client for loopback.
+/// An HTTP client. The server's own TLS is not in this process, so the tests choose it themselves.
 pub(crate) fn client() -> reqwest::Client {
-    // A second installation finds the first, which is the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    // Whichever test comes first chooses; all choose the same.
+    drop(rustls::crypto::ring::default_provider().install_default());
     reqwest::Client::new()
 }
