@@ -78,6 +78,10 @@ pub struct Flags {
     /// <data-dir>/master.key].
     #[arg(long, env = "JUSTPING_MASTER_KEY_FILE", value_name = "FILE")]
     master_key_file: Option<PathBuf>,
+    /// That key itself instead of a file: base64 of 32 bytes. Better given by environment, where
+    /// other users do not see it.
+    #[arg(long, env = "JUSTPING_MASTER_KEY", value_name = "BASE64", hide_env_values = true)]
+    master_key: Option<SecretText>,
     /// An OpenAI-compatible API, such as https://api.openai.com/v1.
     #[arg(long, env = "JUSTPING_OPENAI_BASE_URL", value_name = "URL")]
     openai_base_url: Option<String>,
@@ -143,6 +147,8 @@ pub struct Config {
     pub database: PathBuf,
     /// The file with the key that seals secrets.
     pub master_key_file: PathBuf,
+    /// That key itself as base64; the file is not looked at then.
+    pub master_key: Option<SecretString>,
     /// The language model, if there is one.
     pub ai: Option<AiConfig>,
     /// How the log is written.
@@ -195,6 +201,7 @@ impl Flags {
             data_dir: self.data_dir.or(file.data_dir),
             database_url: self.database_url.or(file.database_url),
             master_key_file: self.master_key_file.or(file.master_key_file),
+            master_key: self.master_key.or(file.master_key),
             openai_base_url: self.openai_base_url.or(file.openai_base_url),
             openai_api_key: self.openai_api_key.or(file.openai_api_key),
             openai_model: self.openai_model.or(file.openai_model),
@@ -228,6 +235,7 @@ impl Flags {
             listen: self.listen.unwrap_or(LISTEN),
             database,
             master_key_file: self.master_key_file.unwrap_or_else(|| data_dir.join("master.key")),
+            master_key: self.master_key.map(|key| key.0),
             ai,
             log_format: self.log_format.unwrap_or(LogFormat::Text),
             workers: self.workers.unwrap_or(Workers::On),
@@ -325,8 +333,8 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_never_printed() {
-        let config = flags(&["--openai-api-key", "sk-secret"]);
-        assert!(!format!("{config:?}").contains("sk-secret"));
+    fn keys_are_never_printed() {
+        let config = flags(&["--openai-api-key", "sk-secret", "--master-key", "sk-master"]);
+        assert!(!format!("{config:?}").contains("sk-"));
     }
 }

@@ -14,6 +14,7 @@ use justping::memory::MemoryBus;
 use justping::port::StoreError;
 use justping::store::envelope::{MasterKey, MasterKeyError};
 use justping::store::sqlite::{OpenError, SqliteConfig, SqliteStore};
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -123,7 +124,10 @@ async fn open_store(config: &Config) -> Result<SqliteStore, RunError> {
         let failed = io_error(format!("cannot make the folder {}", folder.display()));
         tokio::fs::create_dir_all(folder).await.map_err(failed)?;
     }
-    let master_key = MasterKey::load_or_create(&config.master_key_file)?;
+    let master_key = match &config.master_key {
+        Some(text) => MasterKey::from_base64(text.expose_secret())?,
+        None => MasterKey::load_or_create(&config.master_key_file)?,
+    };
     Ok(SqliteStore::open(SqliteConfig::new(&config.database, master_key)).await?)
 }
 

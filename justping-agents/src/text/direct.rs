@@ -131,9 +131,9 @@ fn print(out: &mut String, value: &Value) {
     match value {
         Value::String(text) => out.push_str(text),
         Value::Number(number) => print_number(out, number),
-        Value::Bool(true) => out.push_str("True"),
-        Value::Bool(false) => out.push_str("False"),
-        Value::Null => out.push_str("None"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Null => {}
         Value::Array(_) | Value::Object(_) => {
             // Writing to a string does not fail.
             let _ = write!(out, "{}", EngineValue::from(Serde(value)));

@@ -5,8 +5,10 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Serde, Value as EngineValue};
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::value::{Serde, Value as EngineValue, ValueKind};
+use minijinja::{
+    AutoEscape, Environment, Error, Output, State, UndefinedBehavior, escape_formatter,
+};
 use serde_json::Value;
 
 use super::{FUEL, TemplateError, budget};
@@ -128,10 +130,24 @@ fn base() -> &'static Environment<'static> {
         if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
             environment.set_syntax(syntax);
         }
+        environment.set_formatter(plain);
         environment.set_recursion_limit(RECURSION);
         environment.set_fuel(Some(FUEL));
         environment
     })
+}
+
+/// Writes a value as people read it: nothing for `null`, `true` and `false` in small letters.
+fn plain(
+    out: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &EngineValue,
+) -> Result<(), Error> {
+    match value.kind() {
+        ValueKind::None => Ok(()),
+        ValueKind::Bool => Ok(out.write_str(if value.is_true() { "true" } else { "false" })?),
+        _ => escape_formatter(out, state, value),
+    }
 }
 
 fn undeclared(environment: &Environment<'_>) -> Result<BTreeSet<String>, TemplateError> {

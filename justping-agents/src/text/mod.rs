@@ -6,7 +6,7 @@
 //!
 //! Most messages are literal text and `{{ path.to.value }}`; those never reach the template engine
 //! (`direct`), everything else does (`engine`). Both print a value the same way, byte for byte:
-//! a missing value as nothing, `null` as `None`, booleans as `True` and `False`, `1.0` as `1.0`.
+//! a missing value and `null` as nothing, booleans as `true` and `false`, `1.0` as `1.0`.
 //! Nothing is escaped and a trailing line break is kept: the text is what the author wrote.
 
 mod budget;

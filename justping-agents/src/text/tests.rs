@@ -27,7 +27,7 @@ fn values_print_as_documented() {
     let cases = [
         ("{{ s }}", "<b>&"),
         ("{{i}}|{{ n }}|{{ f }}", "36|-3|1.0"),
-        ("{{ t }} {{ u }} {{ z }}", "True False None"),
+        ("{{ t }} {{ u }} {{ z }}", "true false "),
         ("{{ missing }}{{ missing.deep.er }}{{ s.x }}{{ z.x.y }}{{ l.x }}", ""),
         ("{{ o.a.b }}", "deep"),
         ("{{ l }}", "[1, 'two', None, 2.5]"),
@@ -36,7 +36,7 @@ fn values_print_as_documented() {
         ("", ""),
         ("{{ 'x' ~ missing ~ missing.y.z }}", "x"),
         ("{% if i >= 18 and s %}adult{% else %}minor{% endif %}\n", "adult\n"),
-        ("{% for x in l %}{{ loop.index }}={{ x }};{% endfor %}", "1=1;2=two;3=None;4=2.5;"),
+        ("{% for x in l %}{{ loop.index }}={{ x }};{% endfor %}", "1=1;2=two;3=;4=2.5;"),
         ("{{ name | default('friend') | upper }}", "FRIEND"),
         ("{{ s }}{# a note #}", "<b>&"),
         ("{{ i|times(2) + 1 }} {{ o['k'] }} {{ l[1] }}", "73 v two"),
@@ -337,7 +337,7 @@ proptest! {
     #[test]
     fn a_narrowed_context_renders_like_a_whole_one(a in value(), b in value()) {
         let scope = json!({"a": a, "b": b});
-        let source = "{{ a.b|string }}{{ a.b.c is defined }}{% if a.c %}{{ a.c.a }}{% endif %}{{ b.a ~ b.b }}";
+        let source = "{{ a.b|string }}{{ (a.b.c is defined)|string }}{% if a.c %}{{ a.c.a|string }}{% endif %}{{ b.a ~ b.b }}";
         let whole = minijinja_whole(source, &scope);
         prop_assert_eq!(render(source, &scope).ok(), whole);
     }

@@ -95,6 +95,7 @@ impl JustPing {
     /// Tells the turns about mail and the listeners about messages.
     async fn announce(&self, accepted: &[Accepted], now: Timestamp) {
         let mut events = Vec::new();
+        let mut mail = Mail::None;
         for one in accepted {
             let Accepted::New { message, conversation, contact_created, conversation_created } =
                 one
@@ -107,6 +108,9 @@ impl JustPing {
                 at: now,
                 body,
             };
+            if conversation.owner == Owner::Bot {
+                mail = Mail::Waits;
+            }
             if *contact_created {
                 events
                     .push(event(EventBody::ContactCreated { contact_id: conversation.contact_id }));
@@ -117,11 +121,12 @@ impl JustPing {
             }
             events.push(event(EventBody::MessageNew { message: message.clone() }));
         }
-        if events.is_empty() {
-            return;
+        if mail == Mail::Waits {
+            self.inner.wake.turns.notify_one();
         }
-        self.inner.wake.turns.notify_one();
-        self.inner.bus.publish(events).await;
+        if !events.is_empty() {
+            self.inner.bus.publish(events).await;
+        }
     }
 
     async fn record_statuses(
@@ -161,6 +166,13 @@ impl JustPing {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Whether accepted messages went into a mailbox.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mail {
+    None,
+    Waits,
 }
 
 /// News by what is done with it.
