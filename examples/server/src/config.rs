@@ -213,7 +213,7 @@ impl Flags {
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         let database = match self.database_url {
             None => data_dir.join("justping.db"),
-            Some(url) => sqlite_path(url)?,
+            Some(url) => sqlite_path(&url)?,
         };
         let ai = match (self.openai_base_url, self.openai_model) {
             (None, None) => None,
@@ -255,11 +255,11 @@ impl Flags {
 }
 
 /// The path of `sqlite://path`, `sqlite:path`.
-fn sqlite_path(url: String) -> Result<PathBuf, ConfigError> {
+fn sqlite_path(url: &str) -> Result<PathBuf, ConfigError> {
     let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
     match path.filter(|path| !path.is_empty()) {
         Some(path) => Ok(PathBuf::from(path)),
-        None => Err(ConfigError::Database(without_credentials(&url))),
+        None => Err(ConfigError::Database(without_credentials(url))),
     }
 }
 

@@ -15,6 +15,8 @@ mod flows;
 mod graph;
 mod idempotency;
 mod keys;
+mod life;
+mod log;
 mod pages;
 mod process;
 mod tenants;

@@ -228,7 +228,7 @@ pub(crate) fn echo() -> Value {
         ],
         "edges": [
             {"id": "e1", "source": "start", "target": "ask"},
-            {"id": "e2", "source": "ask", "sourceHandle": "next", "target": "echo"},
+            {"id": "e2", "source": "ask", "sourceHandle": "reply", "target": "echo"},
             {"id": "e3", "source": "echo", "target": "ask"},
         ],
     })
