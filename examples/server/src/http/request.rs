@@ -9,17 +9,15 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::sync::Semaphore;
 
 use super::Problem;
 use super::header::secure;
-use super::problem::PROBLEM_JSON;
+use super::problem::{PROBLEM_JSON, REQUEST_ID};
 use crate::app::App;
 use crate::metric;
 
-/// The header that carries the id of a request, both ways.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Most characters of an id that a caller brings.
 const REQUEST_ID_MAX_CHARS: usize = 64;
 /// The longest a request may take.

@@ -24,6 +24,7 @@ mod idempotency;
 mod keys;
 mod life;
 mod log;
+mod noise;
 mod pages;
 mod process;
 mod tenants;
