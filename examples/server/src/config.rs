@@ -78,7 +78,7 @@ pub struct Flags {
     /// <data-dir>/master.key].
     #[arg(long, env = "JUSTPING_MASTER_KEY_FILE", value_name = "FILE")]
     master_key_file: Option<PathBuf>,
-    /// An OpenAI-compatible API, such as https://api.openai.com/v1.
+    /// An OpenAI-compatible API, such as `https://api.openai.com/v1`.
     #[arg(long, env = "JUSTPING_OPENAI_BASE_URL", value_name = "URL")]
     openai_base_url: Option<String>,
     /// Its key; better given by environment or file, where other users do not see it.
