@@ -71,11 +71,11 @@ pub struct Flags {
     /// The folder for the database and the master key [default: ./data].
     #[arg(long, env = "JUSTPING_DATA_DIR", value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
-    /// The database [default: sqlite://<data-dir>/justping.db].
+    /// The database [default: justping.db in the data folder, as `sqlite://` and its path].
     #[arg(long, env = "JUSTPING_DATABASE_URL", value_name = "URL")]
     database_url: Option<String>,
-    /// The file with the key that seals secrets; made when missing [default:
-    /// <data-dir>/master.key].
+    /// The file with the key that seals secrets; made when missing [default: master.key in the data
+    /// folder].
     #[arg(long, env = "JUSTPING_MASTER_KEY_FILE", value_name = "FILE")]
     master_key_file: Option<PathBuf>,
     /// An OpenAI-compatible API, such as `https://api.openai.com/v1`.
