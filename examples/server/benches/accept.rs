@@ -3,6 +3,12 @@
 //!
 //! `cargo bench -p justping-server --bench accept [-- WEBHOOKS]` prints one JSON line a figure.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a program for a terminal: figures are printed, and a wrong answer ends it"
+)]
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;

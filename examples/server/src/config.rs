@@ -71,18 +71,19 @@ pub struct Flags {
     /// The folder for the database and the master key [default: ./data].
     #[arg(long, env = "JUSTPING_DATA_DIR", value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
-    /// The database [default: sqlite://<data-dir>/justping.db].
+    /// The database [default: justping.db in the data folder, as `sqlite://` and its path].
     #[arg(long, env = "JUSTPING_DATABASE_URL", value_name = "URL")]
     database_url: Option<String>,
-    /// The file with the key that seals secrets; made when missing [default:
-    /// <data-dir>/master.key].
+    /// The file with the key that seals secrets; made when missing [default: master.key in the data
+    /// folder].
     #[arg(long, env = "JUSTPING_MASTER_KEY_FILE", value_name = "FILE")]
     master_key_file: Option<PathBuf>,
     /// That key itself instead of a file: base64 of 32 bytes. Better given by environment, where
     /// other users do not see it.
     #[arg(long, env = "JUSTPING_MASTER_KEY", value_name = "BASE64", hide_env_values = true)]
     master_key: Option<SecretText>,
-    /// An OpenAI-compatible API, such as https://api.openai.com/v1.
+    /// An OpenAI-compatible API, such as `https://api.openai.com/v1`.
+    /// An OpenAI-compatible API, such as `https://api.openai.com/v1`.
     #[arg(long, env = "JUSTPING_OPENAI_BASE_URL", value_name = "URL")]
     openai_base_url: Option<String>,
     /// Its key; better given by environment or file, where other users do not see it.
@@ -220,7 +221,7 @@ impl Flags {
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
         let database = match self.database_url {
             None => data_dir.join("justping.db"),
-            Some(url) => sqlite_path(url)?,
+            Some(url) => sqlite_path(&url)?,
         };
         let ai = match (self.openai_base_url, self.openai_model) {
             (None, None) => None,
@@ -263,11 +264,11 @@ impl Flags {
 }
 
 /// The path of `sqlite://path`, `sqlite:path`.
-fn sqlite_path(url: String) -> Result<PathBuf, ConfigError> {
+fn sqlite_path(url: &str) -> Result<PathBuf, ConfigError> {
     let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
     match path.filter(|path| !path.is_empty()) {
         Some(path) => Ok(PathBuf::from(path)),
-        None => Err(ConfigError::Database(without_credentials(&url))),
+        None => Err(ConfigError::Database(without_credentials(url))),
     }
 }
 

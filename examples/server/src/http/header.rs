@@ -5,7 +5,8 @@ use http::header::{self, HeaderMap, HeaderName};
 
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
-const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+/// Says which origins may load an answer.
+pub(crate) const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Pages may load and talk to this very server only; nobody may frame them.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; \
@@ -20,10 +21,10 @@ pub(crate) fn secure(headers: &mut HeaderMap) {
         (header::REFERRER_POLICY, "no-referrer"),
         (PERMISSIONS_POLICY, "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
         (COOP, "same-origin"),
-        (CORP, "same-origin"),
     ];
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers.entry(CORP).or_insert(HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }

@@ -26,21 +26,23 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api;
 use crate::app::App;
 use access::{AppState, Public};
-use request::RequestLayer;
+use request::{Places, REQUESTS_MAX};
 
 /// Everything the server answers.
 pub fn router(app: &Arc<App>) -> Router {
     let (api, mut document) = described_api();
     api::complete(&mut document);
     let api = api.layer(from_fn_with_state(Arc::clone(app), idempotency::idempotent));
-    let observed = Router::new()
+    let served = Router::new()
         .merge(api)
-        .merge(health::routes())
         .merge(page::routes())
         .merge(socket::routes())
         .merge(docs::routes(&document))
         .fallback(nowhere)
-        .layer(from_fn_with_state(RequestLayer::new(Arc::clone(app)), request::observe));
+        .layer(from_fn_with_state(Places::new(REQUESTS_MAX), request::limit));
+    // Health is told even when there is no room for anything else.
+    let observed =
+        served.merge(health::routes()).layer(from_fn_with_state(Arc::clone(app), request::observe));
     observed.merge(webhook::routes()).with_state(AppState::new(Arc::clone(app)))
 }
 

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Problem;
 use super::access::{AppState, Public};
+use super::header::CORP;
 use crate::app::App;
 
 const INDEX: &str = include_str!("../../assets/index.html");
@@ -58,6 +59,9 @@ fn file(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::ETAG, tag.clone());
+    // Pages of other origins embed the widget; which of them may open a chat, its channel says.
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(CORP, HeaderValue::from_static("cross-origin"));
     response
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use justping::engine::EngineError;
 use justping::port::{SendError, StoreError};
 use serde::Serialize;
@@ -12,6 +12,8 @@ use utoipa::ToSchema;
 
 /// The media type of every error.
 pub const PROBLEM_JSON: &str = "application/problem+json";
+/// The header that carries the id of a request, both ways.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What a caller is asked to wait when the server cannot take its request now.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -202,6 +204,9 @@ impl Problem {
         let text = serde_json::to_string(&body).unwrap_or_default();
         let mut response = (self.status, text).into_response();
         self.decorate(&mut response);
+        if let Ok(id) = HeaderValue::from_str(request_id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
         response
     }
 

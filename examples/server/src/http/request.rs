@@ -7,19 +7,17 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::sync::Semaphore;
 
 use super::Problem;
 use super::header::secure;
-use super::problem::PROBLEM_JSON;
+use super::problem::{PROBLEM_JSON, REQUEST_ID};
 use crate::app::App;
 use crate::metric;
 
-/// The header that carries the id of a request, both ways.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Most characters of an id that a caller brings.
 const REQUEST_ID_MAX_CHARS: usize = 64;
 /// The longest a request may take.
@@ -59,36 +57,33 @@ fn is_harmless(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
-/// What the layer needs.
+/// Room for a number of requests at once.
 #[derive(Debug, Clone)]
-pub struct RequestLayer {
-    app: Arc<App>,
-    places: Arc<Semaphore>,
-}
+pub struct Places(Arc<Semaphore>);
 
-impl RequestLayer {
-    /// A layer with room for [`REQUESTS_MAX`] requests at once.
-    pub fn new(app: Arc<App>) -> Self {
-        Self { app, places: Arc::new(Semaphore::new(REQUESTS_MAX)) }
+impl Places {
+    /// Room for `count` requests.
+    pub fn new(count: usize) -> Self {
+        Self(Arc::new(Semaphore::new(count)))
     }
 }
 
-/// The layer itself.
-pub async fn observe(
-    State(layer): State<RequestLayer>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// Turns requests away while there is no room for them, instead of letting them pile up.
+pub async fn limit(State(places): State<Places>, request: Request, next: Next) -> Response {
+    match places.0.try_acquire() {
+        Ok(_place) => next.run(request).await,
+        Err(_) => Problem::unavailable("the server is busy").into_response(),
+    }
+}
+
+/// The outermost layer itself.
+pub async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let id = RequestId::of(request.headers(), &layer.app);
+    let id = RequestId::of(request.headers(), &app);
     request.extensions_mut().insert(id.clone());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let response = match layer.places.try_acquire() {
-        Ok(_place) => guarded(request, next).await,
-        Err(_) => respond(Problem::unavailable("the server is busy")),
-    };
-    let response = finish(response, &id);
+    let response = finish(guarded(request, next).await, &id);
     let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
     record(&method, route, response.status(), started.elapsed(), &id);
     response
@@ -99,13 +94,9 @@ async fn guarded(request: Request, next: Next) -> Response {
     let run = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(REQUEST_TIMEOUT, run).await {
         Ok(Ok(response)) => response,
-        Ok(Err(_)) => respond(Problem::internal()),
-        Err(_) => respond(Problem::unavailable("the request took too long")),
+        Ok(Err(_)) => Problem::internal().into_response(),
+        Err(_) => Problem::unavailable("the request took too long").into_response(),
     }
-}
-
-fn respond(problem: Problem) -> Response {
-    axum::response::IntoResponse::into_response(problem)
 }
 
 /// Writes the body of an error and the headers of every response.
@@ -119,7 +110,7 @@ fn finish(response: Response, id: &RequestId) -> Response {
 }
 
 /// Gives an error its body; whatever made it, it leaves in one form.
-pub fn write_problem(mut response: Response, id: &RequestId) -> Response {
+fn write_problem(mut response: Response, id: &RequestId) -> Response {
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
     if !is_error || has_problem_body(&response) {
@@ -148,5 +139,64 @@ fn record(method: &Method, route: &str, status: StatusCode, took: Duration, id: 
         tracing::warn!(%method, route, status, ms, request_id, "request failed");
     } else {
         tracing::debug!(%method, route, status, ms, request_id, "request");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::{from_fn, from_fn_with_state};
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn guard(request: Request, next: Next) -> Response {
+        guarded(request, next).await
+    }
+
+    async fn ask(router: Router) -> Response {
+        let request = Request::builder().uri("/").body(Body::empty()).expect("request");
+        router.oneshot(request).await.expect("infallible")
+    }
+
+    fn breaks() -> &'static str {
+        panic!("on purpose")
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_room_is_asked_to_come_back() {
+        let router = Router::new().route("/", get(|| async { "ok" }));
+        let full = router.clone().layer(from_fn_with_state(Places::new(0), limit));
+        let response = write_problem(ask(full).await, &RequestId("id".into()));
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+        let free = router.layer(from_fn_with_state(Places::new(1), limit));
+        assert_eq!(ask(free.clone()).await.status(), StatusCode::OK);
+        assert_eq!(ask(free).await.status(), StatusCode::OK, "the place was given back");
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_breaks_is_an_answer() {
+        let router = Router::new().route("/", get(|| async { breaks() })).layer(from_fn(guard));
+        assert_eq!(ask(router).await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_never_ends_is_an_answer() {
+        let never = get(|| async { std::future::pending::<&'static str>().await });
+        let router = Router::new().route("/", never).layer(from_fn(guard));
+        assert_eq!(ask(router).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn only_harmless_ids_are_kept() {
+        for text in ["a", "req-1_2.3", &"x".repeat(64)] {
+            assert!(is_harmless(text), "{text}");
+        }
+        for text in ["", "a b", "a\nb", "é", "<x>", &"x".repeat(65)] {
+            assert!(!is_harmless(text), "{text}");
+        }
     }
 }

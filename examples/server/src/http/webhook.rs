@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, header};
 use justping::engine::{EngineError, WebhookError, WebhookReply};
 use justping::model::ChannelId;
 use justping::port::{HttpMethod, ReceiveError, StoreError, WebhookRequest};
@@ -38,7 +38,9 @@ async fn webhook(Public(app): Public, Path(channel): Path<String>, request: Requ
     let started = Instant::now();
     let response = match take(&app, &channel, request).await {
         Ok(WebhookReply::Accepted) => StatusCode::OK.into_response(),
-        Ok(WebhookReply::Challenge(text)) => text.into_response(),
+        Ok(WebhookReply::Challenge(text)) => {
+            ([(header::X_CONTENT_TYPE_OPTIONS, "nosniff")], text).into_response()
+        }
         Err(problem) => problem.render(RequestId::fresh(&app).as_str()),
     };
     app.webhook_metrics().record(response.status(), started.elapsed());

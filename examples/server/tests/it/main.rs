@@ -1,4 +1,11 @@
 //! The server's tests: the API on every store, and the real process.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic; the exemption for tests does not reach what they share"
+)]
 
 #[macro_use]
 mod platform;
@@ -15,6 +22,9 @@ mod flows;
 mod graph;
 mod idempotency;
 mod keys;
+mod life;
+mod log;
+mod noise;
 mod pages;
 mod process;
 mod tenants;

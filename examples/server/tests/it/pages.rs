@@ -16,6 +16,7 @@ async fn the_page_shows_the_chat(platform: Platform) {
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "no-referrer"),
         ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
         ("content-type", "text/html; charset=utf-8"),
     ] {
         assert_eq!(page.header(name), Some(value), "{name}");
@@ -41,6 +42,8 @@ async fn files_are_cached_by_their_tag(platform: Platform) {
     ] {
         let first = platform.anonymous.ask("GET", path).send().await.expect(200);
         assert_eq!(first.header("content-type"), Some(kind));
+        assert_eq!(first.header("cross-origin-resource-policy"), Some("cross-origin"));
+        assert_eq!(first.header("access-control-allow-origin"), Some("*"));
         let tag = first.header("etag").unwrap();
         let again = platform.anonymous.ask("GET", path).header("if-none-match", tag).send().await;
         assert_eq!(again.expect(304).text, "");

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a start may take, builds of the machine's other work included.
@@ -61,6 +61,14 @@ impl Process {
             assert!(started.elapsed() < START_MAX, "the server did not become ready");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// SIGTERM: an orderly end. Tells how it ended and how long it took.
+    pub(crate) fn terminate(mut self) -> (ExitStatus, Duration) {
+        let started = Instant::now();
+        let told = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+        assert!(told.expect("kill is installed").success());
+        (self.child.wait().expect("the server ends"), started.elapsed())
     }
 
     /// SIGKILL: no goodbye, no flush.

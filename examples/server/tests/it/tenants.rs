@@ -7,12 +7,12 @@ use crate::answer::{Actor, Answer};
 use crate::platform::{Platform, echo};
 
 /// One of everything, in our business.
-struct Belongings {
+pub(crate) struct Belongings {
     ids: Vec<(&'static str, String)>,
 }
 
 impl Belongings {
-    async fn of(platform: &Platform) -> Self {
+    pub(crate) async fn of(platform: &Platform) -> Self {
         let owner = &platform.owner;
         let flow = platform.flow(echo()).await;
         let agent = owner.post("/agents", json!({"name": "A", "flows": [&flow]})).await;
@@ -41,7 +41,7 @@ impl Belongings {
         Self { ids }
     }
 
-    fn id(&self, path: &str) -> &str {
+    pub(crate) fn id(&self, path: &str) -> &str {
         let found =
             self.ids.iter().find(|(prefix, _)| path.starts_with(&format!("/api/v1{prefix}")));
         &found.unwrap_or_else(|| panic!("no belonging for {path}")).1
