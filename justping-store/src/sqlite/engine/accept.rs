@@ -20,13 +20,13 @@ statements! {
     /// people that are known with their conversations on the channel they wrote by (2). The
     /// document of a contact is read only when the message may add to it.
     ACCEPT_READ = "BEGIN IMMEDIATE; \
-        SELECT 0, v.key FROM json_each($1) v WHERE NOT EXISTS ( \
+        SELECT 0, v.value ->> 2, NULL, NULL, NULL FROM json_each($1) v WHERE NOT EXISTS ( \
             SELECT 1 FROM channels \
-            WHERE business_id = unhex(v.value ->> 0) AND id = unhex(v.value ->> 1)); \
-        SELECT 1, v.key, r.conversation_id, r.seq FROM json_each($2) v \
+            WHERE business_id = unhex(v.value ->> 0) AND id = unhex(v.value ->> 1)) \
+        UNION ALL SELECT 1, v.key, r.conversation_id, r.seq, NULL FROM json_each($2) v \
             CROSS JOIN received_refs r \
-            ON r.channel_id = unhex(v.value ->> 0) AND r.provider_ref = v.value ->> 1; \
-        SELECT 2, v.key, i.contact_id, \
+            ON r.channel_id = unhex(v.value ->> 0) AND r.provider_ref = v.value ->> 1 \
+        UNION ALL SELECT 2, v.key, i.contact_id, \
             CASE WHEN v.value ->> 4 OR NOT c.named THEN c.doc END, n.doc \
         FROM json_each($3) v \
             CROSS JOIN identities i ON i.business_id = unhex(v.value ->> 0) \
@@ -40,10 +40,10 @@ statements! {
     ACCEPT_WRITE = concat!(
         insert_contacts!("$1"), update_contacts!("$2"), insert_identities!("$3"),
         insert_conversations!("$4"), update_conversations!("$5"), insert_messages!("$6"),
-        "INSERT INTO received_refs (channel_id, provider_ref, conversation_id, seq) \
+        "INSERT OR ROLLBACK INTO received_refs (channel_id, provider_ref, conversation_id, seq) \
             SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2), value ->> 3 \
             FROM json_each($7); \
-        INSERT INTO mailbox (business_id, conversation_id, message_seq) \
+        INSERT OR ROLLBACK INTO mailbox (business_id, conversation_id, message_seq) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2 FROM json_each($8); ",
         insert_events!("$9"), "COMMIT"
     );
@@ -89,7 +89,9 @@ fn senders(batch: &[Accept]) -> Vec<Sender<'_>> {
 }
 
 fn read(accepts: &[Accept], senders: &[Sender<'_>]) -> StoreResult<Bound> {
-    let channels: Vec<_> = accepts.iter().map(channel_row).collect();
+    let mut seen = HashSet::new();
+    let first = |(_, accept): &(usize, &Accept)| seen.insert((accept.business_id, accept.channel_id));
+    let channels: Vec<_> = accepts.iter().enumerate().filter(first).map(channel_row).collect();
     let references: Vec<_> = accepts
         .iter()
         .map(|accept| (Hex(accept.channel_id.uuid()), &*accept.message.provider_ref))
@@ -105,8 +107,9 @@ fn read(accepts: &[Accept], senders: &[Sender<'_>]) -> StoreResult<Bound> {
     Ok(query(ACCEPT_READ).bind(batch(&channels)?).bind(batch(&references)?).bind(batch(&senders)?))
 }
 
-fn channel_row(accept: &Accept) -> (Hex, Hex) {
-    (Hex(accept.business_id.uuid()), Hex(accept.channel_id.uuid()))
+/// A channel, with the place of its first message.
+fn channel_row((index, accept): (usize, &Accept)) -> (Hex, Hex, usize) {
+    (Hex(accept.business_id.uuid()), Hex(accept.channel_id.uuid()), index)
 }
 
 /// What is to be done with a message.
