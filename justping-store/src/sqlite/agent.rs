@@ -71,11 +71,8 @@ async fn update(write: &mut Write<'_>, agent: &Agent) -> StoreResult<Agent> {
     if stored.revision != agent.revision {
         return Err(StoreError::Stale("agent"));
     }
-    let agent = Agent {
-        revision: agent.revision + 1,
-        created_at: stored.created_at,
-        ..agent.clone()
-    };
+    let agent =
+        Agent { revision: agent.revision + 1, created_at: stored.created_at, ..agent.clone() };
     let update = query(UPDATE_AGENT).bind(business).bind(id).bind(to_doc(&agent)?);
     write.commit(update).await?;
     Ok(agent)

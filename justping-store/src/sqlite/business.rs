@@ -48,7 +48,8 @@ impl BusinessStore for SqliteStore {
         let from = parse_cursor::<BusinessId>(page.after.as_ref())?;
         let list = query(BUSINESSES).bind(after(from.map(BusinessId::uuid)));
         let rows = self.connections.read(list.bind(page.rows() as i64 + 1)).await?;
-        let rows = rows.iter().map(|row| get_doc(row, 0, "business")).collect::<StoreResult<_>>()?;
+        let rows =
+            rows.iter().map(|row| get_doc(row, 0, "business")).collect::<StoreResult<_>>()?;
         Ok(Page::from_rows(rows, page.rows(), |row: &Business| row.id.to_string()))
     }
 }
@@ -114,8 +115,7 @@ impl ApiKeyStore for SqliteStore {
         id: ApiKeyId,
         at: Timestamp,
     ) -> StoreResult<()> {
-        let update =
-            query(REVOKE_API_KEY).bind(business.uuid()).bind(id.uuid()).bind(millis(at));
+        let update = query(REVOKE_API_KEY).bind(business.uuid()).bind(id.uuid()).bind(millis(at));
         let rows = self.connections.change(update).await?;
         rows.first().map(|_| ()).ok_or(StoreError::NotFound("api key"))
     }

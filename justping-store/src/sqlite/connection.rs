@@ -59,11 +59,7 @@ impl Connections {
 
     /// Runs one statement that adds a row below its `parent`, in a transaction of its own. It
     /// adds nothing when the parent is missing.
-    pub(super) async fn insert(
-        &self,
-        query: Bound,
-        parent: &'static str,
-    ) -> StoreResult<()> {
+    pub(super) async fn insert(&self, query: Bound, parent: &'static str) -> StoreResult<()> {
         let mut write = self.write().await?;
         let done = query.execute(write.connection()?).await.map_err(error::map)?;
         if done.rows_affected() == 0 { Err(StoreError::NotFound(parent)) } else { Ok(()) }

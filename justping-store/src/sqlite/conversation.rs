@@ -65,10 +65,8 @@ impl ConversationStore for SqliteStore {
         channel: ChannelId,
         contact: ContactId,
     ) -> StoreResult<Conversation> {
-        let query = query(CONVERSATION_OF)
-            .bind(business.uuid())
-            .bind(channel.uuid())
-            .bind(contact.uuid());
+        let query =
+            query(CONVERSATION_OF).bind(business.uuid()).bind(channel.uuid()).bind(contact.uuid());
         get_doc(&self.connections.read_one(query, "conversation").await?, 0, "conversation")
     }
 

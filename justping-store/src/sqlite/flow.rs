@@ -1,7 +1,9 @@
 //! Flows and their versions.
 
 use async_trait::async_trait;
-use justping_core::model::{BusinessId, Flow, FlowId, FlowVersion, FlowVersionId, Page, PageRequest};
+use justping_core::model::{
+    BusinessId, Flow, FlowId, FlowVersion, FlowVersionId, Page, PageRequest,
+};
 use justping_core::port::store::{FlowStore, StoreError, StoreResult};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;

@@ -16,7 +16,11 @@ statements! {
 pub(super) const FIRST_KEY: u32 = 1;
 
 /// Wraps a data key for its row.
-pub(super) fn wrap(master: &MasterKey, business: BusinessId, key: &DataKey) -> StoreResult<Vec<u8>> {
+pub(super) fn wrap(
+    master: &MasterKey,
+    business: BusinessId,
+    key: &DataKey,
+) -> StoreResult<Vec<u8>> {
     let id = key.id().to_be_bytes();
     master.wrap(key, &place(business, &[&id])).map_err(error::map_seal("data key"))
 }

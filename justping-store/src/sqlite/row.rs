@@ -94,9 +94,7 @@ pub(super) fn moment(millis: i64) -> StoreResult<Timestamp> {
 
 /// Reads a cursor made by a list of this kind.
 pub(super) fn parse_cursor<T: FromStr>(cursor: Option<&Cursor>) -> StoreResult<Option<T>> {
-    cursor
-        .map(|cursor| cursor.0.parse().map_err(|_| StoreError::Invalid("cursor")))
-        .transpose()
+    cursor.map(|cursor| cursor.0.parse().map_err(|_| StoreError::Invalid("cursor"))).transpose()
 }
 
 /// The key after which a list by id goes on; nothing is before the empty key.

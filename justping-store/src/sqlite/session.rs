@@ -91,6 +91,9 @@ impl EventStore for SqliteStore {
         let read = |row: &SqliteRow| Ok((get_count(row, 0)?, get_doc(row, 1, "event")?));
         let rows = rows.iter().map(read).collect::<StoreResult<Vec<(u64, Event)>>>()?;
         let page = Page::from_rows(rows, page.rows(), |(seq, _)| seq.to_string());
-        Ok(Page { items: page.items.into_iter().map(|(_, event)| event).collect(), next: page.next })
+        Ok(Page {
+            items: page.items.into_iter().map(|(_, event)| event).collect(),
+            next: page.next,
+        })
     }
 }

@@ -115,7 +115,8 @@ fn senders(batch: &[Accept]) -> Vec<Sender<'_>> {
 
 fn read(accepts: &[Accept], senders: &[Sender<'_>]) -> StoreResult<Bound> {
     let mut seen = HashSet::new();
-    let first = |(_, accept): &(usize, &Accept)| seen.insert((accept.business_id, accept.channel_id));
+    let first =
+        |(_, accept): &(usize, &Accept)| seen.insert((accept.business_id, accept.channel_id));
     let channels: Vec<_> = accepts.iter().enumerate().filter(first).map(channel_row).collect();
     let references: Vec<_> = accepts
         .iter()
@@ -188,9 +189,8 @@ impl Inbox {
     fn new(batch: &[Accept], senders: &[Sender<'_>], rows: &[SqliteRow]) -> StoreResult<Self> {
         let mut inbox = Self::default();
         let row = rows.first().ok_or_else(corrupt)?;
-        let missing: HashSet<usize> = lines(get(row, 0)?)
-            .map(|line| parse(Some(line)))
-            .collect::<StoreResult<_>>()?;
+        let missing: HashSet<usize> =
+            lines(get(row, 0)?).map(|line| parse(Some(line))).collect::<StoreResult<_>>()?;
         for line in lines(get(row, 1)?) {
             let mut fields = line.split(FIELD);
             let (key, id) = (parse(fields.next())?, parse(fields.next())?);
@@ -268,8 +268,7 @@ impl Inbox {
         let person = self.people.entry((business, id)).or_default();
         if owner.is_none() {
             let name = message.name.clone();
-            let contact =
-                Contact { identities: free, name, ..Contact::new(id, business, now) };
+            let contact = Contact { identities: free, name, ..Contact::new(id, business, now) };
             *person = Person { contact: Some(contact), change: Change::New };
             return Plan::New { contact: id, created: true };
         }
@@ -305,8 +304,7 @@ impl Inbox {
     fn add_threads(&mut self, rows: &[SqliteRow]) -> StoreResult<()> {
         for row in rows {
             let conversation: Conversation = parse_doc(get(row, 0)?, "conversation")?;
-            let pair =
-                (conversation.business_id, conversation.channel_id, conversation.contact_id);
+            let pair = (conversation.business_id, conversation.channel_id, conversation.contact_id);
             self.threads.insert(pair, Some(Thread { conversation, change: Change::None }));
         }
         Ok(())
@@ -397,10 +395,9 @@ fn standing(conversation: &Conversation) -> (ConversationStatus, Owner) {
 /// The outcome of a message that came twice in one batch.
 fn repeated(first: Option<&Accepted>) -> StoreResult<Accepted> {
     match first {
-        Some(Accepted::New { message, .. }) => Ok(Accepted::Duplicate {
-            conversation_id: message.conversation_id,
-            seq: message.seq,
-        }),
+        Some(Accepted::New { message, .. }) => {
+            Ok(Accepted::Duplicate { conversation_id: message.conversation_id, seq: message.seq })
+        }
         Some(duplicate @ Accepted::Duplicate { .. }) => Ok(duplicate.clone()),
         None => Err(StoreError::Invalid("batch")),
     }

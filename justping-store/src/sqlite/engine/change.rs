@@ -1,6 +1,5 @@
 use justping_core::model::{
-    BusinessId, Conversation, ConversationChange, ConversationId, Session, SessionStatus,
-    Timestamp,
+    BusinessId, Conversation, ConversationChange, ConversationId, Session, SessionStatus, Timestamp,
 };
 use justping_core::port::store::{StoreError, StoreResult};
 use sqlx::query;

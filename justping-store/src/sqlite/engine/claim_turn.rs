@@ -75,7 +75,8 @@ fn claim(claims: &[TurnClaim], options: &ClaimOptions) -> StoreResult<Bound> {
     let keys = claims.iter().map(|claim| key(&claim.conversation));
     let flows = claims.iter().enumerate().flat_map(|(index, claim)| {
         let agent = claim.agent.iter();
-        agent.flat_map(move |agent| agent.flows.iter().map(move |flow| flow_row(index, agent, flow)))
+        agent
+            .flat_map(move |agent| agent.flows.iter().map(move |flow| flow_row(index, agent, flow)))
     });
     Ok(query(TURNS_CLAIM)
         .bind(rows(keys)?)

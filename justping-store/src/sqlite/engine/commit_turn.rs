@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use justping_core::model::{
-    BusinessId, Call, CallId, Contact, ContactId, Conversation, ConversationChange,
-    ConversationId, Direction, Lane, Message, OutboxRow, Session, SessionId, SessionStatus, Timer,
-    TimerId, Timestamp, TraceStep,
+    BusinessId, Call, CallId, Contact, ContactId, Conversation, ConversationChange, ConversationId,
+    Direction, Lane, Message, OutboxRow, Session, SessionId, SessionStatus, Timer, TimerId,
+    Timestamp, TraceStep,
 };
 use justping_core::port::store::{StoreError, StoreResult, TurnCommit, TurnCommitted, TurnMessage};
 use sqlx::query;
@@ -140,7 +140,8 @@ impl Ledger {
             match get::<i64>(row, 0)? {
                 0 => ledger.add_turn(row)?,
                 1 => {
-                    let key = (BusinessId::from_uuid(get(row, 1)?), SessionId::from_uuid(get(row, 2)?));
+                    let key =
+                        (BusinessId::from_uuid(get(row, 1)?), SessionId::from_uuid(get(row, 2)?));
                     ledger.session_owners.insert(key, ConversationId::from_uuid(get(row, 3)?));
                 }
                 2 => {
@@ -159,8 +160,7 @@ impl Ledger {
     fn add_turn(&mut self, row: &SqliteRow) -> StoreResult<()> {
         let conversation: Conversation = get_doc(row, 3, "conversation")?;
         let session: Option<&str> = get(row, 4)?;
-        let waiting: Option<Session> =
-            session.map(|doc| parse_doc(doc, "session")).transpose()?;
+        let waiting: Option<Session> = session.map(|doc| parse_doc(doc, "session")).transpose()?;
         if let Some(doc) = get::<Option<&str>>(row, 5)? {
             let key = (conversation.business_id, conversation.contact_id);
             self.contacts.insert(key, (parse_doc(doc, "contact")?, false));
@@ -363,9 +363,7 @@ fn write_message(
 }
 
 /// Only contacts write inbound messages, and those are accepted, not written.
-pub(super) fn check_directions(
-    directions: impl IntoIterator<Item = Direction>,
-) -> StoreResult<()> {
+pub(super) fn check_directions(directions: impl IntoIterator<Item = Direction>) -> StoreResult<()> {
     if directions.into_iter().any(|direction| direction == Direction::Inbound) {
         return Err(StoreError::Invalid("direction"));
     }

@@ -141,9 +141,10 @@ impl Delivery {
 
     pub(super) fn writes(&self) -> StoreResult<Bound> {
         let messages = self.messages.values().filter(|(_, changed)| *changed);
-        let settled = self.settled.iter().map(|((id, seq), row)| {
-            (Hex(id.uuid()), seq, row.unknown, row.due_at, row.deferred)
-        });
+        let settled = self
+            .settled
+            .iter()
+            .map(|((id, seq), row)| (Hex(id.uuid()), seq, row.unknown, row.due_at, row.deferred));
         let waiting = self.waiting.iter().flat_map(|reference| {
             let news = self.parked.get(reference).into_iter().flatten();
             news.map(move |update| {

@@ -28,9 +28,8 @@ pub(super) async fn run(
     write: &mut Write<'_>,
     batch: Vec<Post>,
 ) -> StoreResult<Vec<StoreResult<TurnCommitted>>> {
-    let keys = batch.iter().map(|post| {
-        (Hex(post.business_id.uuid()), Hex(post.conversation_id.uuid()))
-    });
+    let keys =
+        batch.iter().map(|post| (Hex(post.business_id.uuid()), Hex(post.conversation_id.uuid())));
     let mut desk = Desk::default();
     for row in write.begin(query(POST_READ).bind(rows(keys)?)).await? {
         let conversation: Conversation = get_doc(&row, 0, "conversation")?;

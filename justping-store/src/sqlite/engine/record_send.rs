@@ -121,10 +121,8 @@ impl Desk {
 
     fn add_sent(&mut self, record: &SendRecord, row: &SqliteRow) -> StoreResult<()> {
         if let Some((channel, name)) = self.channel(record).zip(reference(record)) {
-            let place = (
-                justping_core::model::ConversationId::from_uuid(get(row, 2)?),
-                get_count(row, 3)?,
-            );
+            let place =
+                (justping_core::model::ConversationId::from_uuid(get(row, 2)?), get_count(row, 3)?);
             self.delivery.sent.insert((channel, name.to_owned()), place);
         }
         Ok(())

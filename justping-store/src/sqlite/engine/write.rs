@@ -18,7 +18,9 @@ macro_rules! insert_contacts {
         concat!(
             "INSERT OR ROLLBACK INTO contacts (business_id, id, named, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
-            FROM json_each(", $rows, "); "
+            FROM json_each(",
+            $rows,
+            "); "
         )
     };
 }
@@ -29,7 +31,9 @@ macro_rules! update_contacts {
         concat!(
             "INSERT OR ROLLBACK INTO contacts (business_id, id, named, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
-            FROM json_each(", $rows, ") WHERE true \
+            FROM json_each(",
+            $rows,
+            ") WHERE true \
             ON CONFLICT (business_id, id) DO UPDATE \
             SET named = excluded.named, doc = excluded.doc; "
         )
@@ -41,7 +45,9 @@ macro_rules! insert_identities {
         concat!(
             "INSERT OR ROLLBACK INTO identities (business_id, kind, address, contact_id) \
             SELECT unhex(value ->> 0), value ->> 1, value ->> 2, unhex(value ->> 3) \
-            FROM json_each(", $rows, "); "
+            FROM json_each(",
+            $rows,
+            "); "
         )
     };
 }
@@ -63,15 +69,13 @@ macro_rules! insert_conversations {
 macro_rules! update_conversations {
     ($rows:literal) => {
         concat!(
-            "INSERT OR ROLLBACK INTO conversations (business_id, id, channel_id, contact_id, status, owner, \
-                last_message_at, not_before, doc) \
-            SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), \
-                unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
-                value -> 8 \
-            FROM json_each(", $rows, ") WHERE true \
-            ON CONFLICT (business_id, id) DO UPDATE \
-            SET status = excluded.status, owner = excluded.owner, \
-                last_message_at = excluded.last_message_at, doc = excluded.doc; "
+            "UPDATE OR ROLLBACK conversations SET status = v.value ->> 4, owner = v.value ->> 5, \
+                last_message_at = v.value ->> 6, doc = v.value -> 8 \
+            FROM json_each(",
+            $rows,
+            ") v \
+            WHERE business_id = unhex(v.value ->> 0) \
+                AND conversations.id = unhex(v.value ->> 1); "
         )
     };
 }
@@ -81,7 +85,9 @@ macro_rules! insert_messages {
         concat!(
             "INSERT OR ROLLBACK INTO messages (business_id, conversation_id, seq, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
-            FROM json_each(", $rows, "); "
+            FROM json_each(",
+            $rows,
+            "); "
         )
     };
 }
@@ -91,7 +97,9 @@ macro_rules! update_messages {
         concat!(
             "INSERT OR REPLACE INTO messages (business_id, conversation_id, seq, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
-            FROM json_each(", $rows, "); "
+            FROM json_each(",
+            $rows,
+            "); "
         )
     };
 }
@@ -103,7 +111,9 @@ macro_rules! insert_outbox {
                 created_at, phase, due_at, doc) \
             SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2), unhex(value ->> 3), \
                 value ->> 4, value ->> 5, value ->> 6, value ->> 7, value -> 8 \
-            FROM json_each(", $rows, "); "
+            FROM json_each(",
+            $rows,
+            "); "
         )
     };
 }
@@ -116,7 +126,9 @@ macro_rules! insert_events {
             SELECT unhex(value ->> 0), 1 + key + coalesce( \
                 (SELECT max(seq) FROM events WHERE business_id = unhex(value ->> 0)), 0), \
                 value -> 1 \
-            FROM json_each(", $rows, "); "
+            FROM json_each(",
+            $rows,
+            "); "
         )
     };
 }
@@ -133,12 +145,7 @@ pub(super) fn rows<T: Serialize>(rows: impl IntoIterator<Item = T>) -> StoreResu
 
 /// A contact as the statements take it.
 pub(super) fn contact_row(contact: &Contact) -> impl Serialize {
-    (
-        Hex(contact.business_id.uuid()),
-        Hex(contact.id.uuid()),
-        contact.name.is_some(),
-        contact,
-    )
+    (Hex(contact.business_id.uuid()), Hex(contact.id.uuid()), contact.name.is_some(), contact)
 }
 
 /// A conversation as the statements take it.
@@ -158,12 +165,7 @@ pub(super) fn conversation_row(conversation: &Conversation) -> impl Serialize {
 
 /// A message as the statements take it.
 pub(super) fn message_row(message: &Message) -> impl Serialize {
-    (
-        Hex(message.business_id.uuid()),
-        Hex(message.conversation_id.uuid()),
-        message.seq,
-        message,
-    )
+    (Hex(message.business_id.uuid()), Hex(message.conversation_id.uuid()), message.seq, message)
 }
 
 /// The phases of an outbox row, as the partial indexes name them.

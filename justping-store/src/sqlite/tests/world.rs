@@ -113,7 +113,9 @@ fn text(n: u8) -> String {
 fn content(n: u8) -> Content {
     match n % 3 {
         0 => Content::text(text(n)),
-        1 => Content::Location { latitude: 52.520_008_1, longitude: -0.1, name: None, address: None },
+        1 => {
+            Content::Location { latitude: 52.520_008_1, longitude: -0.1, name: None, address: None }
+        }
         _ => Content::Unsupported {
             kind: text(n),
             raw: json!({"b": [1, 2.5e-7, null], "a": {"": true}, "big": u64::MAX}),
@@ -160,6 +162,9 @@ fn patch(n: u8) -> ContactPatch {
 impl Pair {
     pub(super) async fn new() -> Self {
         let sqlite = super::scratch().await;
+        // Nothing here depends on a flush, and there would be tens of thousands.
+        let relax = sqlx::query("PRAGMA synchronous = OFF");
+        sqlite.store.connections.change(relax).await.unwrap();
         let memory = MemoryStore::new();
         let pair = Self {
             memory,
@@ -336,8 +341,7 @@ impl Pair {
     fn commit_of(&mut self, claim: &TurnClaim, b: u8, c: u8) -> TurnCommit {
         let conversation = &claim.conversation;
         let session = self.session_of(claim, b);
-        let business_id =
-            if b == 255 { tenant(c) } else { conversation.business_id };
+        let business_id = if b == 255 { tenant(c) } else { conversation.business_id };
         let mut commit = TurnCommit {
             business_id,
             conversation_id: conversation.id,
@@ -424,11 +428,7 @@ impl Pair {
             conversation_id: session.conversation_id,
             session_id: session.id,
             flow_version_id: session.flow_version_id,
-            request: CallRequest {
-                node: text(c),
-                token: text(c >> 2),
-                input: json!({"x": 1e-3}),
-            },
+            request: CallRequest { node: text(c), token: text(c >> 2), input: json!({"x": 1e-3}) },
             attempts: 0,
             created_at: self.moment(),
         }
@@ -616,7 +616,8 @@ impl Pair {
                 let _ = both!(self, create_contact(&contact));
             }
             (1, _) => {
-                let (known, also) = (identity(b >> 2), [identity(c), identity(c >> 3), identity(c)]);
+                let (known, also) =
+                    (identity(b >> 2), [identity(c), identity(c >> 3), identity(c)]);
                 let _ = both!(self, link_identities(business, &known, &also, now));
             }
             (2, Some(row)) => {
