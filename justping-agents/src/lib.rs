@@ -1,1 +1,29 @@
-//! Placeholder.
+//! Flow documents, their linter, the pure interpreter, the built-in nodes and AI providers.
+//!
+//! [`Flows`] is the [`FlowRuntime`](justping_core::port::FlowRuntime) of JustPing: it checks and
+//! compiles [`document`]s of the form `justping.flow/1`. Adapters of models live in [`provider`].
+
+pub mod answer;
+mod check;
+pub mod choice;
+pub mod condition;
+pub mod document;
+mod flows;
+pub mod hash;
+mod node;
+#[cfg(test)]
+mod play;
+mod program;
+pub mod provider;
+mod registry;
+pub mod scope;
+mod size;
+pub mod text;
+
+pub use check::code;
+pub use flows::Flows;
+pub use node::AiReply;
+pub use program::{
+    LAST_TEXT_MAX_BYTES, LOCAL_MAX_BYTES, ReplayError, STEPS_MAX, VARIABLES_MAX_BYTES, VISITS_MAX,
+    replay,
+};

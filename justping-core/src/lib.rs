@@ -6,8 +6,12 @@
 //! [`Store`](port::Store) or one call through a port.
 
 pub mod conformance;
+pub mod engine;
 pub mod memory;
 pub mod model;
 pub mod policy;
 pub mod port;
+pub mod stage;
 pub mod system;
+
+pub use engine::{BuildError, Builder, EngineConfig, EngineError, JustPing};

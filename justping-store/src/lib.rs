@@ -5,3 +5,7 @@
 pub mod envelope;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+
+pub use envelope::{MasterKey, MasterKeyError};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{OpenError as SqliteOpenError, SqliteConfig, SqliteStore};

@@ -317,13 +317,18 @@ class View {
   }
 
   #row(key, item, answer) {
-    const signature = JSON.stringify([item, answer]);
+    const signature = JSON.stringify([{ ...item, status: undefined }, answer]);
     const known = this.#rows.get(key);
-    if (known?.signature === signature) return known.row;
+    const retry = (clientId) => this.#session.retry(clientId);
+    if (known?.signature === signature) {
+      // A receipt changes the ticks only: a focused or half-pressed option must stay what it is.
+      if (known.row.dataset.status !== String(item.status)) fillMeta(known.row, item, retry);
+      return known.row;
+    }
     const row = known?.row ?? el('div', { class: 'jp-item', 'data-testid': 'chat-bubble' });
     fillRow(row, item, answer, {
       choose: (option) => this.#choose(option),
-      retry: (clientId) => this.#session.retry(clientId),
+      retry,
       name: this.#session.name,
     });
     this.#rows.set(key, { row, signature });
@@ -512,6 +517,12 @@ function fillRow(row, item, answer, actions) {
     ...(chips ? [optionNodes(item.content, options, answer, actions.choose)] : []),
     metaNodes(item, actions.retry),
   );
+}
+
+/** Shows how far the message of a filled row got. */
+function fillMeta(row, item, retry) {
+  row.dataset.status = item.status;
+  row.lastChild.replaceWith(metaNodes(item, retry));
 }
 
 function contentNodes(content) {

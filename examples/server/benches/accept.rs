@@ -116,16 +116,17 @@ async fn request(
 fn webhook(path: &str, address: &str, number: usize) -> Vec<u8> {
     let phone = (15_550_000_000u64 + (number % CONTACTS) as u64).to_string();
     let body = json!({"object": "whatsapp_business_account", "entry": [{"id": "102290129340398",
-        "changes": [{"field": "messages", "value": {
-            "messaging_product": "whatsapp",
-            "metadata": {"display_phone_number": "15550783881", "phone_number_id": PHONE_ID},
-            "contacts": [{"profile": {"name": "Customer"}, "wa_id": phone}],
-            "messages": [{"from": phone, "id": format!("wamid.HBgLMTY1MDU1NTEyMzQV{number:012}"),
-                "timestamp": "1760000000", "type": "text",
-                "text": {"body": format!("what is the price of the blue one #{number}")}}],
-        }}]}]})
+    "changes": [{"field": "messages", "value": {
+        "messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": "15550783881", "phone_number_id": PHONE_ID},
+        "contacts": [{"profile": {"name": "Customer"}, "wa_id": phone}],
+        "messages": [{"from": phone, "id": format!("wamid.HBgLMTY1MDU1NTEyMzQV{number:012}"),
+            "timestamp": "1760000000", "type": "text",
+            "text": {"body": format!("what is the price of the blue one #{number}")}}],
+    }}]}]})
     .to_string();
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap_or_else(|_| unreachable!());
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap_or_else(|_| unreachable!());
     mac.update(body.as_bytes());
     let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
     format!(
@@ -151,7 +152,9 @@ async fn connection(address: String, requests: Vec<Vec<u8>>) -> Result<usize, Fa
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
                 let length = head
                     .lines()
-                    .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok())
+                    .find_map(|line| {
+                        line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok()
+                    })
                     .unwrap_or(0usize);
                 if body.len() >= length {
                     good += usize::from(head.starts_with("HTTP/1.1 200"));
@@ -164,16 +167,22 @@ async fn connection(address: String, requests: Vec<Vec<u8>>) -> Result<usize, Fa
 }
 
 async fn round(total: usize, round: usize) -> Result<(), Failed> {
-    let folder = std::env::temp_dir().join(format!("justping-bench-{}-{round}", std::process::id()));
+    let folder =
+        std::env::temp_dir().join(format!("justping-bench-{}-{round}", std::process::id()));
     let server = Server::start(&folder).await?;
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     println!("{}", json!({"figure": "start", "ms": server.started_ms}));
     println!("{}", json!({"figure": "idle", "rss_mib": server.rss_mib()?}));
-    let channel = server.api("/channels", &json!({
-        "provider": "whatsapp", "name": "bench",
-        "settings": {"phone_number_id": PHONE_ID},
-        "secrets": {"access_token": "t", "app_secret": SECRET, "verify_token": "v"},
-    })).await?;
+    let channel = server
+        .api(
+            "/channels",
+            &json!({
+                "provider": "whatsapp", "name": "bench",
+                "settings": {"phone_number_id": PHONE_ID},
+                "secrets": {"access_token": "t", "app_secret": SECRET, "verify_token": "v"},
+            }),
+        )
+        .await?;
     let path = format!("/webhooks/whatsapp/{}", channel["id"].as_str().ok_or("no channel")?);
     let mut lanes: Vec<Vec<Vec<u8>>> = vec![Vec::new(); CONNECTIONS];
     for number in 0..total {
@@ -191,11 +200,14 @@ async fn round(total: usize, round: usize) -> Result<(), Failed> {
         good += task??;
     }
     let (cpu, wall) = (server.cpu()? - cpu, begun.elapsed().as_secs_f64());
-    println!("{}", json!({
-        "figure": "accept", "connections": CONNECTIONS, "webhooks": good, "of": total,
-        "cpu_ms_each": cpu * 1e3 / good as f64, "per_second": good as f64 / wall,
-        "rss_mib": server.rss_mib()?,
-    }));
+    println!(
+        "{}",
+        json!({
+            "figure": "accept", "connections": CONNECTIONS, "webhooks": good, "of": total,
+            "cpu_ms_each": cpu * 1e3 / good as f64, "per_second": good as f64 / wall,
+            "rss_mib": server.rss_mib()?,
+        })
+    );
     drop(server);
     std::fs::remove_dir_all(&folder)?;
     if good == total { Ok(()) } else { Err("some webhooks were not accepted".into()) }

@@ -29,23 +29,24 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
     reason = "a check that fails panics: this module is test code that strangers can call"
 )]
 
-// pub mod ai;
-// pub mod bus;
-// pub mod channel;
-// pub mod clock;
+pub mod ai;
+pub mod bus;
+pub mod channel;
+pub mod clock;
 pub mod fixture;
-// pub mod limiter;
-// pub mod node;
+pub mod limiter;
+pub mod node;
 pub mod store;
 
-// pub use ai::AiSubject;
-// pub use channel::ChannelSubject;
-// pub use clock::ClockSubject;
-// pub use limiter::LimiterSubject;
-// pub use node::NodeSubject;
+pub use ai::AiSubject;
+pub use channel::ChannelSubject;
+pub use clock::ClockSubject;
+pub use limiter::LimiterSubject;
+pub use node::NodeSubject;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,348 @@
 //! The contracts run on the adapters in memory.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::fixture::{at, identity};
+use super::{AiSubject, ChannelSubject, ClockSubject, LimiterSubject, NodeSubject};
+use crate::memory::{
+    AiReply, ManualClock, MemoryBus, MemoryChannel, MemoryLimiter, MemoryProvider, MemoryStore,
+    ScriptedAi,
+};
+use crate::model::{
+    ChannelConfig, ChannelId, Content, DeliveryStatus, Inbound, InboundMessage, StatusUpdate,
+};
+use crate::port::{
+    BuiltNode, ChannelProvider, ChatMessage, ChatRequest, ChatRole, ExitDescriptor, FlowNode,
+    NodeConfigError, NodeContext, NodeDescriptor, Outbound, Step, StepEvent, ToolSpec,
+};
+use crate::system::SystemClock;
+
 mod memory_store {
-    use crate::memory::MemoryStore;
+    use super::*;
 
     crate::store_conformance!(async || Box::new(MemoryStore::new()));
+}
+
+mod memory_bus {
+    use super::*;
+
+    crate::bus_conformance!(async || Box::new(MemoryBus::new()));
+
+    #[test]
+    fn topics_go_with_their_last_listener() {
+        use crate::model::{BusinessId, Topic};
+        use crate::port::EventBus;
+
+        let bus = MemoryBus::new();
+        let topic = Topic::Business(BusinessId::from_uuid(uuid::Uuid::nil()));
+        let (one, two) = (bus.subscribe(topic), bus.subscribe(topic));
+        assert_eq!(bus.topics(), 1);
+        drop(one);
+        assert_eq!(bus.topics(), 1);
+        drop(two);
+        assert_eq!(bus.topics(), 0);
+    }
+}
+
+fn pass_on(clock: &Arc<ManualClock>) -> super::clock::Pass {
+    let clock = Arc::clone(clock);
+    Box::new(move |span: Duration| {
+        let clock = Arc::clone(&clock);
+        Box::pin(async move { clock.advance(span.try_into().unwrap()) })
+    })
+}
+
+mod memory_limiter {
+    use super::*;
+    use crate::port::{Rate, RateLimiter};
+
+    async fn subject() -> LimiterSubject {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let pass = pass_on(&clock);
+        LimiterSubject { limiter: Arc::new(MemoryLimiter::new(clock)), pass }
+    }
+
+    crate::limiter_conformance!(subject);
+
+    #[tokio::test]
+    async fn full_buckets_are_forgotten() {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let limiter = MemoryLimiter::new(Arc::clone(&clock) as _);
+        let rate = Rate { per_second: 10, burst: 10 };
+        for n in 0..100 {
+            limiter.take(&format!("key {n}"), rate).await;
+        }
+        assert_eq!(limiter.keys(), 100);
+        clock.advance(jiff::SignedDuration::from_secs(1));
+        for _ in 0..60 {
+            limiter.take("one", rate).await;
+        }
+        assert_eq!(limiter.keys(), 1);
+    }
+}
+
+mod manual_clock {
+    use super::*;
+
+    async fn subject() -> ClockSubject {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let pass = pass_on(&clock);
+        ClockSubject { clock, pass }
+    }
+
+    crate::clock_conformance!(subject);
+}
+
+mod system_clock {
+    use super::*;
+
+    async fn subject() -> ClockSubject {
+        let pass: super::super::clock::Pass = Box::new(|span| Box::pin(tokio::time::sleep(span)));
+        ClockSubject { clock: Arc::new(SystemClock::new()), pass }
+    }
+
+    crate::clock_conformance!(subject);
+}
+
+mod scripted_ai {
+    use super::*;
+
+    fn request(text: &str) -> ChatRequest {
+        ChatRequest {
+            model: None,
+            messages: vec![ChatMessage::new(ChatRole::User, text)],
+            tools: Vec::new(),
+            response_schema: None,
+            max_output_tokens: None,
+            temperature: None,
+        }
+    }
+
+    async fn subject() -> AiSubject {
+        let provider = Arc::new(ScriptedAi::new());
+        provider.on("hello", "hello to you too").on("weather", AiReply::call("weather", "{}"));
+        let tool = ToolSpec {
+            name: "weather".to_owned(),
+            description: "Tells the weather.".to_owned(),
+            parameters: json!({ "type": "object" }),
+        };
+        AiSubject {
+            provider,
+            request: request("hello"),
+            tool_request: ChatRequest { tools: vec![tool], ..request("weather") },
+            embedding_model: "any".to_owned(),
+            guard: Box::new(()),
+        }
+    }
+
+    crate::ai_conformance!(subject);
+
+    #[tokio::test]
+    async fn the_script_is_followed() {
+        use crate::port::{AiError, AiProvider};
+
+        let ai = ScriptedAi::new();
+        ai.then("one").then_fail(AiError::TooLong).then("two");
+        let ask = async |text| ai.chat(&request(text), &mut |_| {}).await.map(|reply| reply.text);
+        assert_eq!(ask("a").await, Ok("one".to_owned()));
+        assert_eq!(ask("b").await, Err(AiError::TooLong));
+        assert_eq!(ask("c").await, Ok("two".to_owned()));
+        assert!(matches!(ask("d").await, Err(AiError::Rejected { .. })));
+        ai.otherwise("whatever");
+        assert_eq!(ask("e").await, Ok("whatever".to_owned()));
+        assert_eq!(ai.requests().len(), 5);
+    }
+}
+
+mod memory_channel {
+    use super::*;
+    use crate::conformance::channel::Proof;
+    use crate::memory::MemoryAnswer;
+    use crate::port::{Channel, SendError};
+
+    fn open(provider: &MemoryProvider) -> Arc<dyn Channel> {
+        let config = ChannelConfig {
+            id: ChannelId::from_uuid(uuid::Uuid::nil()),
+            business_id: crate::model::BusinessId::from_uuid(uuid::Uuid::nil()),
+            provider: MemoryProvider::NAME.to_owned(),
+            name: "Test".to_owned(),
+            settings: Value::Null,
+            agent_id: None,
+            enabled: true,
+            unknown_policy: Default::default(),
+            revision: 1,
+            created_at: at(0),
+            updated_at: at(0),
+        };
+        assert!(provider.open(&config, &Default::default()).is_err(), "a secret is needed");
+        let secrets = [(MemoryProvider::SECRET, "s3cret")].into_iter().collect();
+        provider.open(&config, &secrets).unwrap()
+    }
+
+    fn outbound(key: &str) -> Outbound {
+        Outbound {
+            to: vec![identity("ann")],
+            content: Content::text("hello"),
+            reply_to: None,
+            idempotency_key: key.to_owned(),
+        }
+    }
+
+    async fn subject() -> ChannelSubject {
+        let news = vec![
+            Inbound::Message(InboundMessage {
+                provider_ref: "m1".to_owned(),
+                from: vec![identity("ann")],
+                name: Some("Ann".to_owned()),
+                content: Content::text("hello"),
+                reply_to: None,
+                sent_at: None,
+            }),
+            Inbound::Status(StatusUpdate {
+                provider_ref: "p1".to_owned(),
+                key: Some("k1".to_owned()),
+                status: DeliveryStatus::Delivered,
+                at: None,
+                failure: None,
+            }),
+        ];
+        let header = (MemoryProvider::HEADER.to_owned(), "s3cret".to_owned());
+        ChannelSubject {
+            channel: open(&MemoryProvider::new()),
+            sign: Box::new(move |_| vec![header.clone()]),
+            proof: Proof::Sender,
+            body: MemoryChannel::webhook(&news),
+            news,
+            outbound: outbound("k1"),
+            guard: Box::new(()),
+        }
+    }
+
+    crate::channel_conformance!(subject);
+
+    #[tokio::test]
+    async fn the_script_is_followed_and_all_is_remembered() {
+        let provider = MemoryProvider::new();
+        let channel = open(&provider);
+        let wire = provider.channel(ChannelId::from_uuid(uuid::Uuid::nil()));
+        let refusal = SendError::RateLimited { after: None };
+        wire.script(MemoryAnswer::Refuse(refusal.clone()));
+        wire.script(MemoryAnswer::Lose);
+        assert_eq!(channel.send(&outbound("k1")).await, Err(refusal));
+        let lost = channel.send(&outbound("k1")).await;
+        assert!(matches!(lost, Err(SendError::Unknown { .. })));
+        let again = channel.send(&outbound("k1")).await.unwrap();
+        assert_eq!(again.provider_ref.as_deref(), Some("memory-1"));
+        channel.send(&outbound("k2")).await.unwrap();
+        assert_eq!(wire.sent(), [outbound("k1"), outbound("k2")]);
+        assert_eq!((wire.tries(), wire.taken()), (4, 2));
+        channel.mark_read("m1").await.unwrap();
+        assert_eq!(wire.read(), ["m1"]);
+    }
+}
+
+/// Asks a question and leaves with the answer: the smallest node that waits.
+#[derive(Debug)]
+struct Ask;
+
+#[derive(Debug)]
+struct BuiltAsk {
+    question: String,
+}
+
+impl FlowNode for Ask {
+    fn descriptor(&self) -> NodeDescriptor {
+        let exit = |name: &str| ExitDescriptor { name: name.to_owned(), title: name.to_owned() };
+        NodeDescriptor {
+            kind: "ask".to_owned(),
+            title: "Ask".to_owned(),
+            summary: "Asks a question and waits for the answer.".to_owned(),
+            schema: json!({ "type": "object", "required": ["question"] }),
+            exits: vec![exit("answered"), exit("error")],
+            suspends: true,
+            calls: false,
+        }
+    }
+
+    fn build(&self, data: &Value) -> Result<Box<dyn BuiltNode>, NodeConfigError> {
+        let question = data.get("question").and_then(Value::as_str).unwrap_or_default();
+        if question.is_empty() {
+            return Err(NodeConfigError::new("/question", "ask something"));
+        }
+        Ok(Box::new(BuiltAsk { question: question.to_owned() }))
+    }
+}
+
+impl BuiltNode for BuiltAsk {
+    fn enter(&self, cx: &mut NodeContext<'_>) -> Step {
+        cx.send(Content::text(self.question.clone()));
+        Step::Wait { until: None }
+    }
+
+    fn resume(&self, cx: &mut NodeContext<'_>, event: &StepEvent) -> Step {
+        if let StepEvent::Message { content } = event {
+            cx.set("answer", json!(content.plain()));
+            return Step::Exit(Cow::Borrowed("answered"));
+        }
+        Step::Wait { until: None }
+    }
+
+    fn exits(&self) -> Vec<String> {
+        vec!["answered".to_owned(), "error".to_owned()]
+    }
+
+    fn suspends(&self) -> bool {
+        true
+    }
+}
+
+mod ask_node {
+    use super::*;
+
+    async fn subject() -> NodeSubject {
+        NodeSubject {
+            node: Arc::new(Ask),
+            samples: vec![json!({ "question": "How are you?" })],
+            broken: vec![json!({ "question": "" })],
+        }
+    }
+
+    crate::node_conformance!(subject);
+}
+
+/// A check that is written and not listed would never run.
+#[test]
+fn every_check_is_listed() {
+    let store = [
+        include_str!("store/accept.rs"),
+        include_str!("store/channel.rs"),
+        include_str!("store/contact.rs"),
+        include_str!("store/conversation.rs"),
+        include_str!("store/directory.rs"),
+        include_str!("store/flow.rs"),
+        include_str!("store/isolation.rs"),
+        include_str!("store/ledger.rs"),
+        include_str!("store/outbox.rs"),
+        include_str!("store/post.rs"),
+        include_str!("store/schedule.rs"),
+        include_str!("store/status.rs"),
+        include_str!("store/turn.rs"),
+    ]
+    .concat();
+    for (suite, source, checks) in [
+        ("store", store.as_str(), super::store::CHECKS),
+        ("ai", include_str!("ai.rs"), super::ai::CHECKS),
+        ("bus", include_str!("bus.rs"), super::bus::CHECKS),
+        ("channel", include_str!("channel.rs"), super::channel::CHECKS),
+        ("clock", include_str!("clock.rs"), super::clock::CHECKS),
+        ("limiter", include_str!("limiter.rs"), super::limiter::CHECKS),
+        ("node", include_str!("node.rs"), super::node::CHECKS),
+    ] {
+        let written = source.lines().filter(|line| line.starts_with("pub async fn ")).count();
+        assert_eq!(written, checks, "{suite}");
+    }
 }

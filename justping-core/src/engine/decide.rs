@@ -190,7 +190,7 @@ impl<'a> Turn<'a> {
         }
         match outcome.status {
             SessionStatus::Waiting if self.owner == Owner::Bot => {
-                self.session = Some(session.clone())
+                self.session = Some(session.clone());
             }
             SessionStatus::Waiting => return self.end(session, SessionStatus::Cancelled, None),
             SessionStatus::Failed => {

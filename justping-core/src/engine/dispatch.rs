@@ -8,7 +8,7 @@ use crate::model::{
 };
 use crate::policy::{self, ATTEMPTS_MAX, Decision, SendFacts, retry_delay};
 use crate::port::store::{SendClaim, SendOutcome, SendRecord};
-use crate::port::{EventBus, Grant, Outbound, SendError, Store, StoreError};
+use crate::port::{ClockExt, EventBus, Grant, Outbound, SendError, Store, StoreError};
 
 /// Records results and tells the listeners which messages moved.
 pub(super) async fn record(
@@ -181,9 +181,10 @@ impl JustPing {
         }
     }
 
+    /// The moment after a wait, rounded up: moments are whole milliseconds everywhere.
     pub(super) fn later(&self, wait: Duration) -> Timestamp {
-        let now = self.inner.clock.now();
-        now.checked_add(wait).unwrap_or(Timestamp::MAX)
+        let millis = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        self.inner.clock.after_ms(millis)
     }
 }
 

@@ -26,6 +26,9 @@ mod registry;
 mod turn;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 pub use builder::{BuildError, Builder};

@@ -33,18 +33,16 @@ impl JustPing {
     }
 
     pub(super) fn claim(&self, lease: std::time::Duration, limit: u32) -> ClaimOptions {
-        let now = self.inner.clock.now();
-        let lease_until = now.checked_add(lease).unwrap_or(now);
+        let (now, lease_until) = (self.inner.clock.now(), self.later(lease));
         ClaimOptions { worker: self.inner.worker, now, lease_until, limit }
     }
 
     fn release(&self, claim: &TurnClaim) -> TurnRelease {
-        let now = self.inner.clock.now();
         TurnRelease {
             business_id: claim.conversation.business_id,
             conversation_id: claim.conversation.id,
             fence: claim.fence,
-            not_before: now.checked_add(self.inner.config.poll).unwrap_or(now),
+            not_before: self.later(self.inner.config.poll),
         }
     }
 

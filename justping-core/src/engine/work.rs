@@ -237,7 +237,7 @@ fn log_end(ended: Result<Result<(), EngineError>, tokio::task::JoinError>) {
     match ended {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::warn!(%error, "a result could not be stored; its lease will run out")
+            tracing::warn!(%error, "a result could not be stored; its lease will run out");
         }
         Err(join) => tracing::error!(%join, "a job died"),
     }

@@ -69,6 +69,11 @@ impl Role {
             Self::Viewer => reads,
         }
     }
+
+    /// Says whether the role holds nothing that `other` does not hold.
+    pub fn within(self, other: Self) -> bool {
+        Permission::ALL.iter().all(|right| !self.allows(*right) || other.allows(*right))
+    }
 }
 
 /// A person who works for a business.

@@ -122,7 +122,12 @@ impl OutboxRow {
     ///
     /// It names the row, so that a status finds its message before the send's answer is stored.
     pub fn idempotency_key(&self) -> String {
-        format!("{}.{}", self.conversation_id, self.seq)
+        Self::key(self.conversation_id, self.seq)
+    }
+
+    /// The key of the message with this place in a conversation.
+    pub fn key(conversation: ConversationId, seq: u64) -> String {
+        format!("{conversation}.{seq}")
     }
 
     /// Reads a key made by [`idempotency_key`](Self::idempotency_key).

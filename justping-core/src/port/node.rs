@@ -40,10 +40,28 @@ pub struct NodeDescriptor {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {message}")]
 pub struct NodeConfigError {
+    /// A stable code, the one of the finding that reports it.
+    pub code: Cow<'static, str>,
     /// JSON pointer within `data`.
     pub path: String,
     /// What is wrong.
     pub message: String,
+}
+
+impl NodeConfigError {
+    /// The code of errors that have no closer one.
+    pub const CODE: &'static str = "invalid_config";
+
+    /// An error with the code [`CODE`](Self::CODE).
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: Cow::Borrowed(Self::CODE), path: path.into(), message: message.into() }
+    }
+
+    /// The same error under another code.
+    #[must_use]
+    pub fn with_code(self, code: impl Into<Cow<'static, str>>) -> Self {
+        Self { code: code.into(), ..self }
+    }
 }
 
 /// The contact, as flows see it.
@@ -136,9 +154,11 @@ pub enum Effect {
 pub enum Step {
     /// Leave by an exit. An exit without an edge ends the session.
     Exit(Cow<'static, str>),
-    /// Stay until the contact writes or, if given, a moment comes.
+    /// Stay until the contact writes or, if given, a moment comes. A call whose result has not come
+    /// yet stays out, so a node that cannot use a message meanwhile waits on with this.
     Wait {
-        /// When the node is resumed with [`StepEvent::Timer`].
+        /// When the node is resumed with [`StepEvent::Timer`]. The moment it already waits for
+        /// keeps the timer as it is.
         until: Option<Timestamp>,
     },
     /// Stay until work done outside comes back as [`StepEvent::CallDone`].
@@ -231,6 +251,11 @@ pub trait FlowNode: Send + Sync + Debug + 'static {
 /// A node with its configuration.
 #[async_trait]
 pub trait BuiltNode: Send + Sync + Debug + 'static {
+    /// Tells the node, once and before anything else, which of its exits have an edge.
+    fn connect(&mut self, exits: &[String]) {
+        let _ = exits;
+    }
+
     /// The session arrives.
     fn enter(&self, cx: &mut NodeContext<'_>) -> Step;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::process::{Process, free_port};
+use crate::process::{Process, client, free_port};
 
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -26,9 +26,11 @@ impl Browser {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("chromedriver is installed (Debian: chromium-driver); the test command does it");
+            .expect(
+                "chromedriver is installed (Debian: chromium-driver); the test command does it",
+            );
         let profile = tempfile::tempdir().unwrap();
-        let client = reqwest::Client::new();
+        let client = client();
         let base = format!("http://127.0.0.1:{port}");
         let started = Instant::now();
         while client.get(format!("{base}/status")).send().await.is_err() {
@@ -176,7 +178,9 @@ async fn a_visitor_talks_with_the_demo_agent_through_a_crash() {
     assert_eq!(browser.bubbles("inbound").await.len(), 2, "nothing is shown or sent twice");
 
     // A choice offered by the agent is a button; pressing it is answered.
-    browser.until("options", "return !!document.querySelector('[data-testid=\"chat-option\"]')").await;
+    browser
+        .until("options", "return !!document.querySelector('[data-testid=\"chat-option\"]')")
+        .await;
     let before = browser.bubbles("outbound").await.len();
     browser.click("[data-testid=\"chat-option\"]").await;
     let more = format!(

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::graph::{Graph, Keys, Sent};
-use crate::process::{Process, free_port};
+use crate::process::{Process, client, free_port};
 
 const APP_SECRET: &str = "crash-app-secret";
 const PHONE_ID: &str = "106540352242922";
@@ -63,8 +63,7 @@ fn sign(body: &str) -> String {
 fn webhook(value: Value) -> String {
     let mut value = value;
     value["messaging_product"] = json!("whatsapp");
-    value["metadata"] =
-        json!({"display_phone_number": "15550783881", "phone_number_id": PHONE_ID});
+    value["metadata"] = json!({"display_phone_number": "15550783881", "phone_number_id": PHONE_ID});
     json!({
         "object": "whatsapp_business_account",
         "entry": [{"id": "102290129340398", "changes": [{"value": value, "field": "messages"}]}],
@@ -133,7 +132,7 @@ impl Provider {
 
 /// Asks the server's API as its owner.
 async fn api(process: &Process, key: &str, method: &str, path: &str, body: Value) -> Value {
-    let client = reqwest::Client::new();
+    let client = client();
     let url = format!("{}/api/v1{path}", process.base);
     let mut request = client.request(method.parse().unwrap(), url).bearer_auth(key);
     if method != "GET" {
@@ -152,24 +151,23 @@ fn echo_flow() -> Value {
         "schema": "justping.flow/1",
         "nodes": [
             {"id": "start", "type": "trigger", "data": {}},
-            {"id": "first", "type": "text", "data": {"text": "re m0"}},
-            {"id": "ask", "type": "input", "data": {"kind": "text", "variable": "said"}},
-            {"id": "echo", "type": "text", "data": {"text": "re {{ said }}"}},
+            {"id": "ask", "type": "input", "data": {
+                "kind": "text", "variable": "said", "prompt": "re {{ said or 'm0' }}"}},
         ],
         "edges": [
-            {"id": "e1", "source": "start", "target": "first"},
-            {"id": "e2", "source": "first", "target": "ask"},
-            {"id": "e3", "source": "ask", "sourceHandle": "reply", "target": "echo"},
-            {"id": "e4", "source": "echo", "target": "ask"},
+            {"id": "e1", "source": "start", "target": "ask"},
+            {"id": "e2", "source": "ask", "sourceHandle": "reply", "target": "ask"},
         ],
     })
 }
 
 async fn set_up(process: &Process, key: &str, graph: &Graph, policy: &str) -> String {
-    let flow = api(process, key, "POST", "/flows", json!({"name": "echo", "draft": echo_flow()})).await;
+    let flow =
+        api(process, key, "POST", "/flows", json!({"name": "echo", "draft": echo_flow()})).await;
     let flow_id = flow["id"].as_str().unwrap();
     api(process, key, "POST", &format!("/flows/{flow_id}/publish"), json!({})).await;
-    let agent = api(process, key, "POST", "/agents", json!({"name": "echo", "flows": [flow_id]})).await;
+    let agent =
+        api(process, key, "POST", "/agents", json!({"name": "echo", "flows": [flow_id]})).await;
     let channel = api(
         process,
         key,
@@ -200,13 +198,14 @@ async fn run(plan: &Plan) -> (Graph, Process, String, usize) {
     let graph = Graph::start(&folder.join("oracle.jsonl"), plan.keys, news).await;
     let channel = set_up(&process, &key, &graph, plan.policy).await;
     let provider = Provider {
-        client: reqwest::Client::new(),
+        client: client(),
         url: format!("{}/webhooks/whatsapp/{channel}", process.base),
         accepted: Arc::default(),
     };
     let statuses = tokio::spawn(tell_statuses(provider.clone(), heard, Dice(plan.seed ^ 7)));
     let done = Arc::new(AtomicBool::new(false));
-    let writers = tokio::spawn(write_all(provider.clone(), plan.contacts, plan.seed, Arc::clone(&done)));
+    let writers =
+        tokio::spawn(write_all(provider.clone(), plan.contacts, plan.seed, Arc::clone(&done)));
 
     let mut dice = Dice(plan.seed);
     for _ in 0..plan.kills {
@@ -252,7 +251,11 @@ async fn write_all(provider: Provider, contacts: usize, seed: u64, done: Arc<Ato
 }
 
 /// Tells how every message fared: in shuffled order, some twice.
-async fn tell_statuses(provider: Provider, mut heard: mpsc::UnboundedReceiver<Sent>, mut dice: Dice) {
+async fn tell_statuses(
+    provider: Provider,
+    mut heard: mpsc::UnboundedReceiver<Sent>,
+    mut dice: Dice,
+) {
     let mut tasks = JoinSet::new();
     while let Some(sent) = heard.recv().await {
         let mut order = ["sent", "delivered", "read"];
@@ -312,7 +315,8 @@ async fn fates(process: &Process, key: &str) -> BTreeMap<String, Vec<Fate>> {
     let mut after = String::new();
     loop {
         let page =
-            api(process, key, "GET", &format!("/conversations?limit=200{after}"), Value::Null).await;
+            api(process, key, "GET", &format!("/conversations?limit=200{after}"), Value::Null)
+                .await;
         for conversation in page["items"].as_array().unwrap() {
             let id = conversation["id"].as_str().unwrap();
             let path = format!("/conversations/{id}/messages?order=oldest_first&limit=200");

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 /// Whether the provider recognises our key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keys {
+pub(crate) enum Keys {
     /// A repeated key has no second effect.
     Honoured,
     /// Every request has an effect.
@@ -24,7 +24,7 @@ pub enum Keys {
 
 /// One send that had an effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
+pub(crate) struct Sent {
     pub to: String,
     pub text: String,
     pub key: String,
@@ -33,7 +33,7 @@ pub struct Sent {
 
 /// The mock and its memory.
 #[derive(Debug, Clone)]
-pub struct Graph {
+pub(crate) struct Graph {
     pub base: String,
     inner: Arc<Mutex<Inner>>,
 }
@@ -50,7 +50,7 @@ struct Inner {
 
 impl Graph {
     /// Starts it on a port of its own; every effect is also handed to `news`.
-    pub async fn start(log: &Path, keys: Keys, news: mpsc::UnboundedSender<Sent>) -> Self {
+    pub(crate) async fn start(log: &Path, keys: Keys, news: mpsc::UnboundedSender<Sent>) -> Self {
         let inner = Inner {
             keys,
             log: File::create(log).unwrap(),
@@ -70,12 +70,12 @@ impl Graph {
     }
 
     /// The effects so far, in order.
-    pub fn effects(&self) -> Vec<Sent> {
+    pub(crate) fn effects(&self) -> Vec<Sent> {
         self.inner.lock().unwrap().effects.clone()
     }
 
     /// How many requests came, repeats included.
-    pub fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.inner.lock().unwrap().requests
     }
 }

@@ -11,7 +11,7 @@ const START_MAX: Duration = Duration::from_secs(60);
 
 /// A running server.
 #[derive(Debug)]
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     pub base: String,
     /// The key that the first start printed.
@@ -20,7 +20,7 @@ pub struct Process {
 
 impl Process {
     /// Starts the server on a folder and a port and waits until it says that it is ready.
-    pub async fn start(data: &Path, port: u16, env: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(data: &Path, port: u16, env: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_justping-server"))
             .arg("--listen")
             .arg(format!("127.0.0.1:{port}"))
@@ -48,7 +48,7 @@ impl Process {
     }
 
     async fn ready(&mut self) {
-        let client = reqwest::Client::new();
+        let client = client();
         let started = Instant::now();
         loop {
             let answer = client.get(format!("{}/readyz", self.base)).send().await;
@@ -64,7 +64,7 @@ impl Process {
     }
 
     /// SIGKILL: no goodbye, no flush.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("the server is killed");
         self.child.wait().expect("the server is gone");
     }
@@ -78,6 +78,13 @@ impl Drop for Process {
 }
 
 /// A port that nobody uses now.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// An HTTP client. The server's own TLS is not in this process, so the tests choose it themselves.
+pub(crate) fn client() -> reqwest::Client {
+    // Whichever test comes first chooses; all choose the same.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    reqwest::Client::new()
 }

@@ -299,7 +299,7 @@ pub async fn sessions_and_steps_are_listed(store: &dyn Store) {
     let first = store.sessions(world.business, id, &PageRequest::first(1)).await.unwrap();
     assert_eq!(first.items, [done]);
     let second = store.sessions(world.business, id, &next_one(&first)).await.unwrap();
-    assert_eq!(second.items, [open.clone()]);
+    assert_eq!(second.items, std::slice::from_ref(&open));
     let steps = store.trace(world.business, open.id, &PageRequest::first(2)).await.unwrap();
     assert_eq!(steps.items, [world.step(1), world.step(2)]);
     let rest = store.trace(world.business, open.id, &next_one(&steps)).await.unwrap();

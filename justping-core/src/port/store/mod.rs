@@ -4,10 +4,18 @@
 //! - Every method is one transaction: all of it happened or nothing.
 //! - Whatever a method takes a [`BusinessId`](crate::model::BusinessId) for stays inside that
 //!   business: a foreign id is [`StoreError::NotFound`], exactly like a missing one.
+//! - Whatever is created in a business that does not exist is [`StoreError::NotFound`]; an id that
+//!   is taken is [`StoreError::Conflict`].
+//! - Lists are paged by key: a cursor of another list is [`StoreError::Invalid`], and rows added
+//!   meanwhile move no page.
 //! - What a method returned is durable.
 //!
 //! # Implementing
 //! Implement the traits and run [`conformance::store`](crate::conformance::store) on a factory.
+//! What every store must do alike is in the model: [`Conversation`](crate::model::Conversation)
+//! (`new`, `apply`), [`Message`](crate::model::Message) (`received`, `written`, `hear`),
+//! [`Contact`](crate::model::Contact) (`learn`, `apply`) and
+//! [`OutboxRow::of`](crate::model::OutboxRow::of).
 
 mod error;
 mod moves;

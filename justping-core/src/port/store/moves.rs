@@ -346,14 +346,24 @@ pub trait EngineStore: Send + Sync + Debug + 'static {
     /// Records inbound messages in order: de-duplicated on (channel, provider reference), contact
     /// found by any of its identities or created (further identities and a first name are added),
     /// conversation found or opened, message appended, and, when a bot owns the conversation, an
-    /// entry put into its mailbox. Answers in the order of the batch.
+    /// entry put into its mailbox. Answers in the order of the batch. A channel that is not there
+    /// ([`StoreError::NotFound`]) or a message without a sender ([`StoreError::Invalid`]) refuses
+    /// the whole batch.
     async fn accept(&self, batch: Vec<Accept>) -> StoreResult<Vec<Accepted>>;
 
-    /// Leases conversations that have mail and no live lease, oldest mail first.
+    /// Leases conversations that have mail and no live lease, oldest mail first, with at most
+    /// [`TURN_ENTRIES_MAX`](super::TURN_ENTRIES_MAX) entries each.
     async fn claim_turns(&self, options: &ClaimOptions) -> StoreResult<Vec<TurnClaim>>;
 
     /// Commits turns, each on its own: one that lost its lease or its revision is
-    /// [`StoreError::Stale`] and changes nothing, the others go through. Ends the lease.
+    /// [`StoreError::Stale`] and changes nothing, the others go through. Ends the lease. A lease
+    /// that ran out stands until another worker takes the conversation.
+    ///
+    /// The revision grows by one. Changes come before messages, so that what a turn says carries
+    /// the generation it leaves behind. A change that closes cancels the waiting session with its
+    /// timers and calls; mail that came meanwhile stays. A commit that writes into another
+    /// conversation is [`StoreError::Invalid`]. Stored are the events but those of messages, then
+    /// one `conversation.updated` if the changes changed anything.
     async fn commit_turns(
         &self,
         batch: Vec<TurnCommit>,
@@ -363,24 +373,30 @@ pub trait EngineStore: Send + Sync + Debug + 'static {
     async fn release_turns(&self, batch: &[TurnRelease]) -> StoreResult<()>;
 
     /// Adds messages written outside a turn, with an outbox row for those that go out. Each on its
-    /// own: a missing conversation is [`StoreError::NotFound`].
+    /// own: a missing conversation is [`StoreError::NotFound`], an inbound direction is
+    /// [`StoreError::Invalid`]. A new owner is an assignment
+    /// ([`ConversationChange::Assign`]) that comes before the message.
     async fn post(&self, batch: Vec<Post>) -> StoreResult<Vec<Result<TurnCommitted, StoreError>>>;
 
     /// Leases due rows, by lane, then oldest first, at most one a conversation. Before that, rows
-    /// whose lease ran out while sending become `Unknown`, due at `unknown_until`.
+    /// whose lease ran out while sending become `Unknown`, due at `unknown_until`. A claim counts
+    /// as a try, unless it ends in [`SendOutcome::Defer`].
     async fn claim_outbox(
         &self,
         options: &ClaimOptions,
         unknown_until: Timestamp,
     ) -> StoreResult<Vec<SendClaim>>;
 
-    /// Records results; those whose row is gone or whose fence is old change nothing. Returns the
-    /// messages that changed their status, statuses that had been parked for them included.
+    /// Records results; those whose row is gone or pending or whose fence is old change nothing.
+    /// Returns the messages that changed their status, statuses that had been parked for them
+    /// included. An answer that comes after its lease ran out counts until the row is claimed anew.
     async fn record_sends(&self, batch: Vec<SendRecord>) -> StoreResult<Vec<Message>>;
 
     /// Records news about messages, found by our key, else by the provider's id. News that a
     /// message left or failed ends its outbox row, whatever state that is in. News of unknown
-    /// messages is parked by (channel, provider id).
+    /// messages is parked by (channel, provider id) and told as soon as that id is known. A key
+    /// counts only if it names an outbound message of this business and channel. A channel that is
+    /// not there refuses the whole batch ([`StoreError::NotFound`]).
     async fn record_statuses(&self, batch: Vec<StatusRecord>) -> StoreResult<Vec<StatusOutcome>>;
 
     /// Moves due timers into the mailboxes of their conversations; returns how many.
@@ -394,6 +410,7 @@ pub trait EngineStore: Send + Sync + Debug + 'static {
     async fn finish_calls(&self, batch: Vec<CallFinish>) -> StoreResult<u64>;
 
     /// The next moment at which a timer, a send, a lease or a call becomes due, even if it has
-    /// passed; `None` when there is nothing to wait for.
+    /// passed; `None` when there is nothing to wait for. Sends that wait behind another of their
+    /// conversation do not count.
     async fn next_due(&self) -> StoreResult<Option<Timestamp>>;
 }

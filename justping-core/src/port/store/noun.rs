@@ -39,7 +39,8 @@ pub trait MemberStore: Send + Sync + Debug + 'static {
 /// API keys.
 #[async_trait]
 pub trait ApiKeyStore: Send + Sync + Debug + 'static {
-    /// Adds a key. [`Conflict`](super::StoreError::Conflict) when the digest is taken.
+    /// Adds a key. [`Conflict`](super::StoreError::Conflict) when the digest is taken,
+    /// [`NotFound`](super::StoreError::NotFound) when the business has no such member.
     async fn create_api_key(&self, key: &ApiKey) -> StoreResult<()>;
 
     /// Finds the live key with this SHA-256 of its token; revoked keys are not found. The one
@@ -50,7 +51,7 @@ pub trait ApiKeyStore: Send + Sync + Debug + 'static {
     async fn api_keys(&self, business: BusinessId, page: &PageRequest)
     -> StoreResult<Page<ApiKey>>;
 
-    /// Ends a key. Again is fine.
+    /// Ends a key. Again is fine and keeps the first moment.
     async fn revoke_api_key(
         &self,
         business: BusinessId,
@@ -62,7 +63,9 @@ pub trait ApiKeyStore: Send + Sync + Debug + 'static {
 /// Channels and their secrets. Secrets go in and are read by the engine; no list shows them.
 #[async_trait]
 pub trait ChannelStore: Send + Sync + Debug + 'static {
-    /// Adds a channel with its secrets.
+    /// Adds a channel with its secrets. An agent it names exists in the business, here and in
+    /// [`update_channel`](Self::update_channel), or the answer is
+    /// [`NotFound`](super::StoreError::NotFound).
     async fn create_channel(
         &self,
         channel: &ChannelConfig,
@@ -259,7 +262,7 @@ pub trait FlowStore: Send + Sync + Debug + 'static {
 
     /// Publishes a version: stores it with the next number and makes it the one new sessions run.
     /// A version of the same flow with the same `content_hash` is made current instead of stored
-    /// twice, and returned.
+    /// twice, and returned. The flow keeps its revision: publishing does not disturb an edit.
     async fn publish_flow(&self, version: &FlowVersion) -> StoreResult<FlowVersion>;
 
     /// Reads a version.
@@ -301,7 +304,9 @@ pub trait SessionStore: Send + Sync + Debug + 'static {
     ) -> StoreResult<Page<TraceStep>>;
 }
 
-/// Stored events. `message.*` events are not stored: the messages themselves are the record.
+/// Stored events: `contact.created` and `conversation.created` of an accept, in this order,
+/// `conversation.updated` whenever a conversation's owner, status or priority changed, and what
+/// turns bring. `message.*` events are not stored: the messages themselves are the record.
 #[async_trait]
 pub trait EventStore: Send + Sync + Debug + 'static {
     /// Lists the events of a business in the order of their commits.
@@ -320,7 +325,7 @@ pub trait IdempotencyStore: Send + Sync + Debug + 'static {
         abandoned_before: Timestamp,
     ) -> StoreResult<IdempotencyStart>;
 
-    /// Stores the answer.
+    /// Stores the answer. [`NotFound`](super::StoreError::NotFound) when it was never started.
     async fn finish_request(
         &self,
         business: BusinessId,
@@ -329,7 +334,7 @@ pub trait IdempotencyStore: Send + Sync + Debug + 'static {
         body: &str,
     ) -> StoreResult<()>;
 
-    /// Forgets a request that was started and came to nothing.
+    /// Forgets a request that was started and came to nothing. One that was answered stays.
     async fn forget_request(&self, business: BusinessId, key: &str) -> StoreResult<()>;
 
     /// Removes up to `limit` records made before `before`, of every business; returns how many.

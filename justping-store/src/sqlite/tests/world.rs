@@ -211,7 +211,7 @@ impl Pair {
             worker: WorkerId::from_uuid(uuid(1)),
             now: self.moment(),
             lease_until: at(self.now + LEASE_MS),
-            limit: u32::from(limit % 4),
+            limit: u32::from(limit % 8).min(3),
         }
     }
 
@@ -810,8 +810,11 @@ impl Pair {
     }
 }
 
+/// A row of what workers hold: mostly the newest, sometimes one whose time is long past.
 fn pick<T: Clone + Debug>(rows: &[T], n: u8) -> Option<T> {
-    if rows.is_empty() { None } else { rows.get(usize::from(n) % rows.len()).cloned() }
+    let back = if n < 160 { n % 2 } else { n };
+    let index = usize::from(back).checked_rem(rows.len())?;
+    rows.iter().rev().nth(index).cloned()
 }
 
 /// Says that the store is all of a store.

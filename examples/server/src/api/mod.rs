@@ -1,0 +1,37 @@
+//! The API under `/api/v1`: one module a noun. Handlers read a request, ask the library, and write
+//! an answer; what they need of the domain is in the library.
+
+mod agent;
+mod api_key;
+mod channel;
+mod check;
+mod contact;
+mod content;
+mod conversation;
+mod flow;
+mod me;
+mod openapi;
+mod sandbox;
+mod schema;
+mod session;
+mod view;
+
+pub(crate) use openapi::{PREFIX, complete, document};
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::http::access::AppState;
+
+/// All routes, relative to [`PREFIX`], with their descriptions.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .merge(me::routes())
+        .merge(agent::routes())
+        .merge(flow::routes())
+        .merge(sandbox::routes())
+        .merge(channel::routes())
+        .merge(contact::routes())
+        .merge(conversation::routes())
+        .merge(session::routes())
+        .merge(api_key::routes())
+}

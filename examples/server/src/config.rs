@@ -1,0 +1,332 @@
+//! Settings: flags before environment variables before the file before defaults.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use justping::engine::EngineConfig;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// Says why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{path} is wrong: {message}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// The database is of a kind this program does not have.
+    #[error("cannot use the database {0:?}: this server has sqlite://<path> only")]
+    Database(String),
+    /// Two settings that belong together are not both there.
+    #[error("{0} is needed as well: an AI provider is an address and a model")]
+    Incomplete(&'static str),
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Whether this process works, or only answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Workers {
+    /// It does turns, sends, calls and timers.
+    On,
+    /// It only answers; another process over the same store works.
+    Off,
+}
+
+/// The reference server of JustPing: customer messaging as a library, assembled.
+#[derive(Debug, Default, Parser, Deserialize)]
+#[command(name = "justping-server", version, about)]
+#[serde(deny_unknown_fields, default)]
+pub struct Flags {
+    /// A TOML file with any of these settings (in snake_case).
+    #[arg(long, env = "JUSTPING_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+    /// The address to answer on [default: 127.0.0.1:8080].
+    #[arg(long, env = "JUSTPING_LISTEN", value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// The folder for the database and the master key [default: ./data].
+    #[arg(long, env = "JUSTPING_DATA_DIR", value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// The database [default: sqlite://<data-dir>/justping.db].
+    #[arg(long, env = "JUSTPING_DATABASE_URL", value_name = "URL")]
+    database_url: Option<String>,
+    /// The file with the key that seals secrets; made when missing [default:
+    /// <data-dir>/master.key].
+    #[arg(long, env = "JUSTPING_MASTER_KEY_FILE", value_name = "FILE")]
+    master_key_file: Option<PathBuf>,
+    /// An OpenAI-compatible API, such as https://api.openai.com/v1.
+    #[arg(long, env = "JUSTPING_OPENAI_BASE_URL", value_name = "URL")]
+    openai_base_url: Option<String>,
+    /// Its key; better given by environment or file, where other users do not see it.
+    #[arg(long, env = "JUSTPING_OPENAI_API_KEY", value_name = "KEY", hide_env_values = true)]
+    openai_api_key: Option<SecretText>,
+    /// The model that answers unless an agent names one.
+    #[arg(long, env = "JUSTPING_OPENAI_MODEL", value_name = "MODEL")]
+    openai_model: Option<String>,
+    /// How the log is written [default: text].
+    #[arg(long, env = "JUSTPING_LOG_FORMAT", value_enum)]
+    log_format: Option<LogFormat>,
+    /// Whether this process works, or only answers [default: on].
+    #[arg(long, env = "JUSTPING_WORKERS", value_enum)]
+    workers: Option<Workers>,
+    /// How long a turn may hold a conversation before another worker takes it.
+    #[arg(long, env = "JUSTPING_TURN_LEASE_MS", value_name = "MS")]
+    turn_lease_ms: Option<u64>,
+    /// How long a send may take before its outcome counts as unknown.
+    #[arg(long, env = "JUSTPING_SEND_LEASE_MS", value_name = "MS")]
+    send_lease_ms: Option<u64>,
+    /// How long a call to a model may take before another worker repeats it.
+    #[arg(long, env = "JUSTPING_CALL_LEASE_MS", value_name = "MS")]
+    call_lease_ms: Option<u64>,
+    /// How long a send of unknown outcome waits for a status.
+    #[arg(long, env = "JUSTPING_UNKNOWN_WAIT_MS", value_name = "MS")]
+    unknown_wait_ms: Option<u64>,
+    /// How often workers look for work nobody told them about.
+    #[arg(long, env = "JUSTPING_POLL_MS", value_name = "MS")]
+    poll_ms: Option<u64>,
+}
+
+/// A text that is never printed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(from = "String")]
+struct SecretText(SecretString);
+
+impl From<String> for SecretText {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+/// A language model to ask.
+#[derive(Debug, Clone)]
+pub struct AiConfig {
+    /// The address of its API.
+    pub base_url: String,
+    /// Its key, where it needs one.
+    pub api_key: Option<SecretString>,
+    /// The model that answers unless an agent names one.
+    pub model: String,
+}
+
+/// Settings, complete and checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The address to answer on.
+    pub listen: SocketAddr,
+    /// The folder for everything that is kept.
+    pub data_dir: PathBuf,
+    /// The database file.
+    pub database: PathBuf,
+    /// The file with the key that seals secrets.
+    pub master_key_file: PathBuf,
+    /// The language model, if there is one.
+    pub ai: Option<AiConfig>,
+    /// How the log is written.
+    pub log_format: LogFormat,
+    /// Whether this process works.
+    pub workers: Workers,
+    /// The engine's limits and patience.
+    pub engine: EngineConfig,
+}
+
+const LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+
+impl Config {
+    /// Reads the settings of this process.
+    ///
+    /// # Errors
+    /// [`ConfigError`]. A wrong flag ends the process with an explanation, as programs do.
+    pub fn load() -> Result<Self, ConfigError> {
+        Self::resolve(Flags::parse())
+    }
+
+    /// Completes flags with the file they name and the defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn resolve(flags: Flags) -> Result<Self, ConfigError> {
+        let file = match &flags.config {
+            Some(path) => read(path)?,
+            None => Flags::default(),
+        };
+        flags.over(file).complete()
+    }
+}
+
+fn read(path: &Path) -> Result<Flags, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    toml::from_str(&text).map_err(|error| ConfigError::Malformed {
+        path: path.to_owned(),
+        message: error.message().to_owned(),
+    })
+}
+
+impl Flags {
+    fn over(self, file: Self) -> Self {
+        Self {
+            config: self.config,
+            listen: self.listen.or(file.listen),
+            data_dir: self.data_dir.or(file.data_dir),
+            database_url: self.database_url.or(file.database_url),
+            master_key_file: self.master_key_file.or(file.master_key_file),
+            openai_base_url: self.openai_base_url.or(file.openai_base_url),
+            openai_api_key: self.openai_api_key.or(file.openai_api_key),
+            openai_model: self.openai_model.or(file.openai_model),
+            log_format: self.log_format.or(file.log_format),
+            workers: self.workers.or(file.workers),
+            turn_lease_ms: self.turn_lease_ms.or(file.turn_lease_ms),
+            send_lease_ms: self.send_lease_ms.or(file.send_lease_ms),
+            call_lease_ms: self.call_lease_ms.or(file.call_lease_ms),
+            unknown_wait_ms: self.unknown_wait_ms.or(file.unknown_wait_ms),
+            poll_ms: self.poll_ms.or(file.poll_ms),
+        }
+    }
+
+    fn complete(self) -> Result<Config, ConfigError> {
+        let engine = self.engine();
+        let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
+        let database = match self.database_url {
+            None => data_dir.join("justping.db"),
+            Some(url) => sqlite_path(url)?,
+        };
+        let ai = match (self.openai_base_url, self.openai_model) {
+            (None, None) => None,
+            (Some(base_url), Some(model)) => {
+                let api_key = self.openai_api_key.map(|key| key.0);
+                Some(AiConfig { base_url, api_key, model })
+            }
+            (None, Some(_)) => return Err(ConfigError::Incomplete("--openai-base-url")),
+            (Some(_), None) => return Err(ConfigError::Incomplete("--openai-model")),
+        };
+        Ok(Config {
+            listen: self.listen.unwrap_or(LISTEN),
+            database,
+            master_key_file: self.master_key_file.unwrap_or_else(|| data_dir.join("master.key")),
+            ai,
+            log_format: self.log_format.unwrap_or(LogFormat::Text),
+            workers: self.workers.unwrap_or(Workers::On),
+            engine,
+            data_dir,
+        })
+    }
+
+    fn engine(&self) -> EngineConfig {
+        let mut engine = EngineConfig::default();
+        let pairs = [
+            (self.turn_lease_ms, &mut engine.turn_lease),
+            (self.send_lease_ms, &mut engine.send_lease),
+            (self.call_lease_ms, &mut engine.call_lease),
+            (self.unknown_wait_ms, &mut engine.unknown_wait),
+            (self.poll_ms, &mut engine.poll),
+        ];
+        for (given, slot) in pairs {
+            if let Some(ms) = given {
+                *slot = Duration::from_millis(ms.max(1));
+            }
+        }
+        engine
+    }
+}
+
+/// The path of `sqlite://path`, `sqlite:path`.
+fn sqlite_path(url: String) -> Result<PathBuf, ConfigError> {
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
+    match path.filter(|path| !path.is_empty()) {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => Err(ConfigError::Database(without_credentials(&url))),
+    }
+}
+
+/// What of an address may be shown: a password in it may not.
+fn without_credentials(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, _)) => format!("{scheme}://…"),
+        None => "…".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(arguments: &[&str]) -> Flags {
+        Flags::try_parse_from([&["justping-server"], arguments].concat()).expect("flags")
+    }
+
+    #[test]
+    fn defaults_are_complete() {
+        let config = Config::resolve(flags(&[])).expect("config");
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.database, Path::new("data/justping.db"));
+        assert_eq!(config.master_key_file, Path::new("data/master.key"));
+        assert!(config.ai.is_none());
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("justping.toml");
+        let text = "listen = \"0.0.0.0:1\"\npoll_ms = 7\nopenai_api_key = \"sk-file\"\n";
+        std::fs::write(&file, text).expect("file");
+        let path = file.to_str().expect("path");
+        let config = Config::resolve(flags(&["--config", path, "--listen", "127.0.0.1:2"]));
+        let config = config.expect("config");
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.engine.poll, Duration::from_millis(7));
+    }
+
+    #[test]
+    fn a_file_with_an_unknown_setting_is_refused() {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("justping.toml");
+        std::fs::write(&file, "listn = \"x\"").expect("file");
+        let refused = Config::resolve(flags(&["--config", file.to_str().expect("path")]));
+        assert!(matches!(refused, Err(ConfigError::Malformed { .. })));
+    }
+
+    #[test]
+    fn other_databases_are_refused_without_their_password() {
+        let refused = Config::resolve(flags(&["--database-url", "postgres://u:secret@h/d"]));
+        let message = refused.expect_err("refused").to_string();
+        assert!(message.contains("postgres://"), "{message}");
+        assert!(!message.contains("secret"), "{message}");
+    }
+
+    #[test]
+    fn an_ai_provider_is_an_address_and_a_model() {
+        let refused = Config::resolve(flags(&["--openai-model", "m"]));
+        assert!(matches!(refused, Err(ConfigError::Incomplete("--openai-base-url"))));
+    }
+
+    #[test]
+    fn the_key_is_never_printed() {
+        let config = flags(&["--openai-api-key", "sk-secret"]);
+        assert!(!format!("{config:?}").contains("sk-secret"));
+    }
+}

@@ -1,0 +1,182 @@
+//! `Idempotency-Key`: a POST that is repeated with the same key is done once.
+//!
+//! Only successes are kept. An error changed nothing, so the same key may simply try again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use jiff::SignedDuration;
+use justping::model::Timestamp;
+use justping::port::store::{IdempotencyRecord, IdempotencyStart};
+use sha2::{Digest, Sha256};
+
+use super::Problem;
+use super::access::Caller;
+use super::extract::{BODY_MAX_BYTES, read_body};
+use super::problem::RETRY_AFTER;
+use super::request::{REQUEST_TIMEOUT, RequestId};
+use crate::app::App;
+
+/// The header that names a request.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Says that an answer was given before.
+pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Most characters of a key.
+pub const KEY_MAX_CHARS: usize = 255;
+/// For how long an answer is kept.
+pub const KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// After this time a started request without an answer died with its process. Longer than any
+/// request may take.
+const ABANDONED_AFTER: Duration = Duration::from_secs(REQUEST_TIMEOUT.as_secs() * 2);
+/// Most bytes of an answer that is kept.
+const ANSWER_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// What to keep of an answer that carries a secret, instead of the answer itself.
+#[derive(Debug, Clone)]
+pub struct ReplayBody(pub String);
+
+/// The layer of all routes under `/api/v1`.
+pub async fn idempotent(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let Some(key) = request.headers().get(&IDEMPOTENCY_KEY).cloned() else {
+        return next.run(request).await;
+    };
+    if request.method() != Method::POST {
+        return next.run(request).await;
+    }
+    let (mut parts, body) = request.into_parts();
+    // Whoever has no live key is refused further in, like without this header.
+    let Ok(caller) = Caller::authenticate(&app, &parts).await else {
+        return next.run(Request::from_parts(parts, body)).await;
+    };
+    parts.extensions.insert(caller.clone());
+    match begin(&caller, &key, &parts, body).await {
+        Ok(Begun::New(key, bytes)) => {
+            let request = Request::from_parts(parts, Body::from(bytes));
+            run_to_end(caller, key, request, next).await
+        }
+        Ok(Begun::Answered(response)) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+enum Begun {
+    New(String, Bytes),
+    Answered(Response),
+}
+
+async fn begin(
+    caller: &Caller,
+    key: &HeaderValue,
+    parts: &Parts,
+    body: Body,
+) -> Result<Begun, Problem> {
+    let key = readable(key)?;
+    let bytes = read_body(body, BODY_MAX_BYTES).await?;
+    let now = caller.clock().now();
+    let record =
+        IdempotencyRecord { key: key.clone(), request_sha256: digest(caller, parts, &bytes), now };
+    let abandoned = before(now, ABANDONED_AFTER);
+    match caller.store().start_request(caller.business_id, &record, abandoned).await? {
+        IdempotencyStart::Started => Ok(Begun::New(key, bytes)),
+        IdempotencyStart::Done { status, body } => Ok(Begun::Answered(replay(status, body))),
+        IdempotencyStart::InFlight => {
+            Err(Problem::new(StatusCode::CONFLICT, "idempotency_in_flight", "Still being done")
+                .detail("a request with this Idempotency-Key is still being done")
+                .retry_after(RETRY_AFTER))
+        }
+        IdempotencyStart::Mismatch => Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency_mismatch",
+            "Key used before",
+        )
+        .detail("this Idempotency-Key was used for another request")),
+    }
+}
+
+fn readable(key: &HeaderValue) -> Result<String, Problem> {
+    let text = key.to_str().unwrap_or_default();
+    if (1..=KEY_MAX_CHARS).contains(&text.len()) {
+        return Ok(text.to_owned());
+    }
+    Err(Problem::malformed("Idempotency-Key must be 1 to 255 visible ASCII characters"))
+}
+
+fn before(now: Timestamp, span: Duration) -> Timestamp {
+    SignedDuration::try_from(span)
+        .ok()
+        .and_then(|span| now.checked_sub(span).ok())
+        .unwrap_or(Timestamp::MIN)
+}
+
+/// The API key is part of the request: nobody is given the answer to somebody else's request.
+fn digest(caller: &Caller, parts: &Parts, body: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let target = parts.uri.path_and_query().map_or("", |target| target.as_str());
+    for part in [caller.key_id.to_string().as_str(), parts.method.as_str(), target] {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hash.update(body);
+    hash.finalize().into()
+}
+
+/// Does the work in a task of its own, so that a caller who hangs up does not leave it half done
+/// with nobody to store the answer.
+async fn run_to_end(caller: Caller, key: String, request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
+    let work = async move {
+        let answer = next.run(request).await;
+        keep(&caller, &key, answer).await
+    };
+    match tokio::spawn(work).await {
+        Ok(response) => response,
+        Err(error) => {
+            let request_id = id.as_ref().map(RequestId::as_str);
+            tracing::error!(%error, request_id, "a handler broke");
+            Problem::internal().into_response()
+        }
+    }
+}
+
+async fn keep(caller: &Caller, key: &str, answer: Response) -> Response {
+    if !answer.status().is_success() {
+        forget(caller, key).await;
+        return answer;
+    }
+    let (parts, body) = answer.into_parts();
+    let Ok(bytes) = to_bytes(body, ANSWER_MAX_BYTES).await else {
+        forget(caller, key).await;
+        return Problem::internal().into_response();
+    };
+    let text = match parts.extensions.get::<ReplayBody>() {
+        Some(ReplayBody(text)) => text.clone(),
+        None => String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    let status = parts.status.as_u16();
+    if let Err(error) = caller.store().finish_request(caller.business_id, key, status, &text).await
+    {
+        tracing::warn!(%error, "an answer could not be kept for its Idempotency-Key");
+    }
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+async fn forget(caller: &Caller, key: &str) {
+    if let Err(error) = caller.store().forget_request(caller.business_id, key).await {
+        tracing::warn!(%error, "an Idempotency-Key could not be freed");
+    }
+}
+
+fn replay(status: u16, body: String) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    response
+}

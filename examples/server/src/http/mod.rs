@@ -1,0 +1,61 @@
+//! HTTP: routing, access, errors, and the routes that are not part of the API.
+
+pub mod access;
+mod docs;
+pub mod extract;
+mod header;
+mod health;
+pub mod idempotency;
+mod page;
+pub mod problem;
+pub mod request;
+mod serve;
+pub mod socket;
+mod webhook;
+
+pub use problem::Problem;
+pub use serve::serve;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::api;
+use crate::app::App;
+use access::{AppState, Public};
+use request::RequestLayer;
+
+/// Everything the server answers.
+pub fn router(app: &Arc<App>) -> Router {
+    let (api, mut document) = described_api();
+    api::complete(&mut document);
+    let api = api.layer(from_fn_with_state(Arc::clone(app), idempotency::idempotent));
+    let observed = Router::new()
+        .merge(api)
+        .merge(health::routes())
+        .merge(page::routes())
+        .merge(socket::routes())
+        .merge(docs::routes(&document))
+        .fallback(nowhere)
+        .layer(from_fn_with_state(RequestLayer::new(Arc::clone(app)), request::observe));
+    observed.merge(webhook::routes()).with_state(AppState::new(Arc::clone(app)))
+}
+
+async fn nowhere(_: Public) -> Problem {
+    Problem::no_route()
+}
+
+/// The description of the API.
+pub fn openapi() -> OpenApi {
+    let (_, mut document) = described_api();
+    api::complete(&mut document);
+    document
+}
+
+fn described_api() -> (Router<AppState>, OpenApi) {
+    let described = OpenApiRouter::with_openapi(api::document()).nest(api::PREFIX, api::routes());
+    described.split_for_parts()
+}

@@ -1,0 +1,197 @@
+//! The process: assembled, started, stopped in order.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use justping::JustPing;
+use justping::agents::Flows;
+use justping::agents::provider::openai::OpenAiConfigError;
+use justping::channels::webchat::WebChatProvider;
+use justping::channels::whatsapp::WhatsAppProvider;
+use justping::engine::BuildError;
+use justping::memory::MemoryBus;
+use justping::port::StoreError;
+use justping::store::envelope::{MasterKey, MasterKeyError};
+use justping::store::sqlite::{OpenError, SqliteConfig, SqliteStore};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::app::App;
+use crate::config::{AiConfig, Config, ConfigError, Workers};
+use crate::demo::{self, DemoAi, DemoError};
+use crate::http::idempotency;
+use crate::metric::{self, CountingBus};
+use crate::{ai, http, log};
+
+/// How long connections may take to finish what they began.
+const CONNECTIONS_PATIENCE: Duration = Duration::from_secs(10);
+/// How long after readiness is gone new connections are still taken, so that whoever balances load
+/// has time to notice.
+const UNREADY_FIRST: Duration = Duration::from_millis(500);
+/// How often answers that were kept for repeated requests are looked through.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+/// Answers forgotten in one move.
+const EXPIRE_MAX: u32 = 1_000;
+
+/// Why the process ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Files or the network refuse.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The key that seals secrets cannot be used.
+    #[error("the master key cannot be used: {0}")]
+    MasterKey(#[from] MasterKeyError),
+    /// The database cannot be opened.
+    #[error("the database cannot be opened: {0}")]
+    Open(#[from] OpenError),
+    /// The database cannot be closed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The language model cannot be used.
+    #[error("the language model cannot be used: {0}")]
+    Ai(#[from] OpenAiConfigError),
+    /// The parts do not fit together.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The demo cannot be set up.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+}
+
+fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> RunError {
+    let what = what.into();
+    move |source| RunError::Io { what, source }
+}
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+/// [`RunError`] when it cannot start.
+pub fn run(config: Config) -> Result<(), RunError> {
+    log::start(config.log_format);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(io_error("the runtime cannot start"))?.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<(), RunError> {
+    metric::install();
+    let store = Arc::new(open_store(&config).await?);
+    let flows = flows(config.ai.as_ref())?;
+    let jp = JustPing::builder()
+        .store(Arc::clone(&store) as _)
+        .provider(Arc::new(WebChatProvider::new()))
+        .provider(Arc::new(WhatsAppProvider::new()))
+        .flows(Arc::new(flows.clone()))
+        .bus(Arc::new(CountingBus::new(Arc::new(MemoryBus::new()))))
+        .config(config.engine.clone())
+        .build()?;
+    let listener = TcpListener::bind(config.listen).await;
+    let listener = listener.map_err(io_error(format!("cannot listen on {}", config.listen)))?;
+    let address = listener.local_addr().map_err(io_error("the listener has no address"))?;
+    let url = format!("http://{address}");
+    let ai = if config.ai.is_some() { DemoAi::With } else { DemoAi::Without };
+    demo::seed(&jp, ai, |token| say(&format!("API key (shown once): {token}"))).await?;
+    say(&format!("JustPing is running: {url}"));
+    tracing::info!(%address, "listening");
+
+    let app = Arc::new(App::new(jp, flows));
+    work(&app, listener, config.workers).await;
+    store.close().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Tells whoever started the process.
+fn say(line: &str) {
+    // Without anybody who listens, the log still tells that the server runs.
+    drop(writeln!(io::stdout(), "{line}"));
+}
+
+async fn open_store(config: &Config) -> Result<SqliteStore, RunError> {
+    let folders = [Some(config.data_dir.as_path()), config.database.parent()];
+    for folder in folders.into_iter().flatten().filter(|folder| !folder.as_os_str().is_empty()) {
+        let failed = io_error(format!("cannot make the folder {}", folder.display()));
+        tokio::fs::create_dir_all(folder).await.map_err(failed)?;
+    }
+    let master_key = MasterKey::load_or_create(&config.master_key_file)?;
+    Ok(SqliteStore::open(SqliteConfig::new(&config.database, master_key)).await?)
+}
+
+/// The nodes flows may use; those that talk to a model only where there is one.
+fn flows(config: Option<&AiConfig>) -> Result<Flows, RunError> {
+    let Some(config) = config else { return Ok(Flows::new()) };
+    Ok(Flows::new().with_ai(ai::provider(config)?))
+}
+
+/// Works and answers until a signal comes; then first is no longer ready, then takes no more
+/// connections, then finishes what is under way.
+async fn work(app: &Arc<App>, listener: TcpListener, workers: Workers) {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(forget_answers(Arc::clone(app)));
+    let engine = app.jp().clone();
+    let mut stopping = app.stopping();
+    let engine = async move {
+        let stopped = async move {
+            // An error means that the application is gone, which is a stop as well.
+            drop(stopping.wait_for(|stop| *stop).await);
+        };
+        match workers {
+            Workers::On => engine.run(stopped).await,
+            Workers::Off => stopped.await,
+        }
+    };
+    let engine = tokio::spawn(engine);
+    let told = Arc::clone(app);
+    let stop = async move {
+        signal().await;
+        tracing::info!("stopping");
+        told.stop();
+        tokio::time::sleep(UNREADY_FIRST).await;
+    };
+    http::serve(listener, http::router(app), stop, CONNECTIONS_PATIENCE).await;
+    if let Err(error) = engine.await {
+        tracing::error!(%error, "the workers died");
+    }
+    tasks.shutdown().await;
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    if let Err(error) = interrupt.await {
+        tracing::error!(%error, "signals cannot be heard");
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn forget_answers(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(EXPIRE_EVERY);
+    loop {
+        ticks.tick().await;
+        let before = app.now().checked_sub(idempotency::KEPT).unwrap_or_default();
+        if let Err(error) = app.store().expire_requests(before, EXPIRE_MAX).await {
+            tracing::warn!(%error, "old answers were not forgotten");
+        }
+    }
+}

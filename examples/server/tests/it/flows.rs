@@ -1,0 +1,140 @@
+//! Agents, flows, their versions and their tests.
+
+use serde_json::{Value, json};
+
+use crate::platform::{Platform, echo};
+
+async fn a_flow_is_edited_and_published(platform: Platform) {
+    let owner = &platform.owner;
+    let made = owner.post("/flows", json!({"name": "f", "draft": echo()})).await.expect(201);
+    let path = format!("/flows/{}", made.id());
+    let check = owner.post(&format!("{path}/validate"), json!({})).await.expect(200).json();
+    assert_eq!(check["ok"], true, "{check}");
+    let one = owner.post(&format!("{path}/publish"), json!({})).await.expect(200).json();
+    assert_eq!(one["number"], 1);
+    let same = owner.post(&format!("{path}/publish"), json!({})).await.expect(200).json();
+    assert_eq!(same["id"], one["id"], "an unchanged draft is the version there is");
+
+    let now = owner.get(&path).await.json();
+    assert_eq!(now["published"], one["id"]);
+    let mut draft = echo();
+    draft["nodes"][2]["data"]["text"] = json!("Heard {{ said }}.");
+    let update = json!({"name": "g", "draft": draft, "revision": now["revision"]});
+    owner.put(&path, update.clone()).await.expect(200);
+    owner.put(&path, update).await.problem(409, "stale");
+    let two = owner.post(&format!("{path}/publish"), json!({})).await.expect(200).json();
+    assert_eq!(two["number"], 2);
+    let versions = owner.get(&format!("{path}/versions")).await.expect(200).json();
+    assert_eq!(versions["items"].as_array().unwrap().len(), 2);
+    let read = owner.get(&format!("/flow-versions/{}", two["id"].as_str().unwrap())).await;
+    assert_eq!(read.expect(200).json(), two);
+    owner.delete(&path).await.problem(409, "conflict");
+}
+
+async fn a_broken_flow_is_not_published(platform: Platform) {
+    let owner = &platform.owner;
+    for draft in [
+        Value::Null,
+        json!([]),
+        json!({"schema": "x"}),
+        json!({"schema": "justping.flow/1",
+        "nodes": [{"id": "a", "type": "nothing"}], "edges": []}),
+    ] {
+        let made = owner.post("/flows", json!({"name": "f", "draft": draft})).await.expect(201);
+        let path = format!("/flows/{}", made.id());
+        let check = owner.post(&format!("{path}/validate"), json!({})).await.expect(200).json();
+        assert_eq!(check["ok"], false);
+        assert!(!check["findings"].as_array().unwrap().is_empty());
+        let refused = owner.post(&format!("{path}/publish"), json!({})).await;
+        let refused = refused.problem(422, "invalid_flow");
+        assert!(!refused["errors"].as_array().unwrap().is_empty(), "{refused}");
+        owner.post(&format!("{path}/test"), json!({})).await.problem(422, "invalid_flow");
+        owner.delete(&path).await.expect(204);
+    }
+}
+
+async fn a_flow_is_tried_without_a_trace_outside(platform: Platform) {
+    let owner = &platform.owner;
+    let flow = platform.flow(echo()).await;
+    let script = json!({"lines": [{"say": "hello"}, {"wait": 3600}, {"say": "ping"}]});
+    let run = owner.post(&format!("/flows/{flow}/test"), script.clone()).await.expect(200).json();
+    let said: Vec<&str> = run["transcript"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["content"]["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(said, ["hello", "Say something.", "ping", "You said ping.", "Say something."]);
+    assert_eq!(run["sessions"][0]["status"], "waiting");
+    assert_eq!(run["sessions"][0]["trace"].as_array().unwrap().len(), 2);
+    let agent = owner.post("/agents", json!({"name": "A", "flows": [flow]})).await.expect(201).id();
+    let same = owner.post(&format!("/agents/{agent}/test"), script).await.expect(200).json();
+    assert_eq!(same["transcript"], run["transcript"]);
+    assert_eq!(owner.get("/conversations").await.json()["items"], json!([]));
+    assert_eq!(owner.get("/contacts").await.json()["items"], json!([]));
+}
+
+async fn a_model_is_played_in_a_test(platform: Platform) {
+    let draft = json!({
+        "schema": "justping.flow/1",
+        "nodes": [{"id": "s", "type": "trigger"}, {"id": "ai", "type": "ai_reply", "data": {}}],
+        "edges": [{"id": "e", "source": "s", "target": "ai"}],
+    });
+    let owner = &platform.owner;
+    let flow = owner.post("/flows", json!({"name": "ai", "draft": draft})).await.expect(201).id();
+    let script = json!({"lines": [{"say": "hello"}], "answers": ["I am scripted."]});
+    let run = owner.post(&format!("/flows/{flow}/test"), script).await.expect(200).json();
+    assert_eq!(run["transcript"][1]["content"]["text"], "I am scripted.", "{run}");
+}
+
+async fn a_script_has_bounds(platform: Platform) {
+    let owner = &platform.owner;
+    let flow = platform.flow(echo()).await;
+    let path = format!("/flows/{flow}/test");
+    for script in [
+        json!({"lines": vec![json!({"say": "x"}); 101]}),
+        json!({"lines": [{"say": " "}]}),
+        json!({"lines": [{"wait": u64::MAX}, {"wait": u64::MAX}]}),
+        json!({"lines": [{"shout": "x"}]}),
+        json!({"wish": 1}),
+    ] {
+        owner.post(&path, script).await.problem(422, "invalid");
+    }
+    platform.viewer.post(&path, json!({})).await.problem(403, "forbidden");
+}
+
+async fn an_agent_lives(platform: Platform) {
+    let owner = &platform.owner;
+    let flow = platform.flow(echo()).await;
+    let made = owner.post("/agents", json!({"name": "A"})).await.expect(201);
+    let path = format!("/agents/{}", made.id());
+    let update = json!({"name": "B", "instructions": "Be kind.", "model": "m", "flows": [flow],
+        "revision": 1});
+    let updated = owner.put(&path, update.clone()).await.expect(200).json();
+    assert_eq!(updated["name"], "B");
+    owner.put(&path, update).await.problem(409, "stale");
+    let flows = owner.get(&format!("{path}/flows")).await.expect(200).json();
+    assert_eq!(flows["items"][0]["id"], json!(flow));
+    owner.delete(&path).await.expect(204);
+    owner.get(&path).await.problem(404, "not_found");
+    owner.get(&format!("/flows/{flow}")).await.expect(200);
+}
+
+async fn nodes_describe_themselves(platform: Platform) {
+    let nodes = platform.viewer.get("/nodes").await.expect(200).json();
+    let kinds: Vec<&str> =
+        nodes["items"].as_array().unwrap().iter().map(|n| n["kind"].as_str().unwrap()).collect();
+    for kind in ["text", "buttons", "input", "condition", "wait", "handoff", "ai_reply"] {
+        assert!(kinds.contains(&kind), "{kinds:?}");
+    }
+}
+
+on_every_store!(
+    a_flow_is_edited_and_published,
+    a_broken_flow_is_not_published,
+    a_flow_is_tried_without_a_trace_outside,
+    a_model_is_played_in_a_test,
+    a_script_has_bounds,
+    an_agent_lives,
+    nodes_describe_themselves,
+);

@@ -1,0 +1,66 @@
+//! The codes of findings and how findings are made.
+
+use justping_core::port::{Finding, Severity};
+
+/// Stable codes of findings.
+pub mod code {
+    /// The document, or a part of it, is not in the form of `justping.flow/1`.
+    pub const SCHEMA_INVALID: &str = "schema_invalid";
+    /// Two nodes, edges, variables or options share an id.
+    pub const DUPLICATE_ID: &str = "duplicate_id";
+    /// No node starts the flow.
+    pub const MISSING_TRIGGER: &str = "missing_trigger";
+    /// More than one node starts the flow.
+    pub const MULTIPLE_TRIGGERS: &str = "multiple_triggers";
+    /// An edge leaves or reaches a node that does not exist.
+    pub const DANGLING_EDGE: &str = "dangling_edge";
+    /// An edge leaves by an exit that its node does not have.
+    pub const UNKNOWN_EXIT: &str = "unknown_exit";
+    /// Two edges leave by one exit.
+    pub const DUPLICATE_EXIT: &str = "duplicate_exit";
+    /// No node of this type is registered.
+    pub const UNKNOWN_NODE_TYPE: &str = "unknown_node_type";
+    /// A node's `data` is wrong.
+    pub const INVALID_CONFIG: &str = "invalid_config";
+    /// A template does not compile.
+    pub const INVALID_TEMPLATE: &str = "invalid_template";
+    /// A condition does not compile.
+    pub const INVALID_CONDITION: &str = "invalid_condition";
+    /// Nodes that never wait form a circle.
+    pub const ENDLESS_CYCLE: &str = "endless_cycle";
+    /// A node jumps to a node that does not exist.
+    pub const UNKNOWN_JUMP: &str = "unknown_jump";
+    /// A limit on documents is exceeded.
+    pub const TOO_LARGE: &str = "too_large";
+    /// A node needs an AI provider and none is configured.
+    pub const MISSING_PROVIDER: &str = "missing_provider";
+    /// No way leads to a node (warning).
+    pub const UNREACHABLE_NODE: &str = "unreachable_node";
+    /// A variable is read that is neither declared nor set (warning).
+    pub const UNKNOWN_VARIABLE: &str = "unknown_variable";
+    /// A way out that contacts will take leads nowhere (warning).
+    pub const MISSING_DEFAULT: &str = "missing_default";
+    /// A part of the document has no effect (warning).
+    pub const IGNORED: &str = "ignored";
+}
+
+/// An error without a node.
+pub(super) fn error(code: &str, path: impl Into<String>, message: impl Into<String>) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        code: code.to_owned(),
+        node: None,
+        path: path.into(),
+        message: message.into(),
+    }
+}
+
+/// A warning without a node.
+pub(super) fn warning(code: &str, path: impl Into<String>, message: impl Into<String>) -> Finding {
+    Finding { severity: Severity::Warning, ..error(code, path, message) }
+}
+
+/// The same finding, about a node.
+pub(super) fn about(node: &str, finding: Finding) -> Finding {
+    Finding { node: Some(node.to_owned()), ..finding }
+}

@@ -1,0 +1,133 @@
+//! What can only be seen in the whole graph.
+
+use std::collections::HashSet;
+
+use super::finding::{about, code, error, warning};
+use super::graph::{Successors, cycles, reachable};
+use super::{Draft, DraftNode, TRIGGER};
+use crate::document::RESERVED_NAMES;
+
+/// Node ids a message lists at most.
+const LISTED_MAX: usize = 5;
+
+/// Checks the graph.
+pub(super) fn check(draft: &mut Draft) {
+    trigger(draft);
+    let successors = successors(draft);
+    endless(draft, &successors);
+    unreachable(draft, &successors);
+    unknown_variables(draft);
+    loose_exits(draft);
+}
+
+fn trigger(draft: &mut Draft) {
+    let is_trigger = |(_, node): &(usize, &DraftNode)| node.node.kind == TRIGGER;
+    let found: Vec<usize> =
+        draft.nodes.iter().enumerate().filter(is_trigger).map(|(at, _)| at).collect();
+    draft.trigger = found.first().copied();
+    if found.is_empty() {
+        let message = "a flow needs a trigger to start with";
+        draft.findings.push(error(code::MISSING_TRIGGER, "/nodes", message));
+    }
+    for node in found.iter().skip(1).filter_map(|at| draft.nodes.get(*at)) {
+        let message = "a flow has only one trigger";
+        let finding = error(code::MULTIPLE_TRIGGERS, format!("/nodes/{}", node.at), message);
+        draft.findings.push(about(&node.node.id, finding));
+    }
+}
+
+/// Where each node leads, by edges and by jumps; reports jumps to nowhere.
+fn successors(draft: &mut Draft) -> Successors {
+    let mut successors: Successors = vec![Vec::new(); draft.nodes.len()];
+    for edge in &draft.edges {
+        if let Some(next) = successors.get_mut(edge.source) {
+            next.push(edge.target);
+        }
+    }
+    for (node, next) in draft.nodes.iter().zip(&mut successors) {
+        for jump in node.built.iter().flat_map(|built| built.jumps()) {
+            if let Some(target) = draft.ids.get(&jump) {
+                next.push(*target);
+            } else {
+                let message = format!("there is no node `{jump}` to jump to");
+                let finding =
+                    error(code::UNKNOWN_JUMP, format!("/nodes/{}/data", node.at), message);
+                draft.findings.push(about(&node.node.id, finding));
+            }
+        }
+    }
+    successors
+}
+
+fn endless(draft: &mut Draft, successors: &Successors) {
+    let never_waits = |node: &DraftNode| node.built.as_ref().is_some_and(|built| !built.suspends());
+    let within: Vec<bool> = draft.nodes.iter().map(never_waits).collect();
+    for group in cycles(successors, &within) {
+        let nodes: Vec<&DraftNode> = group.iter().filter_map(|at| draft.nodes.get(*at)).collect();
+        let ids: Vec<&str> =
+            nodes.iter().take(LISTED_MAX).map(|node| node.node.id.as_str()).collect();
+        let more = if nodes.len() > LISTED_MAX { ", …" } else { "" };
+        let message = format!("never waits and leads back to itself: {}{more}", ids.join(", "));
+        let Some(first) = nodes.first() else { continue };
+        let finding = error(code::ENDLESS_CYCLE, format!("/nodes/{}", first.at), message);
+        let finding = about(&first.node.id, finding);
+        draft.findings.push(finding);
+    }
+}
+
+fn unreachable(draft: &mut Draft, successors: &Successors) {
+    let Some(start) = draft.trigger else { return };
+    let seen = reachable(successors, start);
+    for (node, seen) in draft.nodes.iter().zip(seen) {
+        if !seen && node.node.kind != TRIGGER {
+            let message = "no way leads here";
+            let finding = warning(code::UNREACHABLE_NODE, format!("/nodes/{}", node.at), message);
+            draft.findings.push(about(&node.node.id, finding));
+        }
+    }
+}
+
+fn unknown_variables(draft: &mut Draft) {
+    let built = || draft.nodes.iter().filter_map(|node| Some((node, node.built.as_ref()?)));
+    let mut known: HashSet<String> = built().flat_map(|(_, built)| built.writes()).collect();
+    known.extend(draft.variables.iter().map(|variable| variable.name.clone()));
+    known.extend(RESERVED_NAMES.map(str::to_owned));
+    let mut findings = Vec::new();
+    for (node, built) in built() {
+        let mut reported = HashSet::new();
+        for path in built.reads() {
+            let name = path.split('.').next().unwrap_or_default();
+            if !known.contains(name) && reported.insert(name.to_owned()) {
+                let message = format!("nothing sets the variable `{name}`");
+                let path = format!("/nodes/{}/data", node.at);
+                let finding = warning(code::UNKNOWN_VARIABLE, path, message);
+                findings.push(about(&node.node.id, finding));
+            }
+        }
+    }
+    draft.findings.append(&mut findings);
+}
+
+/// Reports ways out that contacts are bound to take and that lead nowhere.
+fn loose_exits(draft: &mut Draft) {
+    let connected: HashSet<(usize, &str)> =
+        draft.edges.iter().map(|edge| (edge.source, edge.exit.as_str())).collect();
+    let mut findings = Vec::new();
+    for (at, node) in draft.nodes.iter().enumerate() {
+        let loose = |exit: &str| {
+            node.exits.iter().any(|known| known == exit) && !connected.contains(&(at, exit))
+        };
+        let other = loose("default") && !connected.contains(&(at, "invalid"))
+            || loose("invalid") && !connected.contains(&(at, "default"));
+        let timeout = loose("timeout");
+        let what = match (other, timeout) {
+            (false, false) => continue,
+            (true, false) => "an answer that fits nothing ends the session",
+            (false, true) => "the timeout ends the session",
+            (true, true) => "the timeout and an answer that fits nothing end the session",
+        };
+        let finding = warning(code::MISSING_DEFAULT, format!("/nodes/{}", node.at), what);
+        findings.push(about(&node.node.id, finding));
+    }
+    draft.findings.append(&mut findings);
+}

@@ -1,0 +1,99 @@
+//! The linter: looks a document over before it is published, and collects what a program is made of.
+//!
+//! It is total: any JSON gives findings, in the order of the document, never a panic. What is wrong
+//! in one node does not hide what is wrong in another.
+
+mod finding;
+mod flow;
+mod graph;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use justping_core::port::{BuiltNode, Finding, Severity};
+use serde_json::Value;
+
+pub use self::finding::code;
+use self::finding::error;
+use crate::document::{self, DOCUMENT_MAX_BYTES, EDGES_MAX, NODES_MAX};
+use crate::registry::Registry;
+use crate::size;
+
+/// The `type` of the node that starts a flow.
+pub(crate) const TRIGGER: &str = "trigger";
+
+/// A document as far as it can be read.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    /// What is wrong with it.
+    pub(crate) findings: Vec<Finding>,
+    /// Its nodes; those with a repeated id are left out.
+    pub(crate) nodes: Vec<DraftNode>,
+    /// Its edges between nodes that exist.
+    pub(crate) edges: Vec<DraftEdge>,
+    /// Its variables.
+    pub(crate) variables: Vec<document::Variable>,
+    /// How it runs.
+    pub(crate) settings: document::Settings,
+    /// Where it starts.
+    pub(crate) trigger: Option<usize>,
+    /// Node ids to places in `nodes`.
+    pub(crate) ids: HashMap<String, usize>,
+}
+
+/// A node with what its type made of it.
+#[derive(Debug)]
+pub(crate) struct DraftNode {
+    /// Its place in the document's list.
+    pub(crate) at: usize,
+    /// As written.
+    pub(crate) node: document::Node,
+    /// Its configuration, when it is right.
+    pub(crate) built: Option<Box<dyn BuiltNode>>,
+    /// The exits it has.
+    pub(crate) exits: Vec<String>,
+}
+
+/// An edge between places in [`Draft::nodes`].
+#[derive(Debug)]
+pub(crate) struct DraftEdge {
+    pub(crate) source: usize,
+    pub(crate) exit: String,
+    pub(crate) target: usize,
+}
+
+impl Draft {
+    /// Reads and checks a document.
+    pub(crate) fn of(registry: &Registry, document: &Value) -> Self {
+        let mut draft = Self::default();
+        if draft.fits(document) {
+            read::head(&mut draft, document);
+            read::nodes(&mut draft, registry, document);
+            read::edges(&mut draft, document);
+            flow::check(&mut draft);
+        }
+        draft
+    }
+
+    /// Says whether anything keeps the document from running.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.findings.iter().any(|f| f.severity == Severity::Error)
+    }
+
+    /// Checks the limits that bound all other work.
+    fn fits(&mut self, document: &Value) -> bool {
+        let count = |name: &str| document.get(name).and_then(Value::as_array).map_or(0, Vec::len);
+        let limits = [("nodes", NODES_MAX), ("edges", EDGES_MAX)];
+        for (name, max) in limits.into_iter().filter(|(name, max)| count(name) > *max) {
+            let message = format!("a flow has at most {max} {name}");
+            self.findings.push(error(code::TOO_LARGE, format!("/{name}"), message));
+        }
+        if size::written(document, DOCUMENT_MAX_BYTES).is_none() {
+            let message = format!("a flow has at most {DOCUMENT_MAX_BYTES} bytes");
+            self.findings.push(error(code::TOO_LARGE, "", message));
+        }
+        self.findings.is_empty()
+    }
+}

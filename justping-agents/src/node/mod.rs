@@ -1,0 +1,52 @@
+//! The built-in nodes, one file each.
+
+mod ai_reply;
+mod buttons;
+mod choice;
+mod close;
+mod condition;
+mod config;
+mod end;
+mod handoff;
+mod input;
+mod jump;
+mod late;
+mod list;
+mod media;
+mod names;
+mod prompt;
+mod schema;
+mod set;
+mod switch;
+#[cfg(test)]
+mod tests;
+mod text;
+mod trigger;
+mod wait;
+
+use justping_core::port::FlowNode;
+
+pub use self::ai_reply::AiReply;
+pub(crate) use self::late::LateReply;
+pub(crate) use self::trigger::Matcher;
+
+/// One of each.
+pub(crate) fn built_in() -> Vec<Box<dyn FlowNode>> {
+    vec![
+        Box::new(trigger::Trigger),
+        Box::new(text::Text),
+        Box::new(media::Media),
+        Box::new(buttons::Buttons),
+        Box::new(list::List),
+        Box::new(input::Input),
+        Box::new(wait::Wait),
+        Box::new(condition::If),
+        Box::new(switch::Switch),
+        Box::new(set::Set),
+        Box::new(jump::Jump),
+        Box::new(handoff::HandOff),
+        Box::new(close::Close),
+        Box::new(end::End),
+        Box::new(AiReply::without_provider()),
+    ]
+}

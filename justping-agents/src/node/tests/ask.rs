@@ -1,0 +1,174 @@
+//! Nodes that ask and wait for an answer.
+
+use justping_core::model::SessionStatus::{Completed, Waiting};
+use justping_core::model::{Content, MediaKind, MediaSource};
+use serde_json::{Value, json};
+
+use crate::play::Play;
+
+fn ask(kind: &str, mut data: Value, more: &[(&str, Value)]) -> Play {
+    for (name, value) in more {
+        data[*name] = value.clone();
+    }
+    let nodes = json!([
+        ["q", kind, data],
+        ["ok", "text", {"text": "got {{ v }}"}],
+        ["bad", "text", {"text": "gave up"}],
+        ["late", "text", {"text": "too late"}]
+    ]);
+    let exit = if kind == "input" { "reply" } else { "option:b" };
+    let mut edges = vec![json!(["start", "next", "q"]), json!(["q", exit, "ok"])];
+    edges.push(json!(["q", "invalid", "bad"]));
+    if more.iter().any(|(name, _)| *name == "timeout_minutes") {
+        edges.push(json!(["q", "timeout", "late"]));
+    }
+    Play::of(nodes, Value::from(edges))
+}
+
+fn input(kind: &str, more: &[(&str, Value)]) -> Play {
+    ask("input", json!({"kind": kind, "prompt": "?", "variable": "v"}), more)
+}
+
+fn buttons(more: &[(&str, Value)]) -> Play {
+    let options =
+        json!([{"id": "a", "title": "Apple"}, {"id": "b", "title": "{{ contact.name }}"}]);
+    ask("buttons", json!({"text": "Which?", "variable": "v", "options": options}), more)
+}
+
+#[test]
+fn the_message_that_starts_does_not_answer() {
+    let mut play = input("text", &[]);
+    assert_eq!(play.say("42"), ["?"]);
+    assert!(play.is(Waiting));
+    assert_eq!(play.say(" Ada "), ["got Ada"]);
+    assert!(play.is(Completed));
+}
+
+#[test]
+fn input_asks_again_three_times_and_gives_up() {
+    let mut play = input("number", &[("retry", json!("a number!"))]);
+    play.say("hi");
+    for _ in 0..3 {
+        assert_eq!(play.say("abc"), ["a number!"]);
+    }
+    assert_eq!(play.say("abc"), ["gave up"]);
+    let mut play = input("number", &[("max_retries", json!(0))]);
+    play.say("hi");
+    assert_eq!(play.say("abc"), ["gave up"]);
+    assert_eq!(play.variable("v"), Value::Null);
+}
+
+#[test]
+fn without_a_retry_text_the_question_comes_again() {
+    let mut play = input("email", &[]);
+    play.say("hi");
+    assert_eq!(play.say("abc"), ["?"]);
+    assert_eq!(play.say("Ada@Example.org"), ["got Ada@example.org"]);
+}
+
+#[test]
+fn input_reads_each_kind() {
+    let answer = |kind: &str, more: &[(&str, Value)], text: &str| {
+        let mut play = input(kind, more);
+        play.say("hi");
+        play.say(text);
+        play.variable("v")
+    };
+    assert_eq!(answer("number", &[], "1,234"), json!(1234));
+    assert_eq!(answer("number", &[("min", json!(18))], "17"), Value::Null);
+    assert_eq!(answer("number", &[("integer", json!(true))], "1.5"), Value::Null);
+    assert_eq!(answer("text", &[("max", json!(2))], "abc"), Value::Null);
+    let region = ("default_region", json!("DE"));
+    assert_eq!(answer("phone", &[region], "030 123456"), json!("+4930123456"));
+}
+
+#[test]
+fn a_file_without_a_caption_is_no_answer() {
+    let mut play = input("text", &[]);
+    play.say("hi");
+    let source = MediaSource::Url("https://x/y".to_owned());
+    let kind = MediaKind::Image;
+    let file = Content::Media { kind, source, caption: None, filename: None, mime: None };
+    assert_eq!(play.hear(file), ["?"]);
+}
+
+#[test]
+fn no_answer_in_time_takes_the_timeout() {
+    let mut play = input("text", &[("timeout_minutes", json!(5))]);
+    assert_eq!(play.say("hi"), ["?", "timer t1 in 300s"]);
+    assert_eq!(play.timer("t1"), ["too late"]);
+}
+
+#[test]
+fn an_answer_clears_the_timer_and_a_bad_one_starts_it_anew() {
+    let mut play = input("number", &[("timeout_minutes", json!(5))]);
+    play.say("hi");
+    assert_eq!(play.later(60).say("abc"), ["?", "timer t2 in 300s"]);
+    assert!(play.timer("t1").is_empty());
+    assert!(play.is(Waiting));
+    assert_eq!(play.say("7"), ["clear timers", "got 7"]);
+}
+
+#[test]
+fn buttons_are_answered_by_press_words_or_number() {
+    for answer in ["ada", "2", " Ada! "] {
+        let mut play = buttons(&[]);
+        assert_eq!(play.say("hi"), ["Which? [q.1.a=Apple q.1.b=Ada]"]);
+        assert_eq!(play.say(answer), ["got Ada"]);
+    }
+    let mut play = buttons(&[("save", json!("id"))]);
+    play.say("hi");
+    assert_eq!(play.press("q.1.b", "Ada"), ["got b"]);
+}
+
+#[test]
+fn an_option_without_an_edge_ends_the_session() {
+    let mut play = buttons(&[]);
+    play.say("hi");
+    assert!(play.press("q.1.a", "Apple").is_empty());
+    assert!(play.is(Completed));
+    assert_eq!(play.variable("v"), json!("Apple"));
+}
+
+#[test]
+fn what_fits_no_option_is_asked_again() {
+    let mut play = buttons(&[("retry", json!("Pick one")), ("max_retries", json!(1))]);
+    play.say("hi");
+    assert_eq!(play.say("pear"), ["Pick one [q.2.a=Apple q.2.b=Ada]"]);
+    assert_eq!(play.say("pear"), ["gave up"]);
+}
+
+#[test]
+fn a_default_that_leads_somewhere_comes_before_asking_again() {
+    let options = json!([{"id": "a", "title": "Apple"}]);
+    let nodes = json!([
+        ["q", "buttons", {"text": "Which?", "options": options}],
+        ["d", "text", {"text": "You said {{ message.text }}"}]
+    ]);
+    let mut play = Play::of(nodes, json!([["start", "next", "q"], ["q", "default", "d"]]));
+    play.say("hi");
+    assert_eq!(play.say("pear"), ["You said pear"]);
+}
+
+#[test]
+fn a_list_has_sections_and_one_exit_for_each_row() {
+    let data = json!({"text": "Which?", "button": "Open", "variable": "v", "sections": [
+        {"title": "Fruit", "options": [{"id": "a", "title": "Apple", "description": "red"}]},
+        {"options": [{"id": "b", "title": "Bread"}]}
+    ]});
+    let mut play = ask("list", data, &[]);
+    let sent = json!({"type": "list", "text": "Which?", "button": "Open", "sections": [
+        {"title": "Fruit", "options": [{"id": "q.1.a", "title": "Apple", "description": "red"}]},
+        {"options": [{"id": "q.1.b", "title": "Bread"}]}
+    ]});
+    let said: Value = serde_json::from_str(&play.say("hi").join("")).unwrap();
+    assert_eq!(said, sent);
+    assert_eq!(play.press("q.1.b", "Bread"), ["got Bread"]);
+}
+
+#[test]
+fn a_button_whose_title_changed_still_means_its_option() {
+    let mut play = buttons(&[]);
+    play.say("hi");
+    assert_eq!(play.press("q.1.b", "Another title"), ["got Ada"]);
+}

@@ -1,0 +1,69 @@
+//! Every built-in node keeps the contract of nodes.
+
+use std::sync::Arc;
+
+use justping_core::conformance::NodeSubject;
+use justping_core::memory::ScriptedAi;
+use justping_core::port::FlowNode;
+use serde_json::{Value, json};
+
+fn subject(node: impl FlowNode, samples: Value, broken: Value) -> NodeSubject {
+    let list = |value: Value| value.as_array().cloned().unwrap();
+    NodeSubject { node: Arc::new(node), samples: list(samples), broken: list(broken) }
+}
+
+macro_rules! contract {
+    ($($name:ident = $node:expr, $samples:tt, $broken:tt;)*) => {$(
+        mod $name {
+            use super::*;
+
+            justping_core::node_conformance!(async || {
+                subject($node, json!($samples), json!($broken))
+            });
+        }
+    )*};
+}
+
+contract! {
+    trigger = super::super::super::trigger::Trigger,
+        [{}, {"on": "keywords", "keywords": ["hi"]}],
+        [{"on": "keywords"}, {"keywords": [" "]}];
+    text = super::super::super::text::Text, [{"text": "Hi {{ name }}"}], [{"text": "{{"}];
+    media = super::super::super::media::Media,
+        [{"kind": "image", "url": "https://x/y.png"}, {"kind": "audio", "url": "nowhere"}],
+        [{"kind": "image", "url": "{{"}];
+    buttons = super::super::super::buttons::Buttons,
+        [
+            {"text": "?", "options": [{"id": "b", "title": "B"}]},
+            {"text": "?", "options": [{"id": "a", "title": "yes"}], "timeout_minutes": 1, "max_retries": 0}
+        ],
+        [{"text": "?", "options": [{"id": "b", "title": "B"}, {"id": "b", "title": "C"}]}];
+    list = super::super::super::list::List,
+        [{"text": "?", "button": "Open", "sections": [{"options": [{"id": "b", "title": "B"}]}]}],
+        [{"text": "?", "button": "{{", "sections": []}];
+    input = super::super::super::input::Input,
+        [
+            {"prompt": "?", "variable": "v"},
+            {"prompt": "?", "variable": "v", "kind": "number", "max_retries": 0, "timeout_minutes": 5}
+        ],
+        [{"prompt": "?", "variable": "v", "min": 2, "max": 1}];
+    wait = super::super::super::wait::Wait,
+        [{"amount": 1, "unit": "days"}],
+        [{"amount": 400, "unit": "days"}];
+    condition = super::super::super::condition::If,
+        [{"condition": {"field": "name", "op": "eq", "value": "Ann"}}, {"condition": {"any": []}}],
+        [{"condition": {}}];
+    switch = super::super::super::switch::Switch,
+        [{"cases": [{"id": "a", "condition": {"all": []}}]}, {"cases": [{"id": "a", "condition": {"any": []}}]}],
+        [{"cases": [{"id": "a", "condition": {}}]}];
+    set = super::super::super::set::Set,
+        [{"assignments": [{"variable": "a", "text": "{{ name }}"}, {"variable": "name", "add": 1}]}],
+        [{"assignments": [{"variable": "a"}]}];
+    jump = super::super::super::jump::Jump, [{"node": "there"}], [{}];
+    handoff = super::super::super::handoff::HandOff, [{}, {"note": "{{ name }}"}], [{"note": "{{"}];
+    close = super::super::super::close::Close, [{}], [];
+    end = super::super::super::end::End, [{}], [];
+    ai_reply = super::super::super::AiReply::new(Arc::new(ScriptedAi::new())),
+        [{}, {"begin": "wait", "timeout_minutes": 3, "exit_phrases": ["yes"]}, {"hand_off": "never", "max_turns": 1}],
+        [{"prompt": "{{"}];
+}

@@ -1,0 +1,4 @@
+mod ai;
+mod ask;
+mod contract;
+mod plain;

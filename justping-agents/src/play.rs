@@ -1,0 +1,193 @@
+//! Playing a flow in tests: what was said and done, in words.
+#![expect(clippy::needless_pass_by_value, reason = "`json!` is written in place")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use justping_core::memory::ScriptedAi;
+use justping_core::model::{
+    CallRequest, CallResult, ContactId, Content, SessionStatus, Timestamp, TraceStep,
+};
+use justping_core::port::{
+    AgentView, ContactView, DeltaSink, Effect, FlowRuntime, Outcome, Program, StepEvent, StepInput,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::Flows;
+use crate::document::SCHEMA;
+
+/// The moment every play starts at.
+pub(crate) const START_MS: i64 = 1_760_000_000_000;
+
+/// A document with a trigger called `start`: nodes as `[id, type, data]`, edges as
+/// `[source, exit, target]`.
+pub(crate) fn document(nodes: Value, edges: Value) -> Value {
+    let node = |node: &Value| json!({"id": node[0], "type": node[1], "data": node[2]});
+    let mut all = vec![json!({"id": "start", "type": "trigger"})];
+    all.extend(nodes.as_array().unwrap().iter().map(node));
+    let edges = edges.as_array().unwrap().iter().enumerate().map(|(at, edge)| {
+        json!({"id": at.to_string(), "source": edge[0], "sourceHandle": edge[1], "target": edge[2]})
+    });
+    let edges: Vec<Value> = edges.collect();
+    json!({"schema": SCHEMA, "nodes": all, "edges": edges})
+}
+
+/// A session on stage.
+pub(crate) struct Play {
+    pub(crate) program: Arc<dyn Program>,
+    pub(crate) state: Option<String>,
+    pub(crate) status: SessionStatus,
+    pub(crate) failure: Option<String>,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) trace: Vec<TraceStep>,
+    pub(crate) now_ms: i64,
+}
+
+impl Play {
+    pub(crate) fn of(nodes: Value, edges: Value) -> Self {
+        Self::with(&Flows::new(), &document(nodes, edges))
+    }
+
+    pub(crate) fn with_ai(ai: &Arc<ScriptedAi>, nodes: Value, edges: Value) -> Self {
+        Self::with(&Flows::new().with_ai(ai.clone()), &document(nodes, edges))
+    }
+
+    pub(crate) fn with(flows: &Flows, document: &Value) -> Self {
+        let program = flows.compile(document).unwrap_or_else(|e| panic!("{:#?}", e.findings));
+        Self {
+            program,
+            state: None,
+            status: SessionStatus::Waiting,
+            failure: None,
+            effects: Vec::new(),
+            trace: Vec::new(),
+            now_ms: START_MS,
+        }
+    }
+
+    /// The contact writes; gives what happens.
+    pub(crate) fn say(&mut self, text: &str) -> Vec<String> {
+        self.hear(Content::text(text))
+    }
+
+    /// The contact presses.
+    pub(crate) fn press(&mut self, option: &str, title: &str) -> Vec<String> {
+        self.hear(Content::Reply { option: option.to_owned(), title: title.to_owned() })
+    }
+
+    pub(crate) fn hear(&mut self, content: Content) -> Vec<String> {
+        self.step(StepEvent::Message { content })
+    }
+
+    pub(crate) fn timer(&mut self, token: &str) -> Vec<String> {
+        self.step(StepEvent::Timer { token: token.to_owned() })
+    }
+
+    pub(crate) fn call_done(&mut self, token: &str, result: CallResult) -> Vec<String> {
+        self.step(StepEvent::CallDone { token: token.to_owned(), result })
+    }
+
+    pub(crate) fn later(&mut self, seconds: i64) -> &mut Self {
+        self.now_ms += seconds * 1000;
+        self
+    }
+
+    pub(crate) fn step(&mut self, event: StepEvent) -> Vec<String> {
+        let input = StepInput { event, ..input(self.now_ms, self.trace.len() as u64) };
+        let outcome = self.program.step(self.state.as_deref(), &input);
+        let again = self.program.step(self.state.as_deref(), &input);
+        assert_eq!(outcome, again, "a step is pure");
+        let Outcome { state, status, failure, effects } = outcome;
+        self.trace.push(TraceStep {
+            number: self.trace.len() as u32 + 1,
+            input: serde_json::to_string(&input).unwrap(),
+            effects: serde_json::to_string(&effects).unwrap(),
+            state: state.clone(),
+        });
+        self.state = Some(state);
+        (self.status, self.failure, self.effects) = (status, failure, effects);
+        let now_ms = self.now_ms;
+        self.effects.iter().map(|effect| in_words(effect, now_ms)).collect()
+    }
+
+    /// The call of the last step.
+    pub(crate) fn call(&self) -> CallRequest {
+        let call = |effect: &Effect| match effect {
+            Effect::Call { request } => Some(request.clone()),
+            _ => None,
+        };
+        self.effects.iter().find_map(call).unwrap()
+    }
+
+    /// Does the work of the last step's call and gives the result to the session.
+    pub(crate) async fn perform(&mut self) -> Vec<String> {
+        let request = self.call();
+        let result = self.program.perform(&request, &Deaf).await;
+        self.call_done(&request.token, result)
+    }
+
+    pub(crate) fn variable(&self, name: &str) -> Value {
+        let state: Value = serde_json::from_str(self.state.as_deref().unwrap()).unwrap();
+        state["v"][name].clone()
+    }
+
+    pub(crate) fn is(&self, status: SessionStatus) -> bool {
+        self.status == status
+    }
+}
+
+/// An input with a contact and an agent.
+pub(crate) fn input(now_ms: i64, seed: u64) -> StepInput {
+    let fields = json!({"plan": "Pro"});
+    StepInput {
+        event: StepEvent::Timer { token: String::new() },
+        now: Timestamp::from_millisecond(now_ms).unwrap(),
+        seed,
+        contact: Arc::new(ContactView {
+            id: ContactId::from_uuid(Uuid::nil()),
+            name: Some("Ada".to_owned()),
+            address: Some("4912345".to_owned()),
+            fields: fields.as_object().unwrap().clone(),
+            tags: vec!["vip".to_owned()],
+            locale: None,
+            time_zone: None,
+        }),
+        agent: Arc::new(AgentView {
+            name: "Bo".to_owned(),
+            instructions: "Be kind.".to_owned(),
+            model: Some("small".to_owned()),
+        }),
+    }
+}
+
+fn in_words(effect: &Effect, now_ms: i64) -> String {
+    match effect {
+        Effect::Send { content: Content::Text { text } } => text.clone(),
+        Effect::Send { content: Content::Buttons { text, options, .. } } => {
+            let options: Vec<String> =
+                options.iter().map(|o| format!("{}={}", o.id, o.title)).collect();
+            format!("{text} [{}]", options.join(" "))
+        }
+        Effect::Send { content } => serde_json::to_string(content).unwrap(),
+        Effect::SetTimer { token, due_at } => {
+            let left = due_at.as_millisecond() - now_ms;
+            format!("timer {token} in {:?}", Duration::from_millis(left as u64))
+        }
+        Effect::ClearTimers => "clear timers".to_owned(),
+        Effect::Call { request } => format!("call {} of {}", request.token, request.node),
+        Effect::CancelCalls => "cancel calls".to_owned(),
+        Effect::HandOff { note } => format!("hand off: {}", note.as_deref().unwrap_or("-")),
+        Effect::CloseConversation => "close".to_owned(),
+        Effect::Emit { name, data } => format!("emit {name} {data}"),
+        Effect::UpdateContact { .. } => "update contact".to_owned(),
+    }
+}
+
+/// Hears nothing.
+#[derive(Debug)]
+pub(crate) struct Deaf;
+
+impl DeltaSink for Deaf {
+    fn delta(&self, _: &str) {}
+}

@@ -1,0 +1,66 @@
+//! Servers that speak OpenAI's chat completions: OpenAI itself and the many that are compatible.
+//!
+//! `config` what to talk to · `client` requests · `wire` pure mapping · `sse` pure reading of event
+//! streams · `chat` pure folding of a streamed answer · `error` what a failure means.
+
+mod chat;
+mod client;
+mod config;
+mod error;
+mod sse;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use async_trait::async_trait;
+use justping_core::port::{AiError, AiProvider, ChatReply, ChatRequest, OnDelta};
+
+use self::client::Client;
+pub use self::config::{OpenAiConfig, OpenAiConfigError, TokenLimit};
+
+/// Most texts of one embedding request.
+pub const EMBED_TEXTS_MAX: usize = 2_048;
+
+/// Talks to an OpenAI-compatible server.
+///
+/// Answers are streamed; a server that answers in one piece all the same is understood too.
+#[derive(Debug)]
+pub struct OpenAiProvider {
+    config: OpenAiConfig,
+    client: Client,
+}
+
+impl OpenAiProvider {
+    /// Checks the configuration; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`OpenAiConfigError`] says what is wrong with it.
+    pub fn new(config: OpenAiConfig) -> Result<Self, OpenAiConfigError> {
+        let client = Client::new(&config)?;
+        Ok(Self { config, client })
+    }
+}
+
+#[async_trait]
+impl AiProvider for OpenAiProvider {
+    async fn chat(
+        &self,
+        request: &ChatRequest,
+        on_delta: &mut OnDelta<'_>,
+    ) -> Result<ChatReply, AiError> {
+        let body = wire::chat_request(request, &self.config.model, self.config.token_limit);
+        self.client.chat(&body, on_delta).await
+    }
+
+    async fn embed(&self, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, AiError> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        if texts.len() > EMBED_TEXTS_MAX {
+            return Err(AiError::TooLong);
+        }
+        let body = wire::EmbedRequest { model, input: texts, encoding_format: "float" };
+        let answer = self.client.embed(&body).await?;
+        wire::embeddings(&answer, texts.len())
+    }
+}

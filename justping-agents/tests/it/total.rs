@@ -1,0 +1,57 @@
+//! Nothing that is given to the linter or the interpreter makes it panic.
+
+use std::sync::Arc;
+
+use justping_agents::Flows;
+use justping_core::memory::ScriptedAi;
+use justping_core::port::{FlowRuntime, STATE_MAX_BYTES, Severity};
+use proptest::prelude::*;
+
+use crate::generate::{any_document, any_json, damaged_document, event, input};
+
+fn flows() -> Flows {
+    Flows::new().with_ai(Arc::new(ScriptedAi::new()))
+}
+
+proptest! {
+    #[test]
+    fn any_json_is_checked(document in any_json()) {
+        let flows = flows();
+        let found = flows.check(&document);
+        prop_assert_eq!(&found, &flows.check(&document));
+        prop_assert!(found.iter().any(|finding| finding.severity == Severity::Error));
+        prop_assert!(flows.compile(&document).is_err());
+    }
+
+    #[test]
+    fn damaged_documents_are_checked(document in damaged_document()) {
+        let flows = flows();
+        let found = flows.check(&document);
+        prop_assert_eq!(&found, &flows.check(&document));
+        for finding in &found {
+            let exists = finding.path.is_empty() || finding.path.starts_with('/');
+            prop_assert!(exists, "{}", finding.path);
+        }
+        let has_errors = found.iter().any(|finding| finding.severity == Severity::Error);
+        prop_assert_eq!(flows.compile(&document).is_err(), has_errors);
+    }
+
+    #[test]
+    fn damaged_states_are_survived(
+        document in any_document(),
+        events in prop::collection::vec(event(), 2..6),
+        cut in any::<prop::sample::Index>(),
+        other in "\\PC{0,3}",
+    ) {
+        let Ok(program) = flows().compile(&document) else { return Ok(()) };
+        let mut state: Option<String> = None;
+        for (number, event) in events.into_iter().enumerate() {
+            let outcome = program.step(state.as_deref(), &input(number as i64, event));
+            prop_assert!(outcome.state.len() <= STATE_MAX_BYTES);
+            let mut text: Vec<char> = outcome.state.chars().collect();
+            let at = cut.index(text.len());
+            text.splice(at..=at, other.chars());
+            state = Some(text.into_iter().collect());
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! The engine on a stage, with a program that does what the contact's words say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::memory::MemoryAnswer;
+use crate::model::*;
+use crate::port::{
+    Capabilities, DeltaSink, Effect, Finding, FlowRuntimeError, Outcome, Program, Rate, SendError,
+    StepEvent, StepInput,
+};
+use crate::stage::Stage;
+
+/// Understands: `timer`, `call`, `close`, `people`, `end`, `fail`; echoes everything else. Its state
+/// counts the events.
+#[derive(Debug)]
+struct Puppet;
+
+impl FlowRuntime for Puppet {
+    fn check(&self, _: &Value) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    fn compile(&self, _: &Value) -> Result<Arc<dyn Program>, FlowRuntimeError> {
+        Ok(Arc::new(Self))
+    }
+
+    fn content_hash(&self, document: &Value) -> String {
+        document.to_string()
+    }
+}
+
+#[async_trait]
+impl Program for Puppet {
+    fn starts_on(&self, event: &StepEvent) -> bool {
+        matches!(event, StepEvent::Message { content } if content.plain() != "ignored")
+    }
+
+    fn step(&self, state: Option<&str>, input: &StepInput) -> Outcome {
+        let count = state.map_or(0, |state| state.parse::<u32>().unwrap()) + 1;
+        let mut status = SessionStatus::Waiting;
+        let mut effects = Vec::new();
+        let send = |text: String| Effect::Send { content: Content::text(text) };
+        match &input.event {
+            StepEvent::Timer { token } => effects.push(send(format!("timer {token}"))),
+            StepEvent::CallDone { result, .. } => effects.push(send(format!("result {result:?}"))),
+            StepEvent::Message { content } => match content.plain() {
+                "timer" => effects.push(Effect::SetTimer {
+                    token: "t".into(),
+                    due_at: input.now.checked_add(SignedDuration::from_hours(24)).unwrap(),
+                }),
+                "call" => effects.push(Effect::Call {
+                    request: CallRequest { node: "n".into(), token: "1".into(), input: json!(7) },
+                }),
+                "close" => effects.extend([send("bye".into()), Effect::CloseConversation]),
+                "people" => {
+                    effects
+                        .extend([send("wait".into()), Effect::HandOff { note: Some("x".into()) }]);
+                    status = SessionStatus::Completed;
+                }
+                "end" => status = SessionStatus::Completed,
+                "fail" => status = SessionStatus::Failed,
+                said => effects.push(send(format!("{count} {said}"))),
+            },
+        }
+        Outcome { state: count.to_string(), status, failure: None, effects }
+    }
+
+    async fn perform(&self, request: &CallRequest, on_delta: &dyn DeltaSink) -> CallResult {
+        on_delta.delta("par");
+        on_delta.delta("tial");
+        CallResult::Ok(request.input.clone())
+    }
+}
+
+async fn stage() -> Stage {
+    Stage::builder(Arc::new(Puppet)).open(&[json!({})]).await.unwrap()
+}
+
+async fn texts(stage: &Stage, contact: &str) -> Vec<String> {
+    let thread = stage.thread(contact).await.unwrap();
+    thread.iter().map(|message| message.content.plain().to_owned()).collect()
+}
+
+async fn fate(stage: &Stage, text: &str) -> (DeliveryStatus, Option<FailureKind>) {
+    let thread = stage.thread("ann").await.unwrap();
+    let message = thread.iter().find(|message| message.content.plain() == text).unwrap();
+    (message.status, message.failure.as_ref().map(|failure| failure.kind))
+}
+
+fn said(replies: &[Message]) -> Vec<&str> {
+    replies.iter().map(|message| message.content.plain()).collect()
+}
+
+#[tokio::test]
+async fn a_burst_is_answered_in_order_and_nothing_is_dropped() {
+    let stage = stage().await;
+    for text in ["a", "b", "c"] {
+        stage.drop_in("ann", Content::text(text)).await.unwrap();
+    }
+    stage.engine().settle().await.unwrap();
+    assert_eq!(texts(&stage, "ann").await, ["a", "b", "c", "1 a", "2 b", "3 c"]);
+    let sent = stage.provider().channel(stage.channel()).sent();
+    let sent: Vec<_> = sent.iter().map(|outbound| outbound.content.plain()).collect();
+    assert_eq!(sent, ["1 a", "2 b", "3 c"]);
+    assert_eq!(fate(&stage, "3 c").await, (DeliveryStatus::Sent, None));
+}
+
+#[tokio::test]
+async fn a_repeated_webhook_changes_nothing() {
+    let stage = stage().await;
+    let message = InboundMessage {
+        provider_ref: "once".into(),
+        from: vec![Identity::new(ChannelKind::MEMORY, "ann")],
+        name: None,
+        content: Content::text("hi"),
+        reply_to: None,
+        sent_at: None,
+    };
+    let news = || vec![Inbound::Message(message.clone())];
+    let (business, channel) = (stage.business(), stage.channel());
+    let first = stage.engine().receive(business, channel, news()).await.unwrap();
+    stage.engine().settle().await.unwrap();
+    let again = stage.engine().receive(business, channel, news()).await.unwrap();
+    assert!(matches!(first.as_slice(), [Accepted::New { .. }]));
+    assert!(matches!(again.as_slice(), [Accepted::Duplicate { seq: 1, .. }]));
+    assert_eq!(stage.engine().settle().await.unwrap(), Worked::default());
+    assert_eq!(texts(&stage, "ann").await, ["hi", "1 hi"]);
+}
+
+#[tokio::test]
+async fn timers_fire_when_their_moment_comes() {
+    let stage = stage().await;
+    stage.say("ann", "timer").await.unwrap();
+    assert_eq!(stage.advance(SignedDuration::from_hours(23)).await.unwrap(), 0);
+    assert_eq!(stage.advance(SignedDuration::from_hours(1)).await.unwrap(), 1);
+    assert_eq!(texts(&stage, "ann").await, ["timer", "timer t"]);
+}
+
+#[tokio::test]
+async fn calls_come_back_as_mail_and_their_parts_are_heard() {
+    let stage = stage().await;
+    let mut heard = stage.engine().bus().subscribe(Topic::Business(stage.business()));
+    let replies = stage.say("ann", "call").await.unwrap();
+    assert_eq!(said(&replies), ["result Ok(Number(7))"]);
+    let mut parts = String::new();
+    loop {
+        match &heard.next().await.unwrap().body {
+            EventBody::MessageDelta { text } => parts.push_str(text),
+            EventBody::MessageNew { message } if message.direction == Direction::Outbound => break,
+            _ => {}
+        }
+    }
+    assert_eq!(parts, "partial");
+}
+
+#[tokio::test]
+async fn a_member_who_writes_takes_over_and_stale_answers_stay() {
+    let stage = stage().await;
+    let channel = stage.provider().channel(stage.channel());
+    channel.script(MemoryAnswer::Refuse(SendError::Retry { after: None, detail: "busy".into() }));
+    stage.say("ann", "hi").await.unwrap();
+    let conversation = stage.conversation("ann").await.unwrap().unwrap();
+    let member = MemberId::from_uuid(stage.engine().ids().uuid());
+    let message = SendMessage {
+        author: Author::Member(member),
+        content: Content::text("a person"),
+        direction: Direction::Outbound,
+        reply_to: None,
+    };
+    stage.engine().send(stage.business(), conversation.id, message).await.unwrap();
+    stage.drop_in("ann", Content::text("are you there?")).await.unwrap();
+    stage.advance(SignedDuration::from_mins(10)).await.unwrap();
+    assert_eq!(texts(&stage, "ann").await, ["hi", "1 hi", "a person", "are you there?"]);
+    let superseded = (DeliveryStatus::Failed, Some(FailureKind::Superseded));
+    assert_eq!(fate(&stage, "1 hi").await, superseded);
+    assert_eq!(fate(&stage, "a person").await, (DeliveryStatus::Sent, None));
+    let conversation = stage.conversation("ann").await.unwrap().unwrap();
+    assert_eq!(conversation.owner, Owner::Member(member));
+}
+
+#[tokio::test]
+async fn a_hand_off_sends_what_was_said_and_silences_the_bot() {
+    let stage = stage().await;
+    let replies = stage.say("ann", "people").await.unwrap();
+    assert_eq!(said(&replies), ["wait"]);
+    assert_eq!(fate(&stage, "wait").await, (DeliveryStatus::Sent, None));
+    assert_eq!(said(&stage.say("ann", "hello?").await.unwrap()), Vec::<&str>::new());
+    let bot = ConversationChange::Assign { owner: Owner::Bot };
+    let id = stage.conversation("ann").await.unwrap().unwrap().id;
+    stage.engine().change_conversation(stage.business(), id, &bot).await.unwrap();
+    assert_eq!(said(&stage.say("ann", "back").await.unwrap()), ["1 back"]);
+}
+
+#[tokio::test]
+async fn a_closed_conversation_opens_again_and_its_goodbye_still_leaves() {
+    let stage = stage().await;
+    stage.say("ann", "close").await.unwrap();
+    let closed = stage.conversation("ann").await.unwrap().unwrap();
+    assert_eq!(closed.status, ConversationStatus::Closed);
+    assert_eq!(fate(&stage, "bye").await.0, DeliveryStatus::Sent);
+    assert_eq!(said(&stage.say("ann", "again").await.unwrap()), ["1 again"]);
+    let open = stage.conversation("ann").await.unwrap().unwrap();
+    assert_eq!((open.id, open.owner), (closed.id, Owner::Bot));
+}
+
+#[tokio::test]
+async fn failed_flows_and_unmatched_messages_reach_people() {
+    for word in ["fail", "ignored"] {
+        let stage = stage().await;
+        stage.say("ann", word).await.unwrap();
+        let conversation = stage.conversation("ann").await.unwrap().unwrap();
+        assert_eq!(conversation.owner, Owner::Queue, "{word}");
+    }
+}
+
+#[tokio::test]
+async fn stop_wins_over_every_flow_until_start() {
+    let stage = stage().await;
+    stage.say("ann", "hi").await.unwrap();
+    assert_eq!(said(&stage.say("ann", "STOP").await.unwrap()), Vec::<&str>::new());
+    stage.say("ann", "more").await.unwrap();
+    assert_eq!(fate(&stage, "1 more").await, (DeliveryStatus::Failed, Some(FailureKind::OptedOut)));
+    stage.say("ann", "start").await.unwrap();
+    stage.say("ann", "yes").await.unwrap();
+    assert_eq!(fate(&stage, "3 yes").await, (DeliveryStatus::Sent, None));
+}
+
+#[tokio::test]
+async fn a_busy_provider_is_asked_again_and_a_refusal_is_final() {
+    let stage = stage().await;
+    let channel = stage.provider().channel(stage.channel());
+    let busy = || SendError::Retry { after: None, detail: "busy".into() };
+    channel.script(MemoryAnswer::Refuse(busy()));
+    channel.script(MemoryAnswer::Refuse(busy()));
+    stage.say("ann", "hi").await.unwrap();
+    assert_eq!(stage.advance(SignedDuration::from_mins(1)).await.unwrap(), 1);
+    channel.script(MemoryAnswer::Refuse(SendError::InvalidRecipient { code: Some("1".into()) }));
+    stage.say("ann", "ho").await.unwrap();
+    let dead = (DeliveryStatus::Failed, Some(FailureKind::InvalidRecipient));
+    assert_eq!(fate(&stage, "2 ho").await, dead);
+    for _ in 0..20 {
+        channel.script(MemoryAnswer::Refuse(busy()));
+    }
+    stage.say("ann", "hu").await.unwrap();
+    stage.advance(SignedDuration::from_hours(2)).await.unwrap();
+    assert_eq!(fate(&stage, "3 hu").await, (DeliveryStatus::Failed, Some(FailureKind::Exhausted)));
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_settled_by_a_status_or_by_the_policy() {
+    let stage = stage().await;
+    let channel = stage.provider().channel(stage.channel());
+    channel.script(MemoryAnswer::Lose);
+    let first = stage.say("ann", "one").await.unwrap();
+    channel.script(MemoryAnswer::Lose);
+    stage.say("bob", "two").await.unwrap();
+    let key = format!("{}.{}", first[0].conversation_id, first[0].seq);
+    let status = StatusUpdate {
+        provider_ref: "p-1".into(),
+        key: Some(key),
+        status: DeliveryStatus::Delivered,
+        at: None,
+        failure: None,
+    };
+    let news = vec![Inbound::Status(status)];
+    stage.engine().receive(stage.business(), stage.channel(), news).await.unwrap();
+    stage.advance(SignedDuration::from_mins(5)).await.unwrap();
+    assert_eq!(fate(&stage, "1 one").await, (DeliveryStatus::Delivered, None));
+    let bob = stage.thread("bob").await.unwrap();
+    let unknown = bob[1].failure.as_ref().map(|failure| failure.kind);
+    assert_eq!(unknown, Some(FailureKind::UnknownOutcome));
+    assert_eq!(channel.tries(), 2);
+}
+
+#[tokio::test]
+async fn the_rate_is_kept_and_the_window_is_respected() {
+    let capabilities = Capabilities {
+        kind: ChannelKind::MEMORY,
+        service_window: true,
+        templates: true,
+        echoes_key: true,
+        text_max: 100,
+        buttons_max: 3,
+        button_title_max: 20,
+        list_rows_max: 10,
+        list_title_max: 24,
+        list_description_max: 72,
+        interactive_text_max: 100,
+        option_id_max: 200,
+        rate: Rate { per_second: 2, burst: 2 },
+    };
+    let builder = Stage::builder(Arc::new(Puppet)).capabilities(capabilities);
+    let stage = builder.open(&[json!({})]).await.unwrap();
+    let channel = stage.provider().channel(stage.channel());
+    for n in 0..6 {
+        stage.drop_in(&format!("c{n}"), Content::text("x")).await.unwrap();
+    }
+    stage.engine().settle().await.unwrap();
+    assert_eq!(channel.taken(), 2);
+    assert_eq!(stage.advance(SignedDuration::from_secs(1)).await.unwrap(), 2);
+    assert_eq!(stage.advance(SignedDuration::from_secs(1)).await.unwrap(), 2);
+
+    stage.say("ann", "timer").await.unwrap();
+    stage.advance(SignedDuration::from_hours(25)).await.unwrap();
+    let closed = (DeliveryStatus::Failed, Some(FailureKind::WindowClosed));
+    assert_eq!(fate(&stage, "timer t").await, closed);
+}
+
+#[tokio::test]
+async fn the_loops_do_what_settle_does_and_stop_when_told() {
+    let stage = stage().await;
+    let engine = stage.engine().clone();
+    let mut heard = engine.bus().subscribe(Topic::Business(stage.business()));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(async move {
+        engine.run(async { stopped.await.unwrap_or_default() }).await;
+    });
+    for n in 0..20 {
+        stage.drop_in(&format!("c{n}"), Content::text("call")).await.unwrap();
+    }
+    let mut sent = 0;
+    while sent < 20 {
+        let event = tokio::time::timeout(Duration::from_secs(20), heard.next()).await;
+        let sent_now = DeliveryStatus::Sent;
+        if matches!(event.unwrap().unwrap().body, EventBody::MessageStatus { status, .. } if status == sent_now)
+        {
+            sent += 1;
+        }
+    }
+    stop.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(5), running).await.unwrap().unwrap();
+    assert_eq!(stage.provider().channel(stage.channel()).tries(), 20);
+}

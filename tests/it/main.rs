@@ -1,0 +1,7 @@
+//! What spans crates.
+
+mod example;
+mod fortnight;
+mod ownership;
+mod pipeline;
+mod tidy;
