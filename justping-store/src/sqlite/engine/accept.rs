@@ -1,3 +1,4 @@
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 
@@ -139,6 +140,7 @@ fn channel_row((index, accept): (usize, &Accept)) -> (Hex, Hex, usize) {
 }
 
 /// What is to be done with a message.
+#[derive(Clone, Copy)]
 enum Plan {
     /// It was recorded by an earlier batch.
     Known { conversation_id: ConversationId, seq: u64 },
@@ -224,11 +226,10 @@ impl Inbox {
             person.contact = Some(parse_doc(doc, "contact")?);
         }
         let pair = (business, accept.channel_id, id);
-        if !self.threads.contains_key(&pair) {
+        if let Entry::Vacant(slot) = self.threads.entry(pair) {
             let doc = fields.next().filter(|doc| !doc.is_empty());
             let thread = doc.map(|doc| parse_doc(doc, "conversation")).transpose()?;
-            let thread = thread.map(|conversation| Thread { conversation, change: Change::None });
-            self.threads.insert(pair, thread);
+            slot.insert(thread.map(|conversation| Thread { conversation, change: Change::None }));
         }
         Ok(())
     }

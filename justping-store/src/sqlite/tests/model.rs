@@ -46,15 +46,11 @@ fn random_operations_agree_with_the_store_in_memory() {
     let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let outcome = TestRunner::new_with_rng(config, random).run(&steps(), |steps| {
         runtime.block_on(async {
-            let t0 = std::time::Instant::now();
             let mut pair = Pair::new().await;
-            let t = std::time::Instant::now();
             for step in steps {
                 pair.step(step).await;
             }
-            let t2 = t.elapsed();
             pair.compare().await;
-            eprintln!("new {:?} steps {t2:?} compare {:?}", t - t0, t.elapsed() - t2);
             for (what, times) in pair.tally {
                 *tally.borrow_mut().entry(what).or_default() += times;
             }
