@@ -87,6 +87,9 @@ impl Connections {
 /// A transaction is two texts of statements: the first opens with `BEGIN IMMEDIATE` and reads what
 /// the decision needs, the last writes what was decided and ends with `COMMIT`. Each text costs one
 /// trip to the connection's thread, however many statements it has.
+///
+/// Parameters are named `$1`, `$2`, …: the driver counts a `?2` without a `?1` in the same
+/// statement as two parameters, and the later statements of a text would be given the wrong ones.
 #[derive(Debug)]
 pub(super) struct Write<'a> {
     writer: MutexGuard<'a, Writer>,

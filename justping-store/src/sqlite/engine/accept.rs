@@ -1,4 +1,6 @@
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::str::FromStr;
 
 use justping_core::model::{
     BusinessId, ChannelId, Contact, ContactId, Conversation, ConversationId, ConversationStatus,
@@ -13,40 +15,64 @@ use super::write::{
     insert_identities, insert_messages, message_row, rows, update_contacts, update_conversations,
 };
 use crate::sqlite::connection::{Bound, Write};
-use crate::sqlite::row::{Hex, batch, get, get_count, parse_doc, statements};
+use crate::sqlite::row::{Hex, batch, get, parse_doc, statements};
 
 statements! {
-    /// The batch's channels that are missing (0), its references that are known (1), and its
-    /// people that are known with their conversations on the channel they wrote by (2). The
-    /// document of a contact is read only when the message may add to it.
+    /// One row: the batch's channels that are missing, its references that are known, and its
+    /// people that are known with their conversations on the channel they wrote by. The document
+    /// of a contact is read only when the message may add to it.
+    ///
+    /// Each column is a list in one text, see [`lines`]: a row of its own for each would wake this
+    /// side of the connection as often.
     ACCEPT_READ = "BEGIN IMMEDIATE; \
-        SELECT 0, v.key FROM json_each($1) v WHERE NOT EXISTS ( \
+        SELECT \
+        (SELECT group_concat(v.value ->> 2, char(30)) FROM json_each($1) v WHERE NOT EXISTS ( \
             SELECT 1 FROM channels \
-            WHERE business_id = unhex(v.value ->> 0) AND id = unhex(v.value ->> 1)); \
-        SELECT 1, v.key, r.conversation_id, r.seq FROM json_each($2) v \
-            CROSS JOIN received_refs r \
-            ON r.channel_id = unhex(v.value ->> 0) AND r.provider_ref = v.value ->> 1; \
-        SELECT 2, v.key, i.contact_id, \
-            CASE WHEN v.value ->> 4 OR NOT c.named THEN c.doc END, n.doc \
+            WHERE business_id = unhex(v.value ->> 0) AND id = unhex(v.value ->> 1))), \
+        (SELECT group_concat(v.key || char(31) || hex(r.conversation_id) || char(31) || r.seq, \
+                char(30)) \
+        FROM json_each($2) v CROSS JOIN received_refs r \
+            ON r.channel_id = unhex(v.value ->> 0) AND r.provider_ref = v.value ->> 1), \
+        (SELECT group_concat(v.key || char(31) || hex(i.contact_id) || char(31) || \
+            CASE WHEN v.value ->> 4 OR NOT c.named THEN c.doc ELSE '' END || char(31) || \
+            coalesce(n.doc, ''), char(30)) \
         FROM json_each($3) v \
             CROSS JOIN identities i ON i.business_id = unhex(v.value ->> 0) \
                 AND i.kind = v.value ->> 1 AND i.address = v.value ->> 2 \
             CROSS JOIN contacts c ON c.business_id = i.business_id AND c.id = i.contact_id \
             LEFT JOIN conversations n ON n.business_id = i.business_id \
-                AND n.contact_id = i.contact_id AND n.channel_id = unhex(v.value ->> 3)";
+                AND n.contact_id = i.contact_id AND n.channel_id = unhex(v.value ->> 3))";
     THREADS_READ = "SELECT n.doc FROM json_each($1) v CROSS JOIN conversations n \
         ON n.business_id = unhex(v.value ->> 0) AND n.channel_id = unhex(v.value ->> 1) \
             AND n.contact_id = unhex(v.value ->> 2)";
     ACCEPT_WRITE = concat!(
         insert_contacts!("$1"), update_contacts!("$2"), insert_identities!("$3"),
         insert_conversations!("$4"), update_conversations!("$5"), insert_messages!("$6"),
-        "INSERT INTO received_refs (channel_id, provider_ref, conversation_id, seq) \
+        "INSERT OR ROLLBACK INTO received_refs (channel_id, provider_ref, conversation_id, seq) \
             SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2), value ->> 3 \
             FROM json_each($7); \
-        INSERT INTO mailbox (business_id, conversation_id, message_seq) \
+        INSERT OR ROLLBACK INTO mailbox (business_id, conversation_id, message_seq) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2 FROM json_each($8); ",
         insert_events!("$9"), "COMMIT"
     );
+}
+
+/// Between the fields of a line. JSON escapes control characters, so no document has one.
+const FIELD: char = '\u{1f}';
+/// Between the lines of a list.
+const LINE: char = '\u{1e}';
+
+/// The lines of a list that a statement made into one text; `None` when there was nothing.
+fn lines(list: Option<&str>) -> impl Iterator<Item = &str> {
+    list.into_iter().flat_map(|list| list.split(LINE))
+}
+
+fn parse<T: FromStr>(field: Option<&str>) -> StoreResult<T> {
+    field.and_then(|field| field.parse().ok()).ok_or_else(corrupt)
+}
+
+fn corrupt() -> StoreError {
+    StoreError::Corrupt("an inbox".to_owned())
 }
 
 /// A contact on a channel.
@@ -89,7 +115,10 @@ fn senders(batch: &[Accept]) -> Vec<Sender<'_>> {
 }
 
 fn read(accepts: &[Accept], senders: &[Sender<'_>]) -> StoreResult<Bound> {
-    let channels: Vec<_> = accepts.iter().map(channel_row).collect();
+    let mut seen = HashSet::new();
+    let first =
+        |(_, accept): &(usize, &Accept)| seen.insert((accept.business_id, accept.channel_id));
+    let channels: Vec<_> = accepts.iter().enumerate().filter(first).map(channel_row).collect();
     let references: Vec<_> = accepts
         .iter()
         .map(|accept| (Hex(accept.channel_id.uuid()), &*accept.message.provider_ref))
@@ -105,11 +134,13 @@ fn read(accepts: &[Accept], senders: &[Sender<'_>]) -> StoreResult<Bound> {
     Ok(query(ACCEPT_READ).bind(batch(&channels)?).bind(batch(&references)?).bind(batch(&senders)?))
 }
 
-fn channel_row(accept: &Accept) -> (Hex, Hex) {
-    (Hex(accept.business_id.uuid()), Hex(accept.channel_id.uuid()))
+/// A channel, with the place of its first message.
+fn channel_row((index, accept): (usize, &Accept)) -> (Hex, Hex, usize) {
+    (Hex(accept.business_id.uuid()), Hex(accept.channel_id.uuid()), index)
 }
 
 /// What is to be done with a message.
+#[derive(Clone, Copy)]
 enum Plan {
     /// It was recorded by an earlier batch.
     Known { conversation_id: ConversationId, seq: u64 },
@@ -159,19 +190,17 @@ struct Inbox {
 impl Inbox {
     fn new(batch: &[Accept], senders: &[Sender<'_>], rows: &[SqliteRow]) -> StoreResult<Self> {
         let mut inbox = Self::default();
-        let mut missing = HashSet::new();
-        for row in rows {
-            let key = usize::try_from(get::<i64>(row, 1)?).unwrap_or(usize::MAX);
-            match get::<i64>(row, 0)? {
-                0 => {
-                    missing.insert(key);
-                }
-                1 => {
-                    let place = (ConversationId::from_uuid(get(row, 2)?), get_count(row, 3)?);
-                    inbox.known.insert(key, place);
-                }
-                _ => inbox.add_sender(senders.get(key), row)?,
-            }
+        let row = rows.first().ok_or_else(corrupt)?;
+        let missing: HashSet<usize> =
+            lines(get(row, 0)?).map(|line| parse(Some(line))).collect::<StoreResult<_>>()?;
+        for line in lines(get(row, 1)?) {
+            let mut fields = line.split(FIELD);
+            let (key, id) = (parse(fields.next())?, parse(fields.next())?);
+            let place = (ConversationId::from_uuid(id), parse(fields.next())?);
+            inbox.known.insert(key, place);
+        }
+        for line in lines(get(row, 2)?) {
+            inbox.add_sender(senders, line)?;
         }
         for (index, accept) in batch.iter().enumerate() {
             if missing.contains(&index) {
@@ -184,21 +213,23 @@ impl Inbox {
         Ok(inbox)
     }
 
-    fn add_sender(&mut self, sender: Option<&Sender<'_>>, row: &SqliteRow) -> StoreResult<()> {
-        let Some(Sender { accept, identity }) = sender else { return Ok(()) };
+    fn add_sender(&mut self, senders: &[Sender<'_>], line: &str) -> StoreResult<()> {
+        let mut fields = line.split(FIELD);
+        let sender = senders.get(parse::<usize>(fields.next())?);
+        let Sender { accept, identity } = sender.ok_or_else(corrupt)?;
         let business = accept.business_id;
-        let id = ContactId::from_uuid(get(row, 2)?);
+        let id = ContactId::from_uuid(parse(fields.next())?);
         self.owners.insert((business, (*identity).clone()), id);
         let person = self.people.entry((business, id)).or_default();
-        if let Some(doc) = get::<Option<&str>>(row, 3)?.filter(|_| person.contact.is_none()) {
+        let contact = fields.next().filter(|doc| !doc.is_empty() && person.contact.is_none());
+        if let Some(doc) = contact {
             person.contact = Some(parse_doc(doc, "contact")?);
         }
         let pair = (business, accept.channel_id, id);
-        if !self.threads.contains_key(&pair) {
-            let doc = get::<Option<&str>>(row, 4)?;
+        if let Entry::Vacant(slot) = self.threads.entry(pair) {
+            let doc = fields.next().filter(|doc| !doc.is_empty());
             let thread = doc.map(|doc| parse_doc(doc, "conversation")).transpose()?;
-            let thread = thread.map(|conversation| Thread { conversation, change: Change::None });
-            self.threads.insert(pair, thread);
+            slot.insert(thread.map(|conversation| Thread { conversation, change: Change::None }));
         }
         Ok(())
     }

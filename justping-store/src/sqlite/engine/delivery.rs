@@ -99,7 +99,7 @@ impl Delivery {
         &mut self,
         business: BusinessId,
         (id, seq): Place,
-        reference: Reference,
+        reference: &Reference,
     ) -> bool {
         let key = (business, id, seq);
         let Some((message, changed)) = self.messages.get_mut(&key) else { return false };
@@ -108,11 +108,11 @@ impl Delivery {
             *changed = true;
         }
         let (channel, name) = (Hex(reference.0.uuid()), reference.1.clone());
-        if !self.sent.contains_key(&reference) {
+        if !self.sent.contains_key(reference) {
             self.named.push((channel, name.clone(), Hex(id.uuid()), seq));
             self.sent.insert(reference.clone(), (id, seq));
         }
-        let waited = self.parked.remove(&reference).unwrap_or_default();
+        let waited = self.parked.remove(reference).unwrap_or_default();
         if !waited.is_empty() {
             self.unparked.push((channel, name));
         }

@@ -13,9 +13,6 @@ mod record_status;
 mod timer;
 mod write;
 
-#[cfg(test)]
-pub(super) use self::statements::LISTS;
-
 use async_trait::async_trait;
 use justping_core::model::{Message, Timestamp};
 use justping_core::port::store::{
@@ -28,23 +25,19 @@ use super::SqliteStore;
 
 /// Every statement of the engine by file.
 #[cfg(test)]
-mod statements {
-    use super::*;
-
-    pub(in crate::sqlite) const LISTS: &[&[(&str, &str)]] = &[
-        accept::STATEMENTS,
-        call::STATEMENTS,
-        change::STATEMENTS,
-        claim_outbox::STATEMENTS,
-        claim_turn::STATEMENTS,
-        commit_turn::STATEMENTS,
-        delivery::STATEMENTS,
-        post::STATEMENTS,
-        record_send::STATEMENTS,
-        record_status::STATEMENTS,
-        timer::STATEMENTS,
-    ];
-}
+pub(super) const LISTS: &[&[(&str, &str)]] = &[
+    accept::STATEMENTS,
+    call::STATEMENTS,
+    change::STATEMENTS,
+    claim_outbox::STATEMENTS,
+    claim_turn::STATEMENTS,
+    commit_turn::STATEMENTS,
+    delivery::STATEMENTS,
+    post::STATEMENTS,
+    record_send::STATEMENTS,
+    record_status::STATEMENTS,
+    timer::STATEMENTS,
+];
 
 #[async_trait]
 impl EngineStore for SqliteStore {

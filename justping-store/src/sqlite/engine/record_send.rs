@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use justping_core::model::{ChannelId, DeliveryStatus, Message};
+use justping_core::model::{ChannelId, ConversationId, DeliveryStatus, Message, StatusUpdate};
 use justping_core::port::store::{SendOutcome, SendRecord, StoreResult};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
@@ -111,7 +111,7 @@ impl Desk {
     fn add_parked(&mut self, record: &SendRecord, doc: &str) -> StoreResult<()> {
         if let Some((channel, name)) = self.channel(record).zip(reference(record)) {
             let waiting = self.delivery.parked.entry((channel, name.to_owned())).or_default();
-            let update: justping_core::model::StatusUpdate = parse_doc(doc, "parked status")?;
+            let update: StatusUpdate = parse_doc(doc, "parked status")?;
             if waiting.iter().all(|known| known.status != update.status) {
                 waiting.push(update);
             }
@@ -121,8 +121,7 @@ impl Desk {
 
     fn add_sent(&mut self, record: &SendRecord, row: &SqliteRow) -> StoreResult<()> {
         if let Some((channel, name)) = self.channel(record).zip(reference(record)) {
-            let place =
-                (justping_core::model::ConversationId::from_uuid(get(row, 2)?), get_count(row, 3)?);
+            let place = (ConversationId::from_uuid(get(row, 2)?), get_count(row, 3)?);
             self.delivery.sent.insert((channel, name.to_owned()), place);
         }
         Ok(())
@@ -147,7 +146,7 @@ impl Desk {
                 let sent = (DeliveryStatus::Sent, now, None);
                 let moved = self.delivery.finish(business, place, sent);
                 let named = provider_ref
-                    .is_some_and(|name| self.delivery.name(business, place, (channel, name)));
+                    .is_some_and(|name| self.delivery.name(business, place, &(channel, name)));
                 moved | named
             }
             SendOutcome::Failed(failure) => {

@@ -125,7 +125,7 @@ impl Desk {
             }
         };
         if !reference.1.is_empty() {
-            moved |= self.delivery.name(business, place, reference);
+            moved |= self.delivery.name(business, place, &reference);
         }
         let message = self.delivery.message(business, place).filter(|_| moved);
         message.map_or(StatusOutcome::Unchanged, |message| StatusOutcome::Applied {

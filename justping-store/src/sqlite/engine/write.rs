@@ -1,4 +1,7 @@
 //! The statements that several moves write with. Each takes one batch, as the parameter it is given.
+//!
+//! They say `OR ROLLBACK`: a taken key ends the whole move anyway, and SQLite then need not copy
+//! every page it is about to change, which it does to undo one statement only.
 
 use justping_core::model::{
     BusinessId, Contact, Conversation, ConversationId, Event, EventBody, Message, OutboxRow,
@@ -13,7 +16,7 @@ use crate::sqlite::row::{Hex, batch, millis};
 macro_rules! insert_contacts {
     ($rows:literal) => {
         concat!(
-            "INSERT INTO contacts (business_id, id, named, doc) \
+            "INSERT OR ROLLBACK INTO contacts (business_id, id, named, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
             FROM json_each(",
             $rows,
@@ -26,7 +29,7 @@ macro_rules! insert_contacts {
 macro_rules! update_contacts {
     ($rows:literal) => {
         concat!(
-            "INSERT INTO contacts (business_id, id, named, doc) \
+            "INSERT OR ROLLBACK INTO contacts (business_id, id, named, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
             FROM json_each(",
             $rows,
@@ -40,7 +43,7 @@ macro_rules! update_contacts {
 macro_rules! insert_identities {
     ($rows:literal) => {
         concat!(
-            "INSERT INTO identities (business_id, kind, address, contact_id) \
+            "INSERT OR ROLLBACK INTO identities (business_id, kind, address, contact_id) \
             SELECT unhex(value ->> 0), value ->> 1, value ->> 2, unhex(value ->> 3) \
             FROM json_each(",
             $rows,
@@ -52,14 +55,12 @@ macro_rules! insert_identities {
 macro_rules! insert_conversations {
     ($rows:literal) => {
         concat!(
-            "INSERT INTO conversations (business_id, id, channel_id, contact_id, status, owner, \
+            "INSERT OR ROLLBACK INTO conversations (business_id, id, channel_id, contact_id, status, owner, \
                 last_message_at, not_before, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), \
                 unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
                 value -> 8 \
-            FROM json_each(",
-            $rows,
-            "); "
+            FROM json_each(", $rows, "); "
         )
     };
 }
@@ -68,17 +69,13 @@ macro_rules! insert_conversations {
 macro_rules! update_conversations {
     ($rows:literal) => {
         concat!(
-            "INSERT INTO conversations (business_id, id, channel_id, contact_id, status, owner, \
-                last_message_at, not_before, doc) \
-            SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), \
-                unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
-                value -> 8 \
+            "UPDATE OR ROLLBACK conversations SET status = v.value ->> 4, owner = v.value ->> 5, \
+                last_message_at = v.value ->> 6, doc = v.value -> 8 \
             FROM json_each(",
             $rows,
-            ") WHERE true \
-            ON CONFLICT (business_id, id) DO UPDATE \
-            SET status = excluded.status, owner = excluded.owner, \
-                last_message_at = excluded.last_message_at, doc = excluded.doc; "
+            ") v \
+            WHERE business_id = unhex(v.value ->> 0) \
+                AND conversations.id = unhex(v.value ->> 1); "
         )
     };
 }
@@ -86,7 +83,7 @@ macro_rules! update_conversations {
 macro_rules! insert_messages {
     ($rows:literal) => {
         concat!(
-            "INSERT INTO messages (business_id, conversation_id, seq, doc) \
+            "INSERT OR ROLLBACK INTO messages (business_id, conversation_id, seq, doc) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
             FROM json_each(",
             $rows,
@@ -110,7 +107,7 @@ macro_rules! update_messages {
 macro_rules! insert_outbox {
     ($rows:literal) => {
         concat!(
-            "INSERT INTO outbox (conversation_id, seq, business_id, message_id, lane, \
+            "INSERT OR ROLLBACK INTO outbox (conversation_id, seq, business_id, message_id, lane, \
                 created_at, phase, due_at, doc) \
             SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2), unhex(value ->> 3), \
                 value ->> 4, value ->> 5, value ->> 6, value ->> 7, value -> 8 \
@@ -125,7 +122,7 @@ macro_rules! insert_outbox {
 macro_rules! insert_events {
     ($rows:literal) => {
         concat!(
-            "INSERT INTO events (business_id, seq, doc) \
+            "INSERT OR ROLLBACK INTO events (business_id, seq, doc) \
             SELECT unhex(value ->> 0), 1 + key + coalesce( \
                 (SELECT max(seq) FROM events WHERE business_id = unhex(value ->> 0)), 0), \
                 value -> 1 \

@@ -150,3 +150,20 @@ async fn a_dropped_write_is_undone() {
     let rows = scratch.store.connections.read(sqlx::query("SELECT 1 FROM businesses")).await;
     assert_eq!(rows.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn connections_are_as_safe_as_they_say() {
+    let scratch = scratch().await;
+    let pragmas = "SELECT (SELECT journal_mode FROM pragma_journal_mode), \
+        (SELECT synchronous FROM pragma_synchronous), \
+        (SELECT foreign_keys FROM pragma_foreign_keys), \
+        (SELECT timeout FROM pragma_busy_timeout), \
+        (SELECT query_only FROM pragma_query_only)";
+    let connections = &scratch.store.connections;
+    let writer = connections.change(sqlx::query(pragmas)).await.unwrap();
+    let reader = connections.read(sqlx::query(pragmas)).await.unwrap();
+    for (row, query_only) in [(&writer[0], 0), (&reader[0], 1)] {
+        let found: (String, i64, i64, i64, i64) = sqlx::FromRow::from_row(row).unwrap();
+        assert_eq!(found, ("wal".to_owned(), 2, 1, 5000, query_only));
+    }
+}

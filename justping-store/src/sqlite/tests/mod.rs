@@ -1,5 +1,6 @@
 mod files;
 mod model;
+mod nouns;
 mod secrets;
 mod world;
 
@@ -40,6 +41,24 @@ pub(super) fn config(folder: &Path) -> SqliteConfig {
 pub(super) async fn scratch() -> Scratch {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(config(folder.path())).await.unwrap();
+    Scratch { store, folder }
+}
+
+/// A store for tests that open many and depend on no flush: a copy of a fresh file that was made
+/// once, written to without waiting for the disk.
+pub(super) async fn hasty() -> Scratch {
+    static FRESH: tokio::sync::OnceCell<Vec<u8>> = tokio::sync::OnceCell::const_new();
+    let fresh = async || {
+        let scratch = scratch().await;
+        scratch.store.close().await.unwrap();
+        std::fs::read(config(scratch.folder.path()).path).unwrap()
+    };
+    let bytes = FRESH.get_or_init(fresh).await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    std::fs::write(&config.path, bytes).unwrap();
+    let store = SqliteStore::open(config).await.unwrap();
+    store.connections.change(sqlx::query("PRAGMA synchronous = OFF")).await.unwrap();
     Scratch { store, folder }
 }
 
