@@ -83,7 +83,6 @@ pub struct Flags {
     #[arg(long, env = "JUSTPING_MASTER_KEY", value_name = "BASE64", hide_env_values = true)]
     master_key: Option<SecretText>,
     /// An OpenAI-compatible API, such as `https://api.openai.com/v1`.
-    /// An OpenAI-compatible API, such as `https://api.openai.com/v1`.
     #[arg(long, env = "JUSTPING_OPENAI_BASE_URL", value_name = "URL")]
     openai_base_url: Option<String>,
     /// Its key; better given by environment or file, where other users do not see it.
