@@ -98,9 +98,12 @@ impl<T: Clone + Send + 'static, R: Send + 'static> Shared<T, R> {
     async fn drain(&self) {
         // Callers that are ready to run join the first batch instead of waiting for the second.
         tokio::task::yield_now().await;
+        let unfinished = Unfinished(self);
         while let Some(jobs) = self.next_batch() {
             self.commit_jobs(jobs).await;
         }
+        // The queue said so itself when it ran empty.
+        std::mem::forget(unfinished);
     }
 
     fn next_batch(&self) -> Option<Vec<Job<T, R>>> {
@@ -138,6 +141,18 @@ impl<T: Clone + Send + 'static, R: Send + 'static> Shared<T, R> {
                 }
             }
         }
+    }
+}
+
+/// Lets the next caller drain again when a commit died half-way: those who waited for it are told
+/// that it was stopped, and nobody after them hangs.
+struct Unfinished<'a, T, R>(&'a Shared<T, R>);
+
+impl<T, R> Drop for Unfinished<'_, T, R> {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.draining = Draining::Idle;
+        queue.jobs.clear();
     }
 }
 

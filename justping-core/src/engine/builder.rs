@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::batch::Batcher;
+use super::call::Running;
 use super::program::Programs;
 use super::registry::Registry;
 use super::{EngineConfig, Inner, JustPing, Wake, dispatch};
@@ -141,6 +142,7 @@ impl Builder {
             ids,
             flows,
             config: self.config,
+            running: Running::default(),
             wake: Wake::default(),
         };
         Ok(JustPing { inner: Arc::new(inner) })

@@ -1,7 +1,10 @@
-use tokio::sync::mpsc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, mpsc};
 
 use super::{EngineError, JustPing};
-use crate::model::{Call, CallResult, Event, EventBody};
+use crate::model::{Call, CallId, CallResult, ConversationId, Event, EventBody};
 use crate::port::DeltaSink;
 use crate::port::store::{CallClaim, CallFinish};
 
@@ -13,6 +16,9 @@ const DELTAS_MAX: usize = 256;
 impl JustPing {
     /// Leases calls that nobody performs, at most `limit`.
     pub(super) async fn claim_calls(&self, limit: u32) -> Result<Vec<CallClaim>, EngineError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
         let options = self.claim(self.inner.config.call_lease, limit);
         Ok(self.inner.store.claim_calls(&options).await?)
     }
@@ -53,13 +59,76 @@ impl JustPing {
             }
         });
         let patience = self.inner.config.call_lease * 3 / 4;
-        let result = tokio::time::timeout(patience, program.perform(&call.request, &sink)).await;
-        drop(sink);
+        let running = self.inner.running.start(call.conversation_id, call.id);
+        let result = tokio::select! {
+            result = program.perform(&call.request, &sink) => result,
+            () = running.stopped() => error("cancelled", "nobody waits for it any more"),
+            () = tokio::time::sleep(patience) => error("timeout", "the work took too long"),
+        };
+        drop((sink, running));
         // Every part is out before the answer can be.
         if let Err(join) = forward.await {
             tracing::warn!(%join, "parts of an answer were lost");
         }
-        result.unwrap_or_else(|_| error("timeout", "the work took too long"))
+        result
+    }
+}
+
+/// The calls this process performs, so that they can be stopped when nobody waits for them: work
+/// that goes on would be paid for, hold a place, and speak to a contact whom a person took over.
+#[derive(Debug, Default)]
+pub(super) struct Running {
+    calls: Mutex<HashMap<ConversationId, Vec<(CallId, Arc<Notify>)>>>,
+}
+
+/// A call under way; ends with its drop.
+#[derive(Debug)]
+struct RunningCall<'a> {
+    running: &'a Running,
+    conversation: ConversationId,
+    call: CallId,
+    stop: Arc<Notify>,
+}
+
+impl Running {
+    fn start(&self, conversation: ConversationId, call: CallId) -> RunningCall<'_> {
+        let stop = Arc::new(Notify::new());
+        self.lock().entry(conversation).or_default().push((call, Arc::clone(&stop)));
+        RunningCall { running: self, conversation, call, stop }
+    }
+
+    /// Stops whatever is performed for a conversation.
+    pub(super) fn stop(&self, conversation: ConversationId) {
+        for (_, stop) in self.lock().get(&conversation).into_iter().flatten() {
+            stop.notify_one();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ConversationId, Vec<(CallId, Arc<Notify>)>>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RunningCall<'_> {
+    async fn stopped(&self) {
+        self.stop.notified().await;
+    }
+}
+
+impl Drop for RunningCall<'_> {
+    fn drop(&mut self) {
+        let mut calls = self.running.lock();
+        if let Some(own) = calls.get_mut(&self.conversation) {
+            own.retain(|(call, _)| *call != self.call);
+            if own.is_empty() {
+                calls.remove(&self.conversation);
+            }
+        }
     }
 }
 

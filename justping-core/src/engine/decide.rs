@@ -37,12 +37,65 @@ pub(crate) fn decide(claim: &TurnClaim, env: &Env<'_>) -> TurnCommit {
     turn.commit
 }
 
+/// The turn of a conversation whose flow cannot run: its session fails, people take over, and the
+/// mail is dealt with, so that it does not come back for ever.
+pub(crate) fn give_up(claim: &TurnClaim, now: Timestamp, reason: &str) -> TurnCommit {
+    let conversation = &claim.conversation;
+    let mut commit = empty(claim, now);
+    commit.consumed.extend(claim.entries.iter().map(|entry| entry.seq));
+    if let Some(mut session) = claim.session.clone() {
+        session.status = SessionStatus::Failed;
+        session.failure = Some(reason.to_owned());
+        session.updated_at = now;
+        commit.events.push(Event {
+            business_id: conversation.business_id,
+            conversation_id: Some(conversation.id),
+            at: now,
+            body: EventBody::SessionStatus {
+                session_id: session.id,
+                status: SessionStatus::Failed,
+            },
+        });
+        commit.sessions.push(session);
+        (commit.clear_timers, commit.cancel_calls) = (true, true);
+    }
+    if conversation.owner == Owner::Bot {
+        commit.changes.push(ConversationChange::Assign { owner: Owner::Queue });
+    }
+    commit
+}
+
+/// A commit that changes nothing yet.
+fn empty(claim: &TurnClaim, now: Timestamp) -> TurnCommit {
+    let conversation = &claim.conversation;
+    TurnCommit {
+        business_id: conversation.business_id,
+        conversation_id: conversation.id,
+        fence: claim.fence,
+        revision: conversation.revision,
+        now,
+        consumed: Vec::with_capacity(claim.entries.len()),
+        sessions: Vec::new(),
+        trace: Vec::new(),
+        messages: Vec::new(),
+        clear_timers: false,
+        timers: Vec::new(),
+        cancel_calls: false,
+        calls: Vec::new(),
+        contact: ContactPatch::default(),
+        changes: Vec::new(),
+        events: Vec::new(),
+    }
+}
+
 /// A turn under way.
 struct Turn<'a> {
     claim: &'a TurnClaim,
     env: &'a Env<'a>,
     commit: TurnCommit,
     owner: Owner,
+    /// Closed by an earlier turn or by this one; a message opens it again.
+    closed: bool,
     session: Option<Session>,
     contact: Contact,
     contact_view: Arc<ContactView>,
@@ -56,28 +109,9 @@ impl<'a> Turn<'a> {
         Self {
             claim,
             env,
-            commit: TurnCommit {
-                business_id: conversation.business_id,
-                conversation_id: conversation.id,
-                fence: claim.fence,
-                revision: conversation.revision,
-                now: env.now,
-                consumed: Vec::with_capacity(claim.entries.len()),
-                sessions: Vec::new(),
-                trace: Vec::new(),
-                messages: Vec::new(),
-                clear_timers: false,
-                timers: Vec::new(),
-                cancel_calls: false,
-                calls: Vec::new(),
-                contact: ContactPatch::default(),
-                changes: Vec::new(),
-                events: Vec::new(),
-            },
-            owner: match conversation.status {
-                ConversationStatus::Closed => Owner::Queue,
-                _ => conversation.owner,
-            },
+            commit: empty(claim, env.now),
+            owner: conversation.owner,
+            closed: conversation.status == ConversationStatus::Closed,
             session: claim.session.clone(),
             contact_view: Arc::new(contact_view(&claim.contact, kind)),
             contact: claim.contact.clone(),
@@ -86,12 +120,16 @@ impl<'a> Turn<'a> {
     }
 
     fn handle(&mut self, event: &MailboxEvent) {
-        // Once people own it, bots hear nothing: what waited for them is dropped.
-        if self.owner != Owner::Bot {
-            return;
-        }
         match event {
-            MailboxEvent::Message { content, .. } => self.message(content),
+            MailboxEvent::Message { content, .. } => {
+                if self.closed {
+                    self.reopen();
+                }
+                // Once people own it, messages are theirs.
+                if self.owner == Owner::Bot {
+                    self.message(content);
+                }
+            }
             MailboxEvent::Timer { session_id, token, .. } => {
                 self.resume(*session_id, StepEvent::Timer { token: token.clone() });
             }
@@ -102,8 +140,15 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// A message that came while the conversation was being closed is not lost with it.
+    fn reopen(&mut self) {
+        self.closed = false;
+        self.owner = if self.claim.agent.is_some() { Owner::Bot } else { Owner::Queue };
+        self.commit.changes.push(ConversationChange::Assign { owner: self.owner });
+    }
+
     fn message(&mut self, content: &Content) {
-        match policy::consent_word(content.plain()) {
+        match policy::consent_of(content) {
             Some(ConsentWord::OptOut) => return self.opt_out(),
             Some(ConsentWord::OptIn) => self.opt_in(),
             None => {}
@@ -159,10 +204,15 @@ impl<'a> Turn<'a> {
         self.step(session, event);
     }
 
-    /// Feeds an event that is meant for one session; any other has moved on without it.
+    /// Feeds an event that is meant for one session; any other has moved on without it. While
+    /// people own the conversation the session cannot take what it waited for: it ends, rather than
+    /// wait for ever once the bot is back.
     fn resume(&mut self, id: SessionId, event: StepEvent) {
-        if let Some(session) = self.session.take_if(|session| session.id == id) {
+        let Some(session) = self.session.take_if(|session| session.id == id) else { return };
+        if self.owner == Owner::Bot && !self.closed {
             self.step(session, event);
+        } else {
+            self.end(session, SessionStatus::Cancelled, None);
         }
     }
 
@@ -259,6 +309,7 @@ impl<'a> Turn<'a> {
             Effect::HandOff { note } => self.hand_off(note, Author::Bot(session.id)),
             Effect::CloseConversation => {
                 self.owner = Owner::Queue;
+                self.closed = true;
                 self.commit.changes.push(ConversationChange::Close);
             }
             Effect::Emit { name, data } => self.tell(EventBody::Custom { name, data }),

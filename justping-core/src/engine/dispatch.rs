@@ -41,38 +41,68 @@ pub(super) async fn record(
 impl JustPing {
     /// Leases sends that are due, at most `limit`.
     pub(super) async fn claim_sends(&self, limit: u32) -> Result<Vec<SendClaim>, EngineError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
         let options = self.claim(self.inner.config.send_lease, limit);
         let unknown_until = self.later(self.inner.config.unknown_wait);
         Ok(self.inner.store.claim_outbox(&options, unknown_until).await?)
     }
 
     /// Carries one send to its end for now, and records it.
-    pub(super) async fn dispatch(&self, claim: SendClaim) -> Result<(), EngineError> {
-        let row = self.carry(&claim).await;
+    pub(super) async fn dispatch(
+        &self,
+        claim: SendClaim,
+        deadline: Timestamp,
+    ) -> Result<(), EngineError> {
+        let row = self.carry(&claim, deadline).await;
         let waits = !matches!(row.outcome, SendOutcome::Sent { .. } | SendOutcome::Failed(_));
-        self.inner.results.submit(vec![row]).await?;
+        self.keep(row, deadline).await?;
         if waits {
             self.inner.wake.schedule.notify_one();
         }
         Ok(())
     }
 
+    /// Records a result, again and again while the lease holds: a busy store must not turn what is
+    /// known into an unknown outcome.
+    async fn keep(&self, row: SendRecord, deadline: Timestamp) -> Result<(), EngineError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let error = match self.inner.results.submit(vec![row.clone()]).await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            let again = self.later(retry_delay(tries, None, row.seq));
+            if again >= deadline {
+                return Err(error);
+            }
+            self.inner.clock.sleep_until(again).await;
+        }
+    }
+
+    /// Until when a send claimed now must have begun and be recorded: well before its lease ends.
+    pub(super) fn send_deadline(&self) -> Timestamp {
+        self.later(self.inner.config.send_lease * 3 / 4)
+    }
+
     /// Carries one send to its end for now.
-    pub(super) async fn carry(&self, claim: &SendClaim) -> SendRecord {
+    pub(super) async fn carry(&self, claim: &SendClaim, deadline: Timestamp) -> SendRecord {
         SendRecord {
             business_id: claim.row.business_id,
             conversation_id: claim.row.conversation_id,
             seq: claim.row.seq,
             fence: claim.fence,
-            outcome: self.attempt(claim).await,
+            outcome: self.attempt(claim, deadline).await,
             now: self.inner.clock.now(),
         }
     }
 
-    async fn attempt(&self, claim: &SendClaim) -> SendOutcome {
+    async fn attempt(&self, claim: &SendClaim, deadline: Timestamp) -> SendOutcome {
         let row = &claim.row;
         if row.origin == Origin::Bot && row.generation != claim.conversation.generation {
-            return failed(FailureKind::Superseded, "somebody else took the conversation");
+            return superseded();
         }
         let open = match self.inner.registry.channel(row.business_id, row.channel_id).await {
             Ok(open) if open.config.enabled => open,
@@ -87,7 +117,10 @@ impl JustPing {
         {
             return failed(FailureKind::UnknownOutcome, "no status told whether it left");
         }
-        match self.may_leave(claim, &open).await {
+        if let Err(outcome) = self.may_leave(claim, &open).await {
+            return outcome;
+        }
+        match self.still_ours(claim, deadline).await {
             Ok(()) => self.hand_over(claim, &open).await,
             Err(outcome) => outcome,
         }
@@ -114,10 +147,31 @@ impl JustPing {
         if let Some(due_at) = self.inner.registry.paused_until(open.config.id, now) {
             return Err(SendOutcome::Defer { due_at });
         }
-        let key = open.config.id.to_string();
-        match self.inner.limiter.take(&key, open.adapter.capabilities().rate).await {
+        let (id, rate) = (open.config.id, open.adapter.capabilities().rate);
+        match self.inner.limiter.take(&id.to_string(), rate).await {
             Grant::Allowed => Ok(()),
-            Grant::Wait(wait) => Err(SendOutcome::Defer { due_at: self.later(wait) }),
+            Grant::Wait(wait) => {
+                let due_at = self.inner.registry.reserve(id, self.later(wait), rate);
+                Err(SendOutcome::Defer { due_at: whole(due_at) })
+            }
+        }
+    }
+
+    /// The last look before it leaves: the lease must still hold, and a bot's message needs its
+    /// conversation to be as it was when the bot wrote it. What this read sees is the promise; who
+    /// takes over after it finds the message on its way.
+    async fn still_ours(&self, claim: &SendClaim, deadline: Timestamp) -> Result<(), SendOutcome> {
+        let row = &claim.row;
+        if self.inner.clock.now() >= deadline {
+            return Err(SendOutcome::Defer { due_at: self.later(Duration::ZERO) });
+        }
+        if row.origin == Origin::Human {
+            return Ok(());
+        }
+        match self.inner.store.conversation(row.business_id, row.conversation_id).await {
+            Ok(now) if now.generation == row.generation => Ok(()),
+            Ok(_) => Err(superseded()),
+            Err(_) => Err(SendOutcome::Defer { due_at: self.later(self.inner.config.poll) }),
         }
     }
 
@@ -130,7 +184,10 @@ impl JustPing {
             reply_to: claim.message.reply_to.clone(),
             idempotency_key: row.idempotency_key(),
         };
-        match open.adapter.send(&outbound).await {
+        let patience = self.inner.config.send_lease / 2;
+        let sent = tokio::time::timeout(patience, open.adapter.send(&outbound)).await;
+        let unknown = || SendError::Unknown { detail: "no answer in time".to_owned() };
+        match sent.unwrap_or_else(|_| Err(unknown())) {
             Ok(receipt) => SendOutcome::Sent { provider_ref: receipt.provider_ref },
             Err(error) => self.after_error(claim, open, error).await,
         }
@@ -190,6 +247,18 @@ impl JustPing {
 
 fn addresses(contact: &Contact, kind: &ChannelKind) -> Vec<Identity> {
     contact.identities.iter().filter(|identity| identity.kind == *kind).cloned().collect()
+}
+
+/// Rounded up to whole milliseconds, as every stored moment is.
+fn whole(moment: Timestamp) -> Timestamp {
+    let millis = moment.as_nanosecond().div_euclid(1_000_000);
+    let up = i128::from(moment.as_nanosecond().rem_euclid(1_000_000) != 0);
+    let millis = i64::try_from(millis + up).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(millis).unwrap_or(moment)
+}
+
+fn superseded() -> SendOutcome {
+    failed(FailureKind::Superseded, "somebody else took the conversation")
 }
 
 fn failed(kind: FailureKind, detail: &str) -> SendOutcome {

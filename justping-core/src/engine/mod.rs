@@ -73,6 +73,7 @@ struct Inner {
     statuses: Batcher<StatusRecord, StatusOutcome>,
     results: Batcher<SendRecord, ()>,
     config: EngineConfig,
+    running: call::Running,
     wake: Wake,
 }
 

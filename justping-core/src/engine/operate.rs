@@ -65,7 +65,7 @@ impl JustPing {
             content,
             lane: Lane::Interactive,
             reply_to: message.reply_to.clone(),
-            owner: owner.filter(|owner| *owner != known.owner),
+            owner,
             now,
         };
         let posts: Vec<Post> = contents.into_iter().map(post).collect();
@@ -78,6 +78,9 @@ impl JustPing {
                 events.push(changed(&committed));
             }
             messages.extend(committed.messages);
+        }
+        if owner.is_some() {
+            self.inner.running.stop(conversation);
         }
         self.inner.wake.sends.notify_one();
         self.inner.bus.publish(events).await;
@@ -96,6 +99,9 @@ impl JustPing {
     ) -> Result<Conversation, EngineError> {
         let now = self.inner.clock.now();
         let conversation = self.inner.store.change_conversation(business, id, change, now).await?;
+        if conversation.owner != Owner::Bot {
+            self.inner.running.stop(id);
+        }
         let body = EventBody::ConversationUpdated { conversation: conversation.clone() };
         let event = Event { business_id: business, conversation_id: Some(id), at: now, body };
         self.inner.bus.publish(vec![event]).await;

@@ -11,12 +11,13 @@ use super::*;
 use crate::memory::MemoryAnswer;
 use crate::model::*;
 use crate::port::{
-    Capabilities, DeltaSink, Effect, Finding, FlowRuntimeError, Outcome, Program, Rate, SendError,
-    StepEvent, StepInput,
+    Capabilities, Channel, DeltaSink, Effect, Finding, FlowRuntimeError, Outcome, Program, Rate,
+    SendError, StepEvent, StepInput,
 };
 use crate::stage::Stage;
 
-/// Understands: `timer`, `call`, `close`, `people`, `end`, `fail`; echoes everything else. Its state
+/// Understands: `timer`, `call`, `slow` (a call that never comes back), `close`, `people`, `end`,
+/// `fail`, `panic`; echoes everything else. Its state
 /// counts the events.
 #[derive(Debug)]
 struct Puppet;
@@ -54,6 +55,10 @@ impl Program for Puppet {
                     token: "t".into(),
                     due_at: input.now.checked_add(SignedDuration::from_hours(24)).unwrap(),
                 }),
+                "slow" => effects.push(Effect::Call {
+                    request: CallRequest { node: "n".into(), token: "1".into(), input: json!(8) },
+                }),
+                "panic" => panic!("a node of somebody else"),
                 "call" => effects.push(Effect::Call {
                     request: CallRequest { node: "n".into(), token: "1".into(), input: json!(7) },
                 }),
@@ -72,6 +77,9 @@ impl Program for Puppet {
     }
 
     async fn perform(&self, request: &CallRequest, on_delta: &dyn DeltaSink) -> CallResult {
+        if request.input == 8 {
+            std::future::pending::<()>().await;
+        }
         on_delta.delta("par");
         on_delta.delta("tial");
         CallResult::Ok(request.input.clone())
@@ -336,4 +344,146 @@ async fn the_loops_do_what_settle_does_and_stop_when_told() {
     stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(5), running).await.unwrap().unwrap();
     assert_eq!(stage.provider().channel(stage.channel()).tries(), 20);
+}
+
+#[tokio::test]
+async fn a_message_that_comes_while_a_flow_closes_is_answered() {
+    let stage = stage().await;
+    for text in ["close", "wait, one more thing"] {
+        stage.drop_in("ann", Content::text(text)).await.unwrap();
+    }
+    stage.engine().settle().await.unwrap();
+    let expected = ["close", "wait, one more thing", "bye", "1 wait, one more thing"];
+    assert_eq!(texts(&stage, "ann").await, expected);
+    assert_eq!(fate(&stage, "bye").await.0, DeliveryStatus::Sent);
+    let conversation = stage.conversation("ann").await.unwrap().unwrap();
+    assert_eq!(conversation.status, ConversationStatus::Pending);
+}
+
+#[tokio::test]
+async fn a_message_that_comes_while_a_closing_turn_commits_is_answered() {
+    let stage = stage().await;
+    let store = stage.engine().store();
+    stage.drop_in("ann", Content::text("close")).await.unwrap();
+    let options = stage.engine().claim(Duration::from_secs(30), 1);
+    let claims = store.claim_turns(&options).await.unwrap();
+    stage.drop_in("ann", Content::text("more")).await.unwrap();
+    let open = stage.engine().inner.registry.open(claims[0].channel.clone()).await.unwrap();
+    let programs = stage.engine().programs(&claims[0]).await.unwrap();
+    let env = decide::Env {
+        now: stage.engine().clock().now(),
+        ids: stage.engine().ids(),
+        capabilities: open.adapter.capabilities(),
+        programs: &programs,
+    };
+    let commit = decide::decide(&claims[0], &env);
+    store.commit_turns(vec![commit]).await.unwrap().remove(0).unwrap();
+    let closed = stage.conversation("ann").await.unwrap().unwrap();
+    assert_eq!(closed.status, ConversationStatus::Closed);
+    stage.engine().settle().await.unwrap();
+    assert_eq!(texts(&stage, "ann").await, ["close", "more", "bye", "1 more"]);
+}
+
+async fn assign(stage: &Stage, owner: Owner) {
+    let id = stage.conversation("ann").await.unwrap().unwrap().id;
+    let change = ConversationChange::Assign { owner };
+    stage.engine().change_conversation(stage.business(), id, &change).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_timer_that_passes_while_people_own_it_does_not_strand_the_bot() {
+    let stage = stage().await;
+    stage.say("ann", "timer").await.unwrap();
+    assign(&stage, Owner::Queue).await;
+    stage.advance(SignedDuration::from_hours(25)).await.unwrap();
+    assign(&stage, Owner::Bot).await;
+    assert_eq!(said(&stage.say("ann", "back").await.unwrap()), ["1 back"]);
+}
+
+#[tokio::test]
+async fn stop_counts_whoever_owns_the_conversation() {
+    let stage = stage().await;
+    stage.say("ann", "people").await.unwrap();
+    stage.say("ann", "stop").await.unwrap();
+    let identity = Identity::new(ChannelKind::MEMORY, "ann");
+    let store = stage.engine().store();
+    let contact = store.contact_by_identity(stage.business(), &identity).await.unwrap();
+    assert!(contact.opted_out.contains(&ChannelKind::MEMORY));
+    let pressed = Content::Reply { option: "x".into(), title: "stop".into() };
+    stage.hear("bob", pressed).await.unwrap();
+    let identity = Identity::new(ChannelKind::MEMORY, "bob");
+    let contact = store.contact_by_identity(stage.business(), &identity).await.unwrap();
+    assert!(contact.opted_out.is_empty(), "a button's title is ours");
+}
+
+#[tokio::test]
+async fn a_node_that_panics_costs_its_own_session_only() {
+    let stage = stage().await;
+    stage.drop_in("ann", Content::text("panic")).await.unwrap();
+    stage.drop_in("bob", Content::text("hi")).await.unwrap();
+    stage.engine().settle().await.unwrap();
+    assert_eq!(texts(&stage, "bob").await, ["hi", "1 hi"]);
+    let conversation = stage.conversation("ann").await.unwrap().unwrap();
+    assert_eq!(conversation.owner, Owner::Queue);
+}
+
+#[tokio::test]
+async fn a_channel_that_cannot_be_opened_gives_its_conversations_to_people() {
+    let stage = stage().await;
+    stage.say("ann", "timer").await.unwrap();
+    let store = stage.engine().store();
+    let mut channel = store.channel(stage.business(), stage.channel()).await.unwrap();
+    channel.agent_id = None;
+    let mut secrets = ChannelSecrets::new();
+    secrets.insert(crate::memory::MemoryProvider::SECRET, "");
+    store.update_channel(&channel, Some(&secrets)).await.unwrap();
+    stage.advance(SignedDuration::from_hours(25)).await.unwrap();
+    let conversation = stage.conversation("ann").await.unwrap().unwrap();
+    assert_eq!(conversation.owner, Owner::Queue);
+    assert_eq!(stage.engine().settle().await.unwrap(), Worked::default());
+}
+
+#[tokio::test]
+async fn a_take_over_stops_the_call_that_is_under_way() {
+    let stage = stage().await;
+    let engine = stage.engine().clone();
+    let mut heard = engine.bus().subscribe(Topic::Business(stage.business()));
+    let running = tokio::spawn(async move { engine.run(std::future::pending()).await });
+    stage.drop_in("ann", Content::text("slow")).await.unwrap();
+    while stage.engine().inner.running.count() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assign(&stage, Owner::Queue).await;
+    loop {
+        let event = tokio::time::timeout(Duration::from_secs(20), heard.next()).await;
+        let body = &event.unwrap().unwrap().body;
+        if let EventBody::SessionStatus { status, .. } = body {
+            assert_eq!(*status, SessionStatus::Cancelled);
+            break;
+        }
+    }
+    assert_eq!(stage.engine().inner.running.count(), 0);
+    running.abort();
+}
+
+#[tokio::test]
+async fn a_backlog_of_one_channel_is_spread_over_its_seconds() {
+    let capabilities = Capabilities {
+        rate: Rate { per_second: 10, burst: 1 },
+        ..stage()
+            .await
+            .provider()
+            .channel(ChannelId::from_uuid(uuid::Uuid::nil()))
+            .capabilities()
+            .clone()
+    };
+    let builder = Stage::builder(Arc::new(Puppet)).capabilities(capabilities);
+    let stage = builder.open(&[json!({})]).await.unwrap();
+    for n in 0..200 {
+        stage.drop_in(&format!("c{n}"), Content::text("x")).await.unwrap();
+    }
+    let first = stage.engine().settle().await.unwrap();
+    assert_eq!(first.sends, 200, "each is looked at once");
+    let sent = stage.advance(SignedDuration::from_secs(10)).await.unwrap();
+    assert_eq!(sent, 100);
 }

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 
-use super::decide::{Env, decide};
+use super::decide::{Env, decide, give_up};
 use super::program::Compiled;
 use super::{EngineError, JustPing};
 use crate::model::{Event, EventBody, FlowVersionId};
@@ -24,12 +25,43 @@ impl JustPing {
                 }
             }
         }
-        inner.store.release_turns(&releases).await?;
+        if !releases.is_empty() {
+            inner.store.release_turns(&releases).await?;
+        }
         if commits.is_empty() {
             return Ok(0);
         }
-        let results = inner.store.commit_turns(commits.clone()).await?;
-        Ok(self.after_commit(commits, results).await)
+        let results = self.commit(&commits).await;
+        if results.is_err() {
+            // The mail is still there; so that it need not wait for the leases to run out.
+            let all: Vec<TurnRelease> = claims.iter().map(|claim| self.release(claim)).collect();
+            inner.store.release_turns(&all).await?;
+        }
+        Ok(self.after_commit(commits, results?).await)
+    }
+
+    /// Commits together; a batch that the store refuses as a whole goes one by one, so that one
+    /// turn does not hold up the others.
+    async fn commit(
+        &self,
+        commits: &[TurnCommit],
+    ) -> Result<Vec<Result<TurnCommitted, StoreError>>, EngineError> {
+        let store = &self.inner.store;
+        match store.commit_turns(commits.to_vec()).await {
+            Ok(results) => Ok(results),
+            Err(error @ StoreError::Unavailable(_)) => Err(error.into()),
+            Err(_) => {
+                let mut results = Vec::with_capacity(commits.len());
+                for commit in commits {
+                    let one = store.commit_turns(vec![commit.clone()]).await;
+                    results.push(one.and_then(|mut one| {
+                        let none = || StoreError::Corrupt("a turn without a result".to_owned());
+                        one.pop().unwrap_or_else(|| Err(none()))
+                    }));
+                }
+                Ok(results)
+            }
+        }
     }
 
     pub(super) fn claim(&self, lease: std::time::Duration, limit: u32) -> ClaimOptions {
@@ -46,20 +78,27 @@ impl JustPing {
         }
     }
 
+    /// Decides a turn. What will never work is given up; what may work later is an error.
     async fn decide(&self, claim: &TurnClaim) -> Result<TurnCommit, EngineError> {
         let inner = &self.inner;
-        let open = inner.registry.open(claim.channel.clone()).await?;
-        let programs = self.programs(claim).await?;
-        let env = Env {
-            now: inner.clock.now(),
-            ids: &inner.ids,
-            capabilities: open.adapter.capabilities(),
-            programs: &programs,
+        let now = inner.clock.now();
+        let open = match inner.registry.open(claim.channel.clone()).await {
+            Ok(open) => open,
+            Err(error @ EngineError::Store(StoreError::Unavailable(_))) => return Err(error),
+            Err(error) => return Ok(give_up(claim, now, &error.to_string())),
         };
-        Ok(decide(claim, &env))
+        let programs = self.programs(claim).await?;
+        let capabilities = open.adapter.capabilities();
+        let env = Env { now, ids: &inner.ids, capabilities, programs: &programs };
+        // A node is somebody else's code: its panic costs its own session only.
+        let decided = std::panic::catch_unwind(AssertUnwindSafe(|| decide(claim, &env)));
+        Ok(decided.unwrap_or_else(|_| {
+            tracing::error!(conversation = %claim.conversation.id, "a node panicked");
+            give_up(claim, now, "a node panicked")
+        }))
     }
 
-    async fn programs(
+    pub(super) async fn programs(
         &self,
         claim: &TurnClaim,
     ) -> Result<HashMap<FlowVersionId, Compiled>, StoreError> {
@@ -91,6 +130,9 @@ impl JustPing {
                 }
             };
             done += 1;
+            if commit.cancel_calls || !commit.changes.is_empty() {
+                self.inner.running.stop(commit.conversation_id);
+            }
             if !commit.calls.is_empty() {
                 self.inner.wake.calls.notify_one();
             }

@@ -27,6 +27,15 @@ pub struct Worked {
     pub calls: usize,
 }
 
+/// The loops of [`JustPing::run`].
+#[derive(Debug, Clone, Copy)]
+enum Loop {
+    Turns,
+    Sends,
+    Calls,
+    Schedule,
+}
+
 impl Worked {
     fn total(&self) -> u64 {
         self.timers + (self.turns + self.sends + self.calls) as u64
@@ -46,21 +55,41 @@ impl JustPing {
     pub async fn run(&self, shutdown: impl Future<Output = ()> + Send) {
         let (stop, stopped) = watch::channel(());
         let mut loops = JoinSet::new();
-        let engine = || self.clone();
-        let (turns, sends, calls, schedule) = (engine(), engine(), engine(), engine());
-        let signal = || stopped.clone();
-        let (s1, s2, s3, s4) = (signal(), signal(), signal(), signal());
+        for kind in [Loop::Turns, Loop::Sends, Loop::Calls, Loop::Schedule] {
+            let (engine, stopped) = (self.clone(), stopped.clone());
+            loops.spawn(async move { engine.supervise(kind, stopped).await });
+        }
         drop(stopped);
-        loops.spawn(async move { turns.turn_loop(s1).await });
-        loops.spawn(async move { sends.send_loop(s2).await });
-        loops.spawn(async move { calls.call_loop(s3).await });
-        loops.spawn(async move { schedule.schedule_loop(s4).await });
         shutdown.await;
         drop(stop);
         let drain = self.inner.config.drain;
         let finished = async { while loops.join_next().await.is_some() {} };
         if tokio::time::timeout(drain, finished).await.is_err() {
             tracing::warn!("work was left under way; its leases will run out");
+        }
+    }
+
+    /// Runs a loop in a task of its own, and again when it dies before it was told to stop.
+    async fn supervise(&self, kind: Loop, mut stopped: watch::Receiver<()>) {
+        while !is_stopped(&stopped) {
+            let (engine, signal) = (self.clone(), stopped.clone());
+            let mut alone = JoinSet::new();
+            alone.spawn(async move {
+                match kind {
+                    Loop::Turns => engine.turn_loop(signal).await,
+                    Loop::Sends => engine.send_loop(signal).await,
+                    Loop::Calls => engine.call_loop(signal).await,
+                    Loop::Schedule => engine.schedule_loop(signal).await,
+                }
+            });
+            if let Some(Err(death)) = alone.join_next().await {
+                tracing::error!(?kind, %death, "a loop died and is started again");
+                let poll = self.later(self.inner.config.poll);
+                tokio::select! {
+                    () = self.inner.clock.sleep_until(poll) => {}
+                    _ = stopped.changed() => {}
+                }
+            }
         }
     }
 
@@ -92,11 +121,12 @@ impl JustPing {
         for claim in claims {
             self.perform(claim).await?;
         }
+        let deadline = self.send_deadline();
         let claims = self.claim_sends(config.sends_max).await?;
         let sends = claims.len();
         let mut rows = Vec::with_capacity(sends);
         for claim in &claims {
-            rows.push(self.carry(claim).await);
+            rows.push(self.carry(claim, deadline).await);
         }
         self.inner.results.submit(rows).await?;
         Ok(Worked { timers, turns, sends, calls })
@@ -121,6 +151,7 @@ impl JustPing {
         let mut under_way = JoinSet::new();
         while !is_stopped(&stopped) {
             let free = most.saturating_sub(under_way.len());
+            let deadline = self.send_deadline();
             let claims = match self.claim_sends(u32::try_from(free).unwrap_or(0)).await {
                 Ok(claims) => claims,
                 Err(error) => {
@@ -130,7 +161,7 @@ impl JustPing {
             };
             for claim in claims {
                 let engine = self.clone();
-                under_way.spawn(async move { engine.dispatch(claim).await });
+                under_way.spawn(async move { engine.dispatch(claim, deadline).await });
             }
             self.next_news(&mut under_way, &self.inner.wake.sends, &mut stopped, most).await;
         }
@@ -182,8 +213,9 @@ impl JustPing {
 
     /// Fires timers and wakes the other loops whenever something becomes due.
     async fn schedule_loop(&self, mut stopped: watch::Receiver<()>) {
+        let mut rest = REST;
         while !is_stopped(&stopped) {
-            let until = match self.schedule().await {
+            let until = match self.schedule(&mut rest).await {
                 Ok(until) => until,
                 Err(error) => {
                     tracing::warn!(%error, "timers wait");
@@ -198,8 +230,9 @@ impl JustPing {
         }
     }
 
-    /// Fires what is due and returns when to look again.
-    async fn schedule(&self) -> Result<Timestamp, EngineError> {
+    /// Fires what is due and returns when to look again. Work that is due but not taken, because
+    /// every place is taken, is looked at less and less often: its loop wakes itself.
+    async fn schedule(&self, rest: &mut Duration) -> Result<Timestamp, EngineError> {
         let inner = &self.inner;
         let now = inner.clock.now();
         let fired = inner.store.fire_due(now, inner.config.timers_per_move).await?;
@@ -207,13 +240,17 @@ impl JustPing {
             inner.wake.turns.notify_one();
         }
         let poll = self.later(inner.config.poll);
-        let Some(due) = inner.store.next_due().await? else { return Ok(poll) };
-        if due <= now {
-            for wake in [&inner.wake.turns, &inner.wake.sends, &inner.wake.calls] {
-                wake.notify_one();
-            }
+        let due = inner.store.next_due().await?.unwrap_or(poll);
+        if due > now {
+            *rest = REST;
+            return Ok(due.min(poll));
         }
-        Ok(due.clamp(self.later(REST).min(poll), poll))
+        for wake in [&inner.wake.turns, &inner.wake.sends, &inner.wake.calls] {
+            wake.notify_one();
+        }
+        let until = self.later(*rest).min(poll);
+        *rest = if fired > 0 { REST } else { (*rest * 2).min(inner.config.poll) };
+        Ok(until)
     }
 
     /// Waits for work or a poll; `true` when it is time to stop.

@@ -1,3 +1,5 @@
+use crate::model::Content;
+
 /// What a contact decided about hearing from us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConsentWord {
@@ -5,6 +7,15 @@ pub enum ConsentWord {
     OptOut,
     /// Speak again.
     OptIn,
+}
+
+/// What a message decides about hearing from us. Only what the contact wrote counts: the title of a
+/// pressed button is ours.
+pub fn consent_of(content: &Content) -> Option<ConsentWord> {
+    match content {
+        Content::Text { text } => consent_word(text),
+        _ => None,
+    }
 }
 
 const OPT_OUT: &[&str] = &["stop", "stopall", "stop all", "unsubscribe", "optout", "opt out"];

@@ -25,8 +25,9 @@ const STATEMENT_CACHE: usize = 256;
 /// Rows that wait between the connection's thread and ours before the thread has to pause.
 const ROW_BUFFER: usize = 1024;
 /// Page cache of the writer, in KiB (negative, as SQLite wants it): what is written at random, such
-/// as the newest page of a conversation, is read from here.
-const WRITER_CACHE: &str = "-65536";
+/// as the newest page of a conversation, is read from here. Not larger: a commit that rearranged a
+/// tree walks the whole cache.
+const WRITER_CACHE: &str = "-16384";
 /// Bytes of the file that readers map instead of copying.
 const READER_MAP: &str = "268435456";
 /// Pages of the log before it is folded into the file. Until then a page that changes again and
