@@ -31,7 +31,7 @@
 //!     ],
 //!     "edges": [{"id": "e1", "source": "start", "target": "hello"}]
 //! });
-//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 //! let stage = Stage::builder(Arc::new(Flows::new())).open(&[flow]).await?;
 //! let replies = stage.say("ada", "hi").await?;
 //! assert_eq!(replies[0].content.plain(), "Hello, you!");
