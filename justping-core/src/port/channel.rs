@@ -241,7 +241,7 @@ pub trait Channel: Send + Sync + Debug + 'static {
     /// Tells the provider that the contact's message was seen. Best effort.
     ///
     /// # Errors
-    /// [`SendError`]; the engine only logs it.
+    /// [`SendError`]; whoever asked for it decides what it is worth.
     async fn mark_read(&self, provider_ref: &str) -> Result<(), SendError>;
 
     /// Asks the provider whether settings and secrets work.
