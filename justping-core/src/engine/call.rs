@@ -97,10 +97,12 @@ impl Running {
         RunningCall { running: self, conversation, call, stop }
     }
 
-    /// Stops whatever is performed for a conversation.
-    pub(super) fn stop(&self, conversation: ConversationId) {
-        for (_, stop) in self.lock().get(&conversation).into_iter().flatten() {
-            stop.notify_one();
+    /// Stops whatever is performed for a conversation but `fresh` calls, which may have begun since.
+    pub(super) fn stop(&self, conversation: ConversationId, fresh: &[Call]) {
+        for (id, stop) in self.lock().get(&conversation).into_iter().flatten() {
+            if !fresh.iter().any(|call| call.id == *id) {
+                stop.notify_one();
+            }
         }
     }
 

@@ -80,7 +80,7 @@ impl JustPing {
             messages.extend(committed.messages);
         }
         if owner.is_some() {
-            self.inner.running.stop(conversation);
+            self.inner.running.stop(conversation, &[]);
         }
         self.inner.wake.sends.notify_one();
         self.inner.bus.publish(events).await;
@@ -100,7 +100,7 @@ impl JustPing {
         let now = self.inner.clock.now();
         let conversation = self.inner.store.change_conversation(business, id, change, now).await?;
         if conversation.owner != Owner::Bot {
-            self.inner.running.stop(id);
+            self.inner.running.stop(id, &[]);
         }
         let body = EventBody::ConversationUpdated { conversation: conversation.clone() };
         let event = Event { business_id: business, conversation_id: Some(id), at: now, body };

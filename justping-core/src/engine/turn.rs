@@ -131,7 +131,7 @@ impl JustPing {
             };
             done += 1;
             if commit.cancel_calls || !commit.changes.is_empty() {
-                self.inner.running.stop(commit.conversation_id);
+                self.inner.running.stop(commit.conversation_id, &commit.calls);
             }
             if !commit.calls.is_empty() {
                 self.inner.wake.calls.notify_one();
