@@ -91,7 +91,7 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let jp = JustPing::builder()
         .store(Arc::clone(&store) as _)
         .provider(Arc::new(WebChatProvider::new()))
-        .provider(Arc::new(WhatsAppProvider::new()))
+        .provider(Arc::new(WhatsAppProvider::new().only_hosts(config.whatsapp_hosts.clone())))
         .flows(Arc::new(flows.clone()))
         .bus(Arc::new(CountingBus::new(Arc::new(MemoryBus::new()))))
         .config(config.engine.clone())
