@@ -210,6 +210,18 @@ async fn what_was_seen_is_read(platform: Platform) {
     assert_eq!(messages["items"][0]["status"], "read");
 }
 
+async fn what_another_process_records_is_shown(platform: Platform) {
+    let chat = Chat::open(&platform, None).await;
+    let (mut visitor, _) = chat.visit(None, 0).await;
+    visitor.write("hello").await;
+    assert_eq!(visitor.hear_texts(1).await, ["hello"]);
+    let id = platform.only_conversation().await;
+    let reply = json!({"content": {"type": "text", "text": "from elsewhere"}});
+    let elsewhere = platform.another_process();
+    elsewhere.post(&format!("/conversations/{id}/messages"), reply).await.expect(201);
+    assert_eq!(visitor.hear_texts(1).await, ["from elsewhere"]);
+}
+
 async fn a_long_thread_comes_in_parts(platform: Platform) {
     let chat = Chat::open(&platform, None).await;
     let (mut visitor, welcome) = chat.visit(None, 0).await;
@@ -346,6 +358,7 @@ on_every_store!(
     a_repeated_frame_is_one_message,
     two_windows_see_the_same_thread,
     what_was_seen_is_read,
+    what_another_process_records_is_shown,
     a_long_thread_comes_in_parts,
     a_forged_token_is_a_stranger,
     strange_frames_are_answered,
