@@ -16,8 +16,8 @@ use justping::channels::webchat::protocol::{ClientFrame, ServerFrame, WELCOME_MA
 use justping::channels::webchat::{VisitorId, WebChatChannel};
 use justping::engine::EngineError;
 use justping::model::{
-    BusinessId, ChannelId, ConversationId, Cursor, DeliveryStatus, Direction, Event, EventBody,
-    Inbound, Message, OutboxRow, Page, PageRequest, StatusUpdate, Topic,
+    BusinessId, ChannelId, Conversation, ConversationId, Cursor, DeliveryStatus, Direction, Event,
+    EventBody, Inbound, Message, OutboxRow, Owner, Page, PageRequest, StatusUpdate, Topic,
 };
 use justping::port::store::{Accepted, MessageOrder};
 use justping::port::{BusError, StoreError, Subscription};
@@ -76,6 +76,8 @@ struct Visitor {
     shown: u64,
     /// The last message there was at the last look into the store.
     stored: u64,
+    /// Who answers, as far as is known. Only of the bot is shown how it writes.
+    owner: Owner,
     /// Messages to the visitor that were shown and not yet read.
     unread: VecDeque<u64>,
 }
@@ -102,9 +104,9 @@ impl Thread {
         }
     }
 
-    async fn last_seq(&self, conversation: ConversationId) -> Result<u64, End> {
+    async fn conversation(&self, conversation: ConversationId) -> Result<Conversation, End> {
         let found = self.app.store().conversation(self.business, conversation).await;
-        Ok(found.map_err(|error| unavailable(&error))?.last_seq)
+        found.map_err(|error| unavailable(&error))
     }
 
     async fn page(&self, conversation: ConversationId, after: u64) -> Result<Page<Message>, End> {
@@ -232,7 +234,8 @@ impl Chat {
             return self.look_for_conversation().await;
         };
         let is_behind = visitor.stored > visitor.shown;
-        visitor.stored = self.thread.last_seq(conversation).await?;
+        let found = self.thread.conversation(conversation).await?;
+        (visitor.stored, visitor.owner) = (found.last_seq, found.owner);
         if is_behind { self.catch_up().await } else { Ok(()) }
     }
 
@@ -292,6 +295,7 @@ impl Chat {
             conversation: None,
             shown: 0,
             stored: 0,
+            owner: Owner::Bot,
             unread: VecDeque::new(),
         });
         let mut messages = Vec::new();
@@ -299,8 +303,8 @@ impl Chat {
         if let Some(conversation) = self.thread.conversation_of(visit.visitor).await? {
             // Listening starts before reading: what is recorded in between is told twice, not never.
             self.listen(conversation);
-            let last = self.thread.last_seq(conversation).await?;
-            self.set_shown(after.min(last));
+            let found = self.thread.conversation(conversation).await?;
+            self.begin_at(after.min(found.last_seq), found.owner);
             (messages, more) = self.read_visible(conversation).await?;
         }
         let name = self.channel.name().to_owned();
@@ -315,9 +319,10 @@ impl Chat {
         }
     }
 
-    fn set_shown(&mut self, seq: u64) {
+    fn begin_at(&mut self, shown: u64, owner: Owner) {
         if let Some(visitor) = &mut self.visitor {
-            visitor.shown = seq;
+            visitor.shown = shown;
+            visitor.owner = owner;
         }
     }
 
@@ -430,8 +435,16 @@ impl Chat {
             Err(BusError::Missed(_)) => return self.catch_up().await,
             Err(BusError::Closed) => return Err(End::TryAgain),
         };
-        let shown = self.visitor.as_ref().map_or(0, |visitor| visitor.shown);
+        let Some(visitor) = &mut self.visitor else { return Ok(()) };
+        let shown = visitor.shown;
         match &event.body {
+            EventBody::ConversationCreated { conversation }
+            | EventBody::ConversationUpdated { conversation } => {
+                visitor.owner = conversation.owner;
+                Ok(())
+            }
+            // Somebody took over while the bot still wrote: the whole will not follow.
+            EventBody::MessageDelta { .. } if visitor.owner != Owner::Bot => Ok(()),
             EventBody::MessageNew { message } if message.seq <= shown => Ok(()),
             EventBody::MessageNew { message } if message.seq == shown + 1 => {
                 match self.mark_shown(message) {
