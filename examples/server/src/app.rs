@@ -13,12 +13,16 @@ use crate::metric::WebhookMetrics;
 /// Most web chat sockets of one process.
 pub const SOCKETS_MAX: usize = 20_000;
 
+/// Most webhooks that one process takes at the same time; a provider repeats those it turns away.
+pub const WEBHOOKS_MAX: usize = 1_024;
+
 /// Everything that requests share.
 #[derive(Debug)]
 pub struct App {
     jp: JustPing,
     flows: Flows,
     webhooks: WebhookMetrics,
+    webhook_places: Semaphore,
     sockets: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
 }
@@ -30,6 +34,7 @@ impl App {
             jp,
             flows,
             webhooks: WebhookMetrics::new(),
+            webhook_places: Semaphore::new(WEBHOOKS_MAX),
             sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
             stopping: watch::Sender::new(false),
         }
@@ -68,6 +73,11 @@ impl App {
     /// The numbers of the webhook route.
     pub(crate) fn webhook_metrics(&self) -> &WebhookMetrics {
         &self.webhooks
+    }
+
+    /// Places for webhooks.
+    pub(crate) fn webhook_places(&self) -> &Semaphore {
+        &self.webhook_places
     }
 
     /// Places for sockets.

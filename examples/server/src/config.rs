@@ -91,6 +91,10 @@ pub struct Flags {
     /// The model that answers unless an agent names one.
     #[arg(long, env = "JUSTPING_OPENAI_MODEL", value_name = "MODEL")]
     openai_model: Option<String>,
+    /// The hosts that channels of WhatsApp may name in `base_url`, separated by commas; they
+    /// replace the default, and nothing else is ever called [default: graph.facebook.com].
+    #[arg(long, env = "JUSTPING_WHATSAPP_HOSTS", value_name = "HOSTS", value_delimiter = ',')]
+    whatsapp_hosts: Option<Vec<String>>,
     /// How the log is written [default: text].
     #[arg(long, env = "JUSTPING_LOG_FORMAT", value_enum)]
     log_format: Option<LogFormat>,
@@ -151,6 +155,8 @@ pub struct Config {
     pub master_key: Option<SecretString>,
     /// The language model, if there is one.
     pub ai: Option<AiConfig>,
+    /// The hosts that channels of WhatsApp may name, in lowercase.
+    pub whatsapp_hosts: Vec<String>,
     /// How the log is written.
     pub log_format: LogFormat,
     /// Whether this process works.
@@ -158,6 +164,10 @@ pub struct Config {
     /// The engine's limits and patience.
     pub engine: EngineConfig,
 }
+
+/// Where Meta answers. Businesses write their own settings, so by default they name no other host:
+/// else they could make the server call addresses of its own network.
+const WHATSAPP_HOST: &str = "graph.facebook.com";
 
 const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -205,6 +215,7 @@ impl Flags {
             openai_base_url: self.openai_base_url.or(file.openai_base_url),
             openai_api_key: self.openai_api_key.or(file.openai_api_key),
             openai_model: self.openai_model.or(file.openai_model),
+            whatsapp_hosts: self.whatsapp_hosts.or(file.whatsapp_hosts),
             log_format: self.log_format.or(file.log_format),
             workers: self.workers.or(file.workers),
             turn_lease_ms: self.turn_lease_ms.or(file.turn_lease_ms),
@@ -237,6 +248,7 @@ impl Flags {
             master_key_file: self.master_key_file.unwrap_or_else(|| data_dir.join("master.key")),
             master_key: self.master_key.map(|key| key.0),
             ai,
+            whatsapp_hosts: hosts(self.whatsapp_hosts),
             log_format: self.log_format.unwrap_or(LogFormat::Text),
             workers: self.workers.unwrap_or(Workers::On),
             engine,
@@ -260,6 +272,13 @@ impl Flags {
         }
         engine
     }
+}
+
+/// The hosts in the form in which addresses name them. A list of nothing allows nothing.
+fn hosts(given: Option<Vec<String>>) -> Vec<String> {
+    let given = given.unwrap_or_else(|| vec![WHATSAPP_HOST.to_owned()]);
+    let hosts = given.iter().map(|host| host.trim().to_ascii_lowercase());
+    hosts.filter(|host| !host.is_empty()).collect()
 }
 
 /// The path of `sqlite://path`, `sqlite:path`.
@@ -330,6 +349,24 @@ mod tests {
     fn an_ai_provider_is_an_address_and_a_model() {
         let refused = Config::resolve(flags(&["--openai-model", "m"]));
         assert!(matches!(refused, Err(ConfigError::Incomplete("--openai-base-url"))));
+    }
+
+    #[test]
+    fn channels_of_whatsapp_may_name_metas_host_only_unless_told() {
+        let hosts =
+            |arguments: &[&str]| Config::resolve(flags(arguments)).expect("config").whatsapp_hosts;
+        assert_eq!(hosts(&[]), ["graph.facebook.com"]);
+        assert_eq!(
+            hosts(&["--whatsapp-hosts", "127.0.0.1, Mock.Local"]),
+            ["127.0.0.1", "mock.local"]
+        );
+        assert!(hosts(&["--whatsapp-hosts", ""]).is_empty());
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("justping.toml");
+        std::fs::write(&file, "whatsapp_hosts = [\"sandbox.example\"]").expect("file");
+        let file = file.to_str().expect("path");
+        assert_eq!(hosts(&["--config", file]), ["sandbox.example"]);
+        assert_eq!(hosts(&["--config", file, "--whatsapp-hosts", "a"]), ["a"]);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use justping::channels::webchat::WebChatProvider;
 use justping::channels::whatsapp::WhatsAppProvider;
 use justping::engine::BuildError;
 use justping::memory::MemoryBus;
-use justping::port::StoreError;
+use justping::model::Timestamp;
+use justping::port::{Store, StoreError, StoreResult};
 use justping::store::envelope::{MasterKey, MasterKeyError};
 use justping::store::sqlite::{OpenError, SqliteConfig, SqliteStore};
 use secrecy::ExposeSecret;
@@ -91,7 +92,7 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let jp = JustPing::builder()
         .store(Arc::clone(&store) as _)
         .provider(Arc::new(WebChatProvider::new()))
-        .provider(Arc::new(WhatsAppProvider::new()))
+        .provider(Arc::new(WhatsAppProvider::new().only_hosts(config.whatsapp_hosts.clone())))
         .flows(Arc::new(flows.clone()))
         .bus(Arc::new(CountingBus::new(Arc::new(MemoryBus::new()))))
         .config(config.engine.clone())
@@ -193,9 +194,43 @@ async fn forget_answers(app: Arc<App>) {
     let mut ticks = tokio::time::interval(EXPIRE_EVERY);
     loop {
         ticks.tick().await;
-        let before = app.now().checked_sub(idempotency::KEPT).unwrap_or_default();
-        if let Err(error) = app.store().expire_requests(before, EXPIRE_MAX).await {
+        if let Err(error) = forget_old_answers(app.store(), app.now()).await {
             tracing::warn!(%error, "old answers were not forgotten");
         }
+    }
+}
+
+/// Forgets everything that was kept long enough, in moves of bounded size.
+async fn forget_old_answers(store: &dyn Store, now: Timestamp) -> StoreResult<()> {
+    let before = now.checked_sub(idempotency::KEPT).unwrap_or_default();
+    // A move that took less than it might found no more.
+    while store.expire_requests(before, EXPIRE_MAX).await? >= u64::from(EXPIRE_MAX) {}
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use justping::memory::MemoryStore;
+    use justping::model::{Business, BusinessId};
+    use justping::port::store::{BusinessStore, IdempotencyRecord, IdempotencyStore};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn more_old_answers_than_one_move_takes_are_forgotten() {
+        let store = MemoryStore::new();
+        let business = BusinessId::from_uuid(uuid::Uuid::nil());
+        let created_at = Timestamp::UNIX_EPOCH;
+        let row = Business { id: business, name: "Ours".to_owned(), created_at };
+        store.create_business(&row).await.expect("created");
+        for number in 0..=2 * EXPIRE_MAX {
+            let key = number.to_string();
+            let record = IdempotencyRecord { key, request_sha256: [0; 32], now: Timestamp::MIN };
+            store.start_request(business, &record, Timestamp::MIN).await.expect("started");
+        }
+        let now = Timestamp::from_millisecond(1_767_603_600_000).expect("a time");
+        forget_old_answers(&store, now).await.expect("forgotten");
+        let left = store.expire_requests(now, EXPIRE_MAX).await.expect("counted");
+        assert_eq!(left, 0);
     }
 }

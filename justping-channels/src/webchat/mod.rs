@@ -27,6 +27,12 @@
 //! browser. Receipts carry no reference; `read` frames become
 //! statuses by our own key.
 //!
+//! A message is shown when it is recorded, before it is decided that it may leave: waiting for the
+//! outbox would make each answer slower for the sake of the rare one that is withheld. If it fails
+//! then, whatever the reason, an open chat gets a `status` frame `failed` and marks it as not sent.
+//! Messages that were withheld because the contact opted out or somebody else took the conversation
+//! are not shown at all to those who come later.
+//!
 //! # Who a visitor is
 //! A token made of the visitor's UUID and a signature, kept by the browser. It is bound to the
 //! channel and needs no store. A token that is forged, cut or of another channel is not an error: it

@@ -26,8 +26,8 @@
 //! A client that reconnects says `hello` with the last seq it has and misses nothing but deltas.
 
 use justping_core::model::{
-    Choice, Content, DeliveryStatus, Direction, EventBody, ListSection, MediaKind, MediaSource,
-    Message, Timestamp,
+    Choice, Content, DeliveryStatus, Direction, EventBody, FailureKind, ListSection, MediaKind,
+    MediaSource, Message, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -320,7 +320,8 @@ pub enum WebDirection {
 /// A message as a visitor sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WebMessage {
-    /// Its place in the chat. Grows, but with gaps: notes between members are not shown.
+    /// Its place in the chat. Grows, but with gaps: notes between members and withheld
+    /// messages are not shown.
     pub seq: u64,
     /// Its id.
     pub id: String,
@@ -337,10 +338,13 @@ pub struct WebMessage {
 }
 
 impl WebMessage {
-    /// Shows a message as a visitor may see it; `None` for a note between members.
+    /// Shows a message as a visitor may see it; `None` for a note between members, and for a message
+    /// of the business that failed because it was never to be sent: the visitor wanted silence, or
+    /// somebody else took the conversation first.
     pub fn show(message: &Message) -> Option<Self> {
         let direction = match message.direction {
             Direction::Inbound => WebDirection::Inbound,
+            Direction::Outbound if was_withheld(message) => return None,
             Direction::Outbound => WebDirection::Outbound,
             Direction::Note => return None,
         };
@@ -354,6 +358,13 @@ impl WebMessage {
             client_id: client_id(message),
         })
     }
+}
+
+/// Says whether a message was recorded and then, rightly, not sent.
+fn was_withheld(message: &Message) -> bool {
+    let kind = message.failure.as_ref().map(|failure| failure.kind);
+    message.status == DeliveryStatus::Failed
+        && matches!(kind, Some(FailureKind::OptedOut | FailureKind::Superseded))
 }
 
 /// Inbound messages carry `<visitor>:<client uuid>` as their reference.

@@ -2,8 +2,9 @@ use std::collections::BTreeSet;
 
 use justping_core::model::{
     Author, BusinessId, ChannelConfig, ChannelId, ChannelKind, ChannelSecrets, Choice, Content,
-    ConversationId, DeliveryStatus, Direction, EventBody, Identity, MediaKind, MediaSource,
-    Message, MessageId, TemplateContent, Timeline, Timestamp, UnknownPolicy,
+    ConversationId, DeliveryStatus, Direction, EventBody, Failure, FailureKind, Identity,
+    MediaKind, MediaSource, Message, MessageId, TemplateContent, Timeline, Timestamp,
+    UnknownPolicy,
 };
 use justping_core::port::{
     Channel, ChannelProvider, HttpMethod, Outbound, Receipt, ReceiveError, SendError,
@@ -363,6 +364,25 @@ fn content_a_browser_cannot_show_is_named_only() {
     let expected = json!({ "type": "buttons", "text": "t", "header": null, "footer": null,
                            "options": [{ "id": "a", "title": "A" }] });
     assert_eq!(shown(buttons), expected);
+}
+
+#[test]
+fn what_was_never_to_be_sent_is_not_shown() {
+    let failed = |direction, kind| {
+        let failure = Failure { kind, code: None, detail: String::new() };
+        let mut message = message(direction, Content::text("hi"));
+        message.status = DeliveryStatus::Failed;
+        message.failure = Some(failure);
+        message
+    };
+    for kind in [FailureKind::OptedOut, FailureKind::Superseded] {
+        let silent = failed(Direction::Outbound, kind);
+        assert_eq!(WebMessage::show(&silent), None, "{kind:?}");
+        assert_eq!(ServerFrame::event(&EventBody::MessageNew { message: silent }), None);
+    }
+    // What did not get through is shown as not sent; what visitors said is always shown.
+    assert!(WebMessage::show(&failed(Direction::Outbound, FailureKind::Exhausted)).is_some());
+    assert!(WebMessage::show(&failed(Direction::Inbound, FailureKind::OptedOut)).is_some());
 }
 
 #[test]

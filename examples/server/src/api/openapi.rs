@@ -83,7 +83,9 @@ fn idempotency_key() -> Parameter {
         .required(Required::False)
         .description(Some(
             "Makes the request safe to repeat: the same key with the same request is done once, \
-             and its answer is given again for 24 hours.",
+             and its answer is given again for 24 hours. There is one exception: if the server dies \
+             or the work is cut off after its effect and before its answer is kept, the key \
+             answers 409 at first, and a repetition after 60 seconds does the request again.",
         ))
         .schema(Some(text))
         .build()

@@ -165,7 +165,7 @@ fn add_ai(document: &mut Value) {
     let node = json!({"id": "ai", "type": "ai_reply", "position": {"x": 1100, "y": 660}, "data": {
         "prompt": "Answer the visitor's questions about JustPing briefly and kindly. Say so when \
                    you do not know.",
-        "begin": "wait", "exit_phrases": ["menu", "stop"], "timeout_minutes": 60,
+        "begin": "wait", "exit_phrases": ["menu"], "timeout_minutes": 60,
     }});
     let invite = json!({"id": "ask_ai", "type": "text", "position": {"x": 880, "y": 660}, "data": {
         "text": "Ask me anything; say “menu” to go back.",

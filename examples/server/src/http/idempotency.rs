@@ -1,6 +1,10 @@
 //! `Idempotency-Key`: a POST that is repeated with the same key is done once.
 //!
 //! Only successes are kept. An error changed nothing, so the same key may simply try again.
+//!
+//! The work and its answer are not one transaction. Where the process dies, or the work is cut off,
+//! after the effect and before the answer is kept, the same key does the work again once the first
+//! try counts as abandoned. The description of the API says so.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +19,7 @@ use jiff::SignedDuration;
 use justping::model::Timestamp;
 use justping::port::store::{IdempotencyRecord, IdempotencyStart};
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use super::Problem;
 use super::access::Caller;
@@ -34,6 +39,9 @@ pub const KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// After this time a started request without an answer died with its process. Longer than any
 /// request may take.
 const ABANDONED_AFTER: Duration = Duration::from_secs(REQUEST_TIMEOUT.as_secs() * 2);
+/// The longest that work goes on, counted from its start: it must be over, its answer kept, before
+/// anybody else may take it for abandoned.
+const WORK_MAX: Duration = Duration::from_secs(REQUEST_TIMEOUT.as_secs() + 15);
 /// Most bytes of an answer that is kept.
 const ANSWER_MAX_BYTES: usize = 4 * 1024 * 1024;
 
@@ -50,23 +58,35 @@ pub async fn idempotent(State(app): State<Arc<App>>, request: Request, next: Nex
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
-    // Whoever has no live key is refused further in, like without this header.
-    let Ok(caller) = Caller::authenticate(&app, &parts).await else {
-        return next.run(Request::from_parts(parts, body)).await;
+    let caller = match Caller::authenticate(&app, &parts).await {
+        Ok(caller) => caller,
+        // Whoever has no live key is refused further in, like without this header.
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
+            return next.run(Request::from_parts(parts, body)).await;
+        }
+        // Further in the store may answer again, and the work would be done without its key.
+        Err(problem) => return problem.into_response(),
     };
     parts.extensions.insert(caller.clone());
     match begin(&caller, &key, &parts, body).await {
-        Ok(Begun::New(key, bytes)) => {
+        Ok(Begun::New(begun, bytes)) => {
             let request = Request::from_parts(parts, Body::from(bytes));
-            run_to_end(caller, key, request, next).await
+            run_to_end(caller, begun, request, next).await
         }
         Ok(Begun::Answered(response)) => response,
         Err(problem) => problem.into_response(),
     }
 }
 
+/// Work that nobody else does now.
+struct Begin {
+    key: String,
+    /// When it must be over.
+    until: Instant,
+}
+
 enum Begun {
-    New(String, Bytes),
+    New(Begin, Bytes),
     Answered(Response),
 }
 
@@ -78,12 +98,12 @@ async fn begin(
 ) -> Result<Begun, Problem> {
     let key = readable(key)?;
     let bytes = read_body(body, BODY_MAX_BYTES).await?;
-    let now = caller.clock().now();
+    let (now, until) = (caller.clock().now(), Instant::now() + WORK_MAX);
     let record =
         IdempotencyRecord { key: key.clone(), request_sha256: digest(caller, parts, &bytes), now };
     let abandoned = before(now, ABANDONED_AFTER);
     match caller.store().start_request(caller.business_id, &record, abandoned).await? {
-        IdempotencyStart::Started => Ok(Begun::New(key, bytes)),
+        IdempotencyStart::Started => Ok(Begun::New(Begin { key, until }, bytes)),
         IdempotencyStart::Done { status, body } => Ok(Begun::Answered(replay(status, body))),
         IdempotencyStart::InFlight => {
             Err(Problem::new(StatusCode::CONFLICT, "idempotency_in_flight", "Still being done")
@@ -127,15 +147,16 @@ fn digest(caller: &Caller, parts: &Parts, body: &[u8]) -> [u8; 32] {
 }
 
 /// Does the work in a task of its own, so that a caller who hangs up does not leave it half done
-/// with nobody to store the answer.
-async fn run_to_end(caller: Caller, key: String, request: Request, next: Next) -> Response {
+/// with nobody to store the answer. Work that is cut off keeps its key: what it did is unknown.
+async fn run_to_end(caller: Caller, begun: Begin, request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
     let work = async move {
         let answer = next.run(request).await;
-        keep(&caller, &key, answer).await
+        keep(&caller, &begun.key, answer).await
     };
-    match tokio::spawn(work).await {
-        Ok(response) => response,
+    match tokio::spawn(tokio::time::timeout_at(begun.until, work)).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => Problem::unavailable("the request took too long").into_response(),
         Err(error) => {
             let request_id = id.as_ref().map(RequestId::as_str);
             tracing::error!(%error, request_id, "a handler broke");

@@ -1,6 +1,9 @@
 //! Where providers deliver their news. The hottest route of all, so it has no layers: the bytes go
-//! straight to the engine, and 200 means that they are durable.
+//! straight to the engine, and 200 means that they are durable. What the layers do for other routes,
+//! bounding how many there are and how long they take, the handler does itself.
 
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -8,10 +11,12 @@ use axum::body::Bytes;
 use axum::extract::{Path, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures_util::FutureExt;
 use http::{HeaderMap, Method, StatusCode, header};
 use justping::engine::{EngineError, WebhookError, WebhookReply};
 use justping::model::ChannelId;
 use justping::port::{HttpMethod, ReceiveError, StoreError, WebhookRequest};
+use tokio::sync::Semaphore;
 
 use super::Problem;
 use super::access::{AppState, Public};
@@ -23,6 +28,8 @@ use crate::app::App;
 pub(crate) const WEBHOOK_MAX_BYTES: usize = 3 * 1024 * 1024;
 /// How long a provider may take to hand over a body.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
+/// The longest a webhook may take, its body included; providers wait no longer.
+const WEBHOOK_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The routes of all providers that call us.
 pub(crate) fn routes() -> Router<AppState> {
@@ -36,7 +43,8 @@ async fn wrong_method(Public(app): Public) -> Response {
 
 async fn webhook(Public(app): Public, Path(channel): Path<String>, request: Request) -> Response {
     let started = Instant::now();
-    let response = match take(&app, &channel, request).await {
+    let taken = bounded(app.webhook_places(), take(&app, &channel, request)).await;
+    let response = match taken {
         Ok(WebhookReply::Accepted) => StatusCode::OK.into_response(),
         Ok(WebhookReply::Challenge(text)) => {
             ([(header::X_CONTENT_TYPE_OPTIONS, "nosniff")], text).into_response()
@@ -45,6 +53,27 @@ async fn webhook(Public(app): Public, Path(channel): Path<String>, request: Requ
     };
     app.webhook_metrics().record(response.status(), started.elapsed());
     response
+}
+
+/// Does the work if there is room for it, for as long as a provider waits; a panic in it is one
+/// answer, not a lost connection. Whoever is turned away comes back: providers repeat what is not
+/// answered 200.
+async fn bounded<T>(
+    places: &Semaphore,
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let Ok(_place) = places.try_acquire() else {
+        return Err(Problem::unavailable("too many webhooks at once"));
+    };
+    let guarded = AssertUnwindSafe(work).catch_unwind();
+    match tokio::time::timeout(WEBHOOK_PATIENCE, guarded).await {
+        Ok(Ok(taken)) => taken,
+        Ok(Err(_)) => {
+            tracing::error!("a webhook broke its handler");
+            Err(Problem::internal())
+        }
+        Err(_) => Err(Problem::unavailable("the webhook took too long")),
+    }
 }
 
 async fn take(app: &App, channel: &str, request: Request) -> Result<WebhookReply, Problem> {
@@ -97,5 +126,46 @@ fn engine_refusal(error: EngineError) -> Problem {
             Problem::unavailable("the channel is misconfigured")
         }
         other => Problem::from(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::RETRY_AFTER;
+
+    use super::*;
+
+    async fn status(places: &Semaphore, work: impl Future<Output = Result<(), Problem>>) -> u16 {
+        let problem = bounded(places, work).await.expect_err("refused");
+        let answer = problem.render("id");
+        let is_unavailable = answer.status() == StatusCode::SERVICE_UNAVAILABLE;
+        assert_eq!(answer.headers().contains_key(RETRY_AFTER), is_unavailable);
+        answer.status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn without_room_a_webhook_is_turned_away_unread() {
+        let places = Semaphore::new(1);
+        let outer = bounded(&places, async {
+            let inner = async { panic!("the work was begun") };
+            assert_eq!(status(&places, inner).await, 503);
+            Ok(())
+        });
+        assert!(outer.await.is_ok());
+        assert_eq!(places.available_permits(), 1, "the place was given back");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_webhook_that_never_ends_is_answered() {
+        let places = Semaphore::new(1);
+        assert_eq!(status(&places, std::future::pending()).await, 503);
+        assert_eq!(places.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_webhook_that_breaks_its_handler_is_answered() {
+        let places = Semaphore::new(1);
+        assert_eq!(status(&places, async { panic!("on purpose") }).await, 500);
+        assert_eq!(places.available_permits(), 1);
     }
 }

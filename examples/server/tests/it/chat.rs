@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use justping::model::{Event, EventBody, Owner};
 use justping_server::http;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -210,6 +211,45 @@ async fn what_was_seen_is_read(platform: Platform) {
     assert_eq!(messages["items"][0]["status"], "read");
 }
 
+async fn what_another_process_records_is_shown(platform: Platform) {
+    let chat = Chat::open(&platform, None).await;
+    let (mut visitor, _) = chat.visit(None, 0).await;
+    visitor.write("hello").await;
+    assert_eq!(visitor.hear_texts(1).await, ["hello"]);
+    let id = platform.only_conversation().await;
+    let reply = json!({"content": {"type": "text", "text": "from elsewhere"}});
+    let elsewhere = platform.another_process();
+    elsewhere.post(&format!("/conversations/{id}/messages"), reply).await.expect(201);
+    assert_eq!(visitor.hear_texts(1).await, ["from elsewhere"]);
+}
+
+async fn an_answer_stops_growing_when_a_person_takes_over(platform: Platform) {
+    let agent = platform.echo_agent().await;
+    let chat = Chat::open(&platform, Some(&agent)).await;
+    let (mut visitor, _) = chat.visit(None, 0).await;
+    visitor.write("hello").await;
+    assert_eq!(visitor.hear_texts(1).await, ["hello"]);
+    let id = platform.only_conversation().await.parse().unwrap();
+    let jp = platform.jp();
+    let mut conversation = jp.store().conversation(platform.business, id).await.unwrap();
+    let event = |body| Event {
+        business_id: platform.business,
+        conversation_id: Some(id),
+        at: platform.app.now(),
+        body,
+    };
+    let delta = |text: &str| event(EventBody::MessageDelta { text: text.to_owned() });
+    let mut owned = |owner| {
+        conversation.owner = owner;
+        event(EventBody::ConversationUpdated { conversation: conversation.clone() })
+    };
+    let (taken, given_back) = (owned(Owner::Queue), owned(Owner::Bot));
+    let told = vec![delta("heard"), taken, delta("unheard"), given_back, delta("heard again")];
+    jp.bus().publish(told).await;
+    assert_eq!(visitor.hear("delta").await["text"], "heard");
+    assert_eq!(visitor.hear("delta").await["text"], "heard again");
+}
+
 async fn a_long_thread_comes_in_parts(platform: Platform) {
     let chat = Chat::open(&platform, None).await;
     let (mut visitor, welcome) = chat.visit(None, 0).await;
@@ -346,6 +386,8 @@ on_every_store!(
     a_repeated_frame_is_one_message,
     two_windows_see_the_same_thread,
     what_was_seen_is_read,
+    an_answer_stops_growing_when_a_person_takes_over,
+    what_another_process_records_is_shown,
     a_long_thread_comes_in_parts,
     a_forged_token_is_a_stranger,
     strange_frames_are_answered,

@@ -27,6 +27,7 @@ const ENV: &[(&str, &str)] = &[
     ("JUSTPING_TURN_LEASE_MS", "400"),
     ("JUSTPING_SEND_LEASE_MS", "1500"),
     ("JUSTPING_POLL_MS", "50"),
+    ("JUSTPING_WHATSAPP_HOSTS", "127.0.0.1"),
 ];
 /// Longest wait for the last replies and statuses after the last start.
 const SETTLE_MAX: Duration = Duration::from_secs(120);

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use justping::agents::Flows;
 use justping::memory::ScriptedAi;
+use justping::policy::consent_word;
 use justping::port::FlowRuntime;
 use justping::stage::Stage;
 use justping_server::demo::{self, DemoAi};
@@ -23,6 +24,18 @@ fn the_documents_have_no_finding() {
     for (ai, flows) in [(DemoAi::Without, Flows::new()), (DemoAi::With, with_model())] {
         let document = demo::document(ai).unwrap();
         assert_eq!(flows.check(&document), [], "{ai:?}");
+    }
+}
+
+#[test]
+fn no_way_out_of_the_ai_is_a_word_that_ends_all_messages() {
+    let document = demo::document(DemoAi::With).unwrap();
+    let nodes = document["nodes"].as_array().unwrap();
+    let phrases = nodes.iter().filter_map(|node| node["data"]["exit_phrases"].as_array()).flatten();
+    let phrases: Vec<_> = phrases.map(|phrase| phrase.as_str().unwrap()).collect();
+    assert!(!phrases.is_empty());
+    for phrase in phrases {
+        assert_eq!(consent_word(phrase), None, "{phrase}");
     }
 }
 

@@ -1,6 +1,20 @@
 //! A POST that is repeated with the same key is done once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, post as post_to};
 use jiff::SignedDuration;
+use justping::JustPing;
+use justping::agents::Flows;
+use justping::store::envelope::MasterKey;
+use justping::store::sqlite::{SqliteConfig, SqliteStore};
+use justping_server::app::App;
+use justping_server::http::idempotency::idempotent;
+use justping_server::token;
 use serde_json::{Value, json};
 
 use crate::answer::{Actor, Answer};
@@ -104,6 +118,59 @@ async fn an_answer_is_forgotten_in_the_end(platform: Platform) {
     let before = platform.app.now().checked_sub(SignedDuration::from_hours(24)).unwrap();
     assert_eq!(platform.app.store().expire_requests(before, 10).await.unwrap(), 1);
     post(owner, "/contacts", "k", &json!({"name": "Bob"})).await.expect(201);
+}
+
+/// The layer alone, over a handler of the test's own.
+fn layered(app: &Arc<App>, handler: MethodRouter) -> Router {
+    let layer = from_fn_with_state(Arc::clone(app), idempotent);
+    Router::new().route("/api/v1/work", handler).layer(layer)
+}
+
+#[tokio::test]
+async fn without_the_store_nothing_is_done_without_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = MasterKey::load_or_create(folder.path().join("master.key")).unwrap();
+    let config = SqliteConfig::new(folder.path().join("justping.db"), key);
+    let store = Arc::new(SqliteStore::open(config).await.unwrap());
+    let flows = Flows::new();
+    let builder = JustPing::builder().store(Arc::clone(&store) as _);
+    let jp = builder.flows(Arc::new(flows.clone())).build().unwrap();
+    let token = token::mint(&**jp.entropy());
+    let app = Arc::new(App::new(jp, flows));
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let handler = post_to(move || async move {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    let router = layered(&app, handler);
+    let owner = Actor { name: "owner", router, token: Some(token) };
+    // A token that nobody has is refused further in, where the handler would ask for it.
+    post(&owner, "/work", "k", &json!({})).await.expect(200);
+    store.close().await.unwrap();
+    post(&owner, "/work", "k", &json!({})).await.expect(503);
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_ends_before_it_counts_as_abandoned() {
+    let platform = Platform::on_memory().await;
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let handler = post_to(move || async move {
+        counted.fetch_add(1, Ordering::SeqCst);
+        std::future::pending::<()>().await;
+    });
+    let owner = Actor { router: layered(&platform.app, handler), ..platform.owner.clone() };
+    let body = json!({});
+    let work = post(&owner, "/work", "k", &body);
+    let answer = tokio::time::timeout(Duration::from_secs(60), work).await.expect("an answer");
+    answer.expect(503);
+    // What it did is unknown, so the key stays taken until the work counts as abandoned.
+    post(&owner, "/work", "k", &body).await.expect(409);
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    platform.clock.advance(SignedDuration::from_secs(61));
+    post(&owner, "/work", "k", &body).await.expect(503);
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
 }
 
 on_every_store!(

@@ -58,6 +58,32 @@ async fn it_starts_speaks_and_ends_in_order() {
     assert_eq!(heard.await.unwrap(), Some(1001), "sockets are told");
 }
 
+/// Tries to create a channel of WhatsApp that names a host, and gives the answer's status.
+async fn create_channel(server: &Process, key: &str, base_url: &str) -> u16 {
+    let channel = json!({
+        "provider": "whatsapp", "name": "number",
+        "settings": {"phone_number_id": "106540352242922", "base_url": base_url},
+        "secrets": {"access_token": "t", "app_secret": "s", "verify_token": "v"},
+    });
+    let asked = client().post(format!("{}/api/v1/channels", server.base)).bearer_auth(key);
+    asked.json(&channel).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn a_business_cannot_make_it_call_its_own_network() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Process::start(data.path(), free_port(), &[]).await;
+    let key = server.api_key.clone().expect("the first start prints a key");
+    assert_eq!(create_channel(&server, &key, "http://127.0.0.1:9").await, 422);
+    assert_eq!(create_channel(&server, &key, "https://internal.example").await, 422);
+    assert_eq!(create_channel(&server, &key, "https://graph.facebook.com").await, 201);
+    drop(server);
+    let allowed = [("JUSTPING_WHATSAPP_HOSTS", "mock.example,127.0.0.1")];
+    let server = Process::start(data.path(), free_port(), &allowed).await;
+    assert_eq!(create_channel(&server, &key, "http://127.0.0.1:9").await, 201);
+    assert_eq!(create_channel(&server, &key, "https://graph.facebook.com").await, 422);
+}
+
 #[test]
 fn it_says_why_it_does_not_start() {
     let run = |arguments: &[&str]| {

@@ -123,6 +123,21 @@ impl Platform {
         }
     }
 
+    /// The owner, served by another process over the same store: it shares no bus with this one.
+    pub(crate) fn another_process(&self) -> Actor {
+        let flows = Flows::new();
+        let jp = JustPing::builder()
+            .store(Arc::clone(self.jp().store()))
+            .clock(Arc::clone(&self.clock) as _)
+            .entropy(Arc::new(SeededEntropy::new(8)))
+            .provider(Arc::new(WebChatProvider::new()))
+            .flows(Arc::new(flows.clone()))
+            .build()
+            .unwrap();
+        let router = http::router(&Arc::new(App::new(jp, flows)));
+        Actor { router, ..self.owner.clone() }
+    }
+
     pub(crate) fn jp(&self) -> &JustPing {
         self.app.jp()
     }

@@ -2,7 +2,10 @@
 //!
 //! The store is the truth, the bus only says when to look: a chat subscribes before it reads, shows
 //! messages strictly in the order of their `seq`, and reads the store again whenever an event says
-//! that something is missing in between.
+//! that something is missing in between. What another process over the same store records is not
+//! on this process's bus, so a chat also looks every few seconds whether the store has more than
+//! it showed. Statuses and parts of answers from there are not made up for: who says hello again
+//! is told the newest status.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,8 +16,8 @@ use justping::channels::webchat::protocol::{ClientFrame, ServerFrame, WELCOME_MA
 use justping::channels::webchat::{VisitorId, WebChatChannel};
 use justping::engine::EngineError;
 use justping::model::{
-    BusinessId, ChannelId, ConversationId, Cursor, DeliveryStatus, Direction, Event, EventBody,
-    Inbound, Message, OutboxRow, Page, PageRequest, StatusUpdate, Topic,
+    BusinessId, ChannelId, Conversation, ConversationId, Cursor, DeliveryStatus, Direction, Event,
+    EventBody, Inbound, Message, OutboxRow, Owner, Page, PageRequest, StatusUpdate, Topic,
 };
 use justping::port::store::{Accepted, MessageOrder};
 use justping::port::{BusError, StoreError, Subscription};
@@ -27,6 +30,10 @@ use crate::metric;
 const HELLO_PATIENCE: Duration = Duration::from_secs(15);
 /// How often the server asks a silent client for a sign of life.
 const PING_EVERY: Duration = Duration::from_secs(30);
+/// How often a lively chat looks into the store for what the bus did not tell.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A chat is lively so long after the last message; a quiet one looks only with its pings.
+const LIVELY_FOR: Duration = Duration::from_secs(300);
 /// After this silence a client counts as gone.
 const SILENCE_MAX: Duration = Duration::from_secs(80);
 /// How long a client may take to read what it is sent.
@@ -67,6 +74,10 @@ struct Visitor {
     conversation: Option<(ConversationId, Box<dyn Subscription>)>,
     /// Every message up to this one was shown, or must not be.
     shown: u64,
+    /// The last message there was at the last look into the store.
+    stored: u64,
+    /// Who answers, as far as is known. Only of the bot is shown how it writes.
+    owner: Owner,
     /// Messages to the visitor that were shown and not yet read.
     unread: VecDeque<u64>,
 }
@@ -93,9 +104,9 @@ impl Thread {
         }
     }
 
-    async fn last_seq(&self, conversation: ConversationId) -> Result<u64, End> {
+    async fn conversation(&self, conversation: ConversationId) -> Result<Conversation, End> {
         let found = self.app.store().conversation(self.business, conversation).await;
-        Ok(found.map_err(|error| unavailable(&error))?.last_seq)
+        found.map_err(|error| unavailable(&error))
     }
 
     async fn page(&self, conversation: ConversationId, after: u64) -> Result<Page<Message>, End> {
@@ -121,6 +132,9 @@ pub(super) struct Chat {
     work: Bucket,
     frames: Bucket,
     heard_at: Instant,
+    pinged_at: Instant,
+    /// When something was said, by either side.
+    said_at: Instant,
 }
 
 impl Chat {
@@ -130,6 +144,7 @@ impl Chat {
         channel: WebChatChannel,
         socket: WebSocket,
     ) -> Self {
+        let now = Instant::now();
         Self {
             thread: Thread { app, business, channel: channel.id() },
             channel,
@@ -137,7 +152,9 @@ impl Chat {
             visitor: None,
             work: Bucket::new(WORK_RATE.0, WORK_RATE.1),
             frames: Bucket::new(FRAME_RATE.0, FRAME_RATE.1),
-            heard_at: Instant::now(),
+            heard_at: now,
+            pinged_at: now,
+            said_at: now,
         }
     }
 
@@ -152,7 +169,7 @@ impl Chat {
 
     async fn talk(&mut self) -> End {
         let mut stopping = self.thread.app.stopping();
-        let mut ticks = tokio::time::interval(PING_EVERY);
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         ticks.reset();
         let hello_by = tokio::time::Instant::now() + HELLO_PATIENCE;
@@ -192,16 +209,37 @@ impl Chat {
         drop(tokio::time::timeout(SEND_PATIENCE, self.socket.send(frame)).await);
     }
 
-    /// Asks a quiet client for a sign of life, and looks whether another window of the same visitor
-    /// has meanwhile begun the conversation.
+    /// Asks a quiet client for a sign of life now and then, and looks for what the bus did not tell.
     async fn tick(&mut self) -> Flow {
         if self.heard_at.elapsed() > SILENCE_MAX {
             return Err(End::Gone);
         }
-        self.put_frame(Frame::Ping(axum::body::Bytes::new())).await?;
-        self.look_for_conversation().await
+        let is_ping_due = self.pinged_at.elapsed() >= PING_EVERY;
+        if is_ping_due {
+            self.pinged_at = Instant::now();
+            self.put_frame(Frame::Ping(axum::body::Bytes::new())).await?;
+        }
+        if is_ping_due || self.said_at.elapsed() < LIVELY_FOR {
+            self.look().await?;
+        }
+        Ok(())
     }
 
+    /// Looks for messages that another process recorded: one read by key while there are none. What
+    /// the bus did not tell from one look to the next it will never tell; a message that is only
+    /// just recorded is left to it, so that no part of an answer comes after the whole.
+    async fn look(&mut self) -> Flow {
+        let Some(visitor) = &mut self.visitor else { return Ok(()) };
+        let Some(conversation) = visitor.conversation.as_ref().map(|(id, _)| *id) else {
+            return self.look_for_conversation().await;
+        };
+        let is_behind = visitor.stored > visitor.shown;
+        let found = self.thread.conversation(conversation).await?;
+        (visitor.stored, visitor.owner) = (found.last_seq, found.owner);
+        if is_behind { self.catch_up().await } else { Ok(()) }
+    }
+
+    /// Looks whether another window of the same visitor has meanwhile begun the conversation.
     async fn look_for_conversation(&mut self) -> Flow {
         let waiting = self.visitor.as_ref().filter(|visitor| visitor.conversation.is_none());
         let Some(id) = waiting.map(|visitor| visitor.id) else { return Ok(()) };
@@ -256,6 +294,8 @@ impl Chat {
             id: visit.visitor,
             conversation: None,
             shown: 0,
+            stored: 0,
+            owner: Owner::Bot,
             unread: VecDeque::new(),
         });
         let mut messages = Vec::new();
@@ -263,8 +303,8 @@ impl Chat {
         if let Some(conversation) = self.thread.conversation_of(visit.visitor).await? {
             // Listening starts before reading: what is recorded in between is told twice, not never.
             self.listen(conversation);
-            let last = self.thread.last_seq(conversation).await?;
-            self.set_shown(after.min(last));
+            let found = self.thread.conversation(conversation).await?;
+            self.begin_at(after.min(found.last_seq), found.owner);
             (messages, more) = self.read_visible(conversation).await?;
         }
         let name = self.channel.name().to_owned();
@@ -279,9 +319,10 @@ impl Chat {
         }
     }
 
-    fn set_shown(&mut self, seq: u64) {
+    fn begin_at(&mut self, shown: u64, owner: Owner) {
         if let Some(visitor) = &mut self.visitor {
-            visitor.shown = seq;
+            visitor.shown = shown;
+            visitor.owner = owner;
         }
     }
 
@@ -307,6 +348,7 @@ impl Chat {
     fn mark_shown(&mut self, message: &Message) -> Option<WebMessage> {
         let visitor = self.visitor.as_mut()?;
         visitor.shown = visitor.shown.max(message.seq);
+        self.said_at = Instant::now();
         let is_unread = message.direction == Direction::Outbound
             && !matches!(message.status, DeliveryStatus::Read | DeliveryStatus::Failed);
         if is_unread {
@@ -393,8 +435,16 @@ impl Chat {
             Err(BusError::Missed(_)) => return self.catch_up().await,
             Err(BusError::Closed) => return Err(End::TryAgain),
         };
-        let shown = self.visitor.as_ref().map_or(0, |visitor| visitor.shown);
+        let Some(visitor) = &mut self.visitor else { return Ok(()) };
+        let shown = visitor.shown;
         match &event.body {
+            EventBody::ConversationCreated { conversation }
+            | EventBody::ConversationUpdated { conversation } => {
+                visitor.owner = conversation.owner;
+                Ok(())
+            }
+            // Somebody took over while the bot still wrote: the whole will not follow.
+            EventBody::MessageDelta { .. } if visitor.owner != Owner::Bot => Ok(()),
             EventBody::MessageNew { message } if message.seq <= shown => Ok(()),
             EventBody::MessageNew { message } if message.seq == shown + 1 => {
                 match self.mark_shown(message) {
