@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench flow_engine` prints one JSON line a figure.
 
+#![allow(clippy::print_stdout, clippy::indexing_slicing, reason = "a bench tells its figures")]
+
 use std::sync::Arc;
 
 use justping::agents::Flows;

@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench fortnight [-- CONTACTS]` prints one JSON line.
 
+#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
+
 use std::sync::Arc;
 use std::time::Instant;
 

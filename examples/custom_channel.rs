@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example custom_channel`
 
+#![allow(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -42,7 +44,12 @@ impl ChannelProvider for TerminalProvider {
             field: "settings.prompt".to_owned(),
             message: "a text is required".to_owned(),
         };
-        let prompt = config.settings["prompt"].as_str().ok_or_else(missing)?.to_owned();
+        let prompt = config
+            .settings
+            .get("prompt")
+            .and_then(|prompt| prompt.as_str())
+            .ok_or_else(missing)?
+            .to_owned();
         // No buttons, no lists: the engine turns them into numbered lines.
         let capabilities = Capabilities {
             kind: KIND,

@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example custom_node`
 
+#![allow(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+
 use std::sync::Arc;
 
 use justping::agents::Flows;
@@ -45,7 +47,7 @@ impl FlowNode for Die {
     }
 
     fn build(&self, data: &Value) -> Result<Box<dyn BuiltNode>, NodeConfigError> {
-        Ok(Box::new(Roll { sides: data["sides"].as_u64().unwrap_or(6) }))
+        Ok(Box::new(Roll { sides: data.get("sides").and_then(Value::as_u64).unwrap_or(6) }))
     }
 }
 

@@ -2,6 +2,8 @@
 //! every check of it, one test each, and `cargo run --example custom_store_conformance` shows that
 //! the engine runs on it.
 
+#![allow(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+
 use std::sync::Arc;
 
 use justping::agents::Flows;
@@ -14,17 +16,6 @@ use serde_json::json;
 /// contract, and the store in memory is what the contract looks like as code.
 fn my_store() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new())
-}
-
-#[cfg(test)]
-mod contract {
-    // The factory gives a fresh, empty store to each check.
-    justping::core::store_conformance!(async || super::my_store());
-
-    #[test]
-    fn the_engine_runs_on_it() {
-        super::main().unwrap();
-    }
 }
 
 #[tokio::main]
@@ -43,4 +34,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("checks of the contract: {}", justping::conformance::store::CHECKS);
     Ok(())
+}
+
+#[cfg(test)]
+mod contract {
+    // The factory gives a fresh, empty store to each check.
+    justping::core::store_conformance!(async || super::my_store());
+
+    #[test]
+    fn the_engine_runs_on_it() {
+        super::main().unwrap();
+    }
 }

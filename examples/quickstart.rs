@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example quickstart`
 
+#![allow(clippy::print_stdout, reason = "an example speaks to whoever runs it")]
+
 use std::sync::Arc;
 
 use justping::agents::Flows;

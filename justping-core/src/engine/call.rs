@@ -78,8 +78,11 @@ impl JustPing {
 /// that goes on would be paid for, hold a place, and speak to a contact whom a person took over.
 #[derive(Debug, Default)]
 pub(super) struct Running {
-    calls: Mutex<HashMap<ConversationId, Vec<(CallId, Arc<Notify>)>>>,
+    calls: Mutex<RunningCalls>,
 }
+
+/// The calls of each conversation, with what stops them.
+type RunningCalls = HashMap<ConversationId, Vec<(CallId, Arc<Notify>)>>;
 
 /// A call under way; ends with its drop.
 #[derive(Debug)]
@@ -111,7 +114,7 @@ impl Running {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ConversationId, Vec<(CallId, Arc<Notify>)>>> {
+    fn lock(&self) -> MutexGuard<'_, RunningCalls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
