@@ -4,13 +4,13 @@
 //!
 //! | room | job |
 //! |---|---|
-//! | [`batch`] | group commit: many callers, one transaction |
-//! | [`inbox`] | webhooks and inbound news → accepted facts |
-//! | [`decide`] | one conversation's mail → everything a turn changes; pure |
-//! | [`turn`] | leases conversations, decides, commits |
-//! | [`dispatch`] | leases sends, applies the policy, calls the channel |
-//! | [`call`] | performs the work that nodes asked for |
-//! | [`work`] | the loops, the scheduler, shutdown |
+//! | `batch` | group commit: many callers, one transaction |
+//! | `inbox` | webhooks and inbound news → accepted facts |
+//! | `decide` | one conversation's mail → everything a turn changes; pure |
+//! | `turn` | leases conversations, decides, commits |
+//! | `dispatch` | leases sends, applies the policy, calls the channel |
+//! | `call` | performs the work that nodes asked for |
+//! | `work` | the loops, the scheduler, shutdown |
 
 mod batch;
 mod builder;
