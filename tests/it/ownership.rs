@@ -2,20 +2,29 @@
 //! person, the model and the contact come.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::SignedDuration;
 use justping::agents::Flows;
 use justping::engine::SendMessage;
 use justping::memory::{AiReply, ScriptedAi};
 use justping::model::{
-    Author, Content, ConversationChange, DeliveryStatus, Direction, MemberId, Message, Owner,
+    Author, Content, ConversationChange, DeliveryStatus, Direction, EventBody, MemberId, Message,
+    Owner, SessionStatus, Topic,
 };
+use justping::port::{AiError, AiProvider, ChatReply, ChatRequest, FinishReason, OnDelta, Usage};
 use justping::stage::Stage;
 use serde_json::json;
+use tokio::sync::Notify;
 
 async fn stage() -> (Stage, Arc<ScriptedAi>) {
     let ai = Arc::new(ScriptedAi::new());
     ai.otherwise(AiReply::text("I am the model."));
+    (stage_with(Arc::clone(&ai) as _).await, ai)
+}
+
+async fn stage_with(ai: Arc<dyn AiProvider>) -> Stage {
     let flow = json!({
         "schema": "justping.flow/1",
         "nodes": [
@@ -24,8 +33,8 @@ async fn stage() -> (Stage, Arc<ScriptedAi>) {
         ],
         "edges": [{"id": "1", "source": "start", "target": "chat"}],
     });
-    let flows = Flows::new().with_ai(Arc::clone(&ai) as _);
-    (Stage::builder(Arc::new(flows)).open(&[flow]).await.unwrap(), ai)
+    let flows = Flows::new().with_ai(ai);
+    Stage::builder(Arc::new(flows)).open(&[flow]).await.unwrap()
 }
 
 /// A member writes, and so takes the conversation.
@@ -69,27 +78,65 @@ async fn a_take_over_before_the_turn_silences_the_bot() {
     assert!(ai.requests().is_empty());
 }
 
+/// A model that says when it was asked and answers when it may.
+#[derive(Debug, Default)]
+struct SlowModel {
+    asked: Notify,
+    may_answer: Notify,
+}
+
+#[async_trait]
+impl AiProvider for SlowModel {
+    async fn chat(
+        &self,
+        _: &ChatRequest,
+        on_delta: &mut OnDelta<'_>,
+    ) -> Result<ChatReply, AiError> {
+        self.asked.notify_one();
+        self.may_answer.notified().await;
+        on_delta("late");
+        Ok(ChatReply {
+            text: "late".to_owned(),
+            tool_calls: Vec::new(),
+            finish: FinishReason::Stop,
+            usage: Usage::default(),
+            model: None,
+        })
+    }
+
+    async fn embed(&self, _: &str, _: &[String]) -> Result<Vec<Vec<f32>>, AiError> {
+        Err(AiError::Unauthorized)
+    }
+}
+
 #[tokio::test]
 async fn a_take_over_while_the_model_thinks_discards_its_answer() {
-    let (stage, _) = stage().await;
+    let model = Arc::new(SlowModel::default());
+    let stage = stage_with(Arc::clone(&model) as _).await;
+    let mut heard = stage.engine().bus().subscribe(Topic::Business(stage.business()));
+    let engine = stage.engine().clone();
+    let running = tokio::spawn(async move { engine.run(std::future::pending()).await });
     stage.drop_in("ann", Content::text("hi")).await.unwrap();
-    let store = stage.engine().store();
-    let now = stage.engine().clock().now();
-    let later = now.checked_add(SignedDuration::from_secs(60)).unwrap();
-    // Every round of work up to the call, then the person, then the call's answer.
-    let mut member_came = false;
-    for _ in 0..200 {
-        if !member_came && store.next_due().await.unwrap().is_none() {
-            break;
+    model.asked.notified().await;
+    take_over(&stage).await;
+    model.may_answer.notify_one();
+
+    // The person's message leaves, the session ends, and nobody hears a word of the model.
+    let (mut sent, mut ended) = (0, 0);
+    while (sent, ended) != (1, 1) {
+        let event = tokio::time::timeout(Duration::from_secs(20), heard.next()).await;
+        match &event.unwrap().unwrap().body {
+            EventBody::MessageStatus { status: DeliveryStatus::Sent, .. } => sent += 1,
+            EventBody::SessionStatus { status, .. } => {
+                assert_eq!(*status, SessionStatus::Cancelled);
+                ended += 1;
+            }
+            EventBody::MessageDelta { text } => panic!("the model was heard: {text}"),
+            _ => {}
         }
-        if !member_came && stage.thread("ann").await.unwrap().len() == 1 {
-            take_over(&stage).await;
-            member_came = true;
-        }
-        stage.engine().settle().await.unwrap();
     }
-    assert!(member_came && now < later);
     assert_eq!(delivered(&stage).await, ["A person here."]);
+    running.abort();
 }
 
 #[tokio::test]

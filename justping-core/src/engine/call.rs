@@ -61,8 +61,10 @@ impl JustPing {
         let patience = self.inner.config.call_lease * 3 / 4;
         let running = self.inner.running.start(call.conversation_id, call.id);
         let result = tokio::select! {
-            result = program.perform(&call.request, &sink) => result,
+            // First of all, so that stopped work does not say one more word.
+            biased;
             () = running.stopped() => error("cancelled", "nobody waits for it any more"),
+            result = program.perform(&call.request, &sink) => result,
             () = tokio::time::sleep(patience) => error("timeout", "the work took too long"),
         };
         drop((sink, running));
