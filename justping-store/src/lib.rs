@@ -2,6 +2,10 @@
 //!
 //! Every backend implements [`justping_core::port::Store`] and passes the same conformance suite.
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod decision;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod document;
 pub mod envelope;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
