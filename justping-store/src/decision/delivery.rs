@@ -18,6 +18,7 @@ pub(crate) type Reference = (ChannelId, String);
 
 /// A row of the outbox that stays, and how.
 pub(crate) struct Settled {
+    pub(crate) business: BusinessId,
     pub(crate) unknown: bool,
     pub(crate) due_at: i64,
     /// Whether the try is taken back.
@@ -42,7 +43,7 @@ pub(crate) struct Delivery {
     pub(crate) sent: HashMap<Reference, Place>,
     pub(crate) parked: HashMap<Reference, Vec<StatusUpdate>>,
     /// Rows of the outbox that are done.
-    pub(crate) ended: Vec<Place>,
+    pub(crate) ended: Vec<(BusinessId, Place)>,
     pub(crate) settled: BTreeMap<Place, Settled>,
     named: Vec<(Reference, Named)>,
     unparked: Vec<Reference>,
@@ -58,7 +59,7 @@ impl Delivery {
         (id, seq): Place,
         news: (DeliveryStatus, Timestamp, Option<Failure>),
     ) -> bool {
-        self.ended.push((id, seq));
+        self.ended.push((business, (id, seq)));
         self.settled.remove(&(id, seq));
         self.hear((business, id, seq), news)
     }

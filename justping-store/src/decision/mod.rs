@@ -16,7 +16,7 @@ pub(crate) const WAITING: i64 = 0;
 /// Due: claimable as soon as no earlier row of the conversation is left.
 pub(crate) const READY: i64 = 1;
 
-pub(crate) use delivery::{Delivery, PARKED_MAX, Place};
+pub(crate) use delivery::{Delivery, PARKED_MAX};
 pub(crate) use event::Events;
 pub(crate) use inbox::{Change, Inbox, Pair, Plan, Received, Sender, check, senders};
 pub(crate) use post::PostDesk;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use justping_core::model::{ChannelId, DeliveryStatus, Message, StatusUpdate};
+use justping_core::model::{BusinessId, ChannelId, DeliveryStatus, Message, StatusUpdate};
 use justping_core::port::store::{SendOutcome, SendRecord};
 
 use super::delivery::{Delivery, Place, Settled};
@@ -71,9 +71,15 @@ impl SendDesk {
         }
         let channel = parcel.channel;
         let moved = match record.outcome {
-            SendOutcome::Retry { due_at } => self.settle(place, false, millis(due_at), false),
-            SendOutcome::Defer { due_at } => self.settle(place, false, millis(due_at), true),
-            SendOutcome::Unknown { due_at } => self.settle(place, true, millis(due_at), false),
+            SendOutcome::Retry { due_at } => {
+                self.settle(business, place, false, millis(due_at), false)
+            }
+            SendOutcome::Defer { due_at } => {
+                self.settle(business, place, false, millis(due_at), true)
+            }
+            SendOutcome::Unknown { due_at } => {
+                self.settle(business, place, true, millis(due_at), false)
+            }
             SendOutcome::Sent { provider_ref } => {
                 self.parcels.remove(&place);
                 let sent = (DeliveryStatus::Sent, now, None);
@@ -92,13 +98,20 @@ impl SendDesk {
     }
 
     /// Puts a row back for later. The message is where it was, so this is never a change of it.
-    fn settle(&mut self, place: Place, unknown: bool, due_at: i64, deferred: bool) -> bool {
+    fn settle(
+        &mut self,
+        business: BusinessId,
+        place: Place,
+        unknown: bool,
+        due_at: i64,
+        deferred: bool,
+    ) -> bool {
         if let Some(parcel) = self.parcels.get_mut(&place) {
             parcel.tried = unknown;
         }
         let again = self.delivery.settled.get(&place).is_some_and(|row| row.deferred);
         let deferred = deferred || again;
-        self.delivery.settled.insert(place, Settled { unknown, due_at, deferred });
+        self.delivery.settled.insert(place, Settled { business, unknown, due_at, deferred });
         false
     }
 }

@@ -31,7 +31,7 @@ statements! {
 
 /// Writes what became of a batch of news.
 pub(super) fn writes(delivery: &Delivery) -> StoreResult<Bound> {
-    let ended = delivery.ended.iter().map(|(id, seq)| (Hex(id.uuid()), seq));
+    let ended = delivery.ended.iter().map(|(_, (id, seq))| (Hex(id.uuid()), seq));
     let settled = delivery
         .settled
         .iter()

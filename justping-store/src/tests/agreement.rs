@@ -1,15 +1,15 @@
-//! Random operations on this store and on the one in memory: results and reads agree.
+//! Random operations on a store and on the one in memory: results and reads agree.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
+use justping_core::port::Store;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::world::{KINDS, Pair, Step};
 
-/// Runs of the test.
-const CASES: u32 = 300;
 /// Longest run.
 const STEPS_MAX: usize = 80;
 /// What has to happen at least once over all runs.
@@ -37,14 +37,19 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec((0..KINDS, any::<u8>(), any::<u8>(), any::<u8>()), 1..STEPS_MAX)
 }
 
-#[test]
-fn random_operations_agree_with_the_store_in_memory() {
+/// Runs `cases` random lists of steps, each with a store of its own.
+pub(crate) fn check<T, F>(cases: u32, factory: impl Fn() -> F)
+where
+    F: Future<Output = T>,
+    T: Deref,
+    T::Target: Store + Sized,
+{
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let tally = RefCell::new(BTreeMap::<&str, u32>::new());
     let outcome = TestRunner::new(config).run(&steps(), |steps| {
         runtime.block_on(async {
-            let mut pair = Pair::new().await;
+            let mut pair = Pair::new(factory().await).await;
             for step in steps {
                 pair.step(step).await;
             }
@@ -60,5 +65,5 @@ fn random_operations_agree_with_the_store_in_memory() {
     for what in HAPPENS {
         assert!(tally.contains_key(what), "never happened: {what}; {tally:?}");
     }
-    println!("{CASES} runs: {tally:?}");
+    println!("{cases} runs: {tally:?}");
 }

@@ -1,0 +1,88 @@
+mod database;
+mod race;
+mod schema;
+mod server;
+
+use sqlx::Executor;
+
+use self::server::Database;
+use super::*;
+
+/// Runs of the comparison with the store in memory.
+const CASES: u32 = 100;
+
+/// A store with a database of its own.
+pub(super) struct Scratch {
+    pub(super) store: PostgresStore,
+    pub(super) database: Database,
+}
+
+impl std::ops::Deref for Scratch {
+    type Target = PostgresStore;
+
+    fn deref(&self) -> &PostgresStore {
+        &self.store
+    }
+}
+
+mod contract {
+    justping_core::store_conformance!(super::scratch);
+}
+
+pub(super) async fn scratch() -> Scratch {
+    let database = Database::new().await;
+    let store = PostgresStore::open(database.config()).await.unwrap();
+    Scratch { store, database }
+}
+
+/// A store as it is behind a pooler: no settings of the session, no named statements.
+async fn pooled() -> Scratch {
+    let database = Database::new().await;
+    let store = PostgresStore::open(database.config().pooled()).await.unwrap();
+    Scratch { store, database }
+}
+
+#[test]
+fn random_operations_agree_with_the_store_in_memory() {
+    crate::tests::agreement::check(CASES, scratch);
+}
+
+#[test]
+fn random_operations_agree_behind_a_pooler() {
+    crate::tests::agreement::check(CASES / 2, pooled);
+}
+
+/// Says that the store is all of a store.
+#[expect(dead_code, reason = "it is here to compile")]
+fn is_a_store(store: PostgresStore) -> Box<dyn justping_core::port::Store> {
+    Box::new(store)
+}
+
+/// Preparing checks every table, column and function a statement names.
+#[tokio::test]
+async fn every_statement_prepares() {
+    let scratch = scratch().await;
+    let nouns = [
+        agent::STATEMENTS,
+        business::STATEMENTS,
+        channel::STATEMENTS,
+        connection::STATEMENTS,
+        contact::STATEMENTS,
+        conversation::STATEMENTS,
+        flow::STATEMENTS,
+        idempotency::STATEMENTS,
+        keys::STATEMENTS,
+        open::STATEMENTS,
+        session::STATEMENTS,
+        upkeep::STATEMENTS,
+    ];
+    let mut connection = server::plain(&scratch.database.name).await;
+    let mut prepared = 0;
+    for (name, sql) in nouns.iter().chain(engine::LISTS).copied().flatten() {
+        let sql: &'static str = sql;
+        let result = connection.prepare(sqlx::SqlSafeStr::into_sql_str(sql)).await;
+        result.unwrap_or_else(|error| panic!("{name}: {error}"));
+        prepared += 1;
+    }
+    assert!(prepared > 80, "{prepared} statements prepared");
+}
