@@ -13,7 +13,8 @@ pub mod postgres;
 mod secret;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
-#[cfg(all(test, any(feature = "postgres", feature = "sqlite")))]
+#[cfg(test)]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod tests;
 
 pub use envelope::{MasterKey, MasterKeyError};

@@ -309,15 +309,15 @@ BEGIN
 END $$;
 
 -- Makes the partition of the messages from one moment to another, and moves there what the default
--- partition holds of it; false when it is there already. The caller says app.system = 'on', and
--- holds a lock that keeps others from doing the same.
+-- partition holds of it; false when it is there already. The caller says app.system = 'on'. The
+-- table is locked before the look: only a lock of a table makes news of other sessions visible.
 CREATE FUNCTION justping_add_messages(name TEXT, starts BIGINT, ends BIGINT) RETURNS BOOLEAN
 LANGUAGE plpgsql AS $$
 BEGIN
+    LOCK TABLE messages IN ACCESS EXCLUSIVE MODE;
     IF to_regclass(name) IS NOT NULL THEN
         RETURN false;
     END IF;
-    LOCK TABLE messages IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('CREATE TABLE %I (LIKE messages INCLUDING ALL)', name);
     CALL justping_wall(name::regclass, 'business_id');
     EXECUTE format(

@@ -31,8 +31,6 @@ pub(crate) struct Named {
     pub(crate) business: BusinessId,
     /// Where it is.
     pub(crate) place: Place,
-    /// Its moment of creation.
-    pub(crate) at: Timestamp,
 }
 
 /// What is stored about the messages of a batch of news, and then what is to be written.
@@ -91,7 +89,7 @@ impl Delivery {
             *changed = true;
         }
         if !self.sent.contains_key(&reference) {
-            let named = Named { business, place: (id, seq), at: message.created_at };
+            let named = Named { business, place: (id, seq) };
             self.named.push((reference.clone(), named));
             self.sent.insert(reference.clone(), (id, seq));
         }

@@ -60,6 +60,7 @@ pub(crate) struct Received {
 }
 
 /// What is to be done with a message.
+#[derive(Clone, Copy)]
 pub(crate) enum Plan {
     /// It was recorded by an earlier batch.
     Known { conversation_id: ConversationId, seq: u64 },

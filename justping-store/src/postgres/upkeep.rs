@@ -14,8 +14,6 @@ use super::row::{get, millis, statements};
 pub const MONTHS_AHEAD: i32 = 3;
 
 statements! {
-    /// "Partitio" in ASCII.
-    LOCK_PARTITIONS = "SELECT pg_advisory_xact_lock(5791129447430023535)";
     HAS_PARTITION = "SELECT to_regclass($1) IS NOT NULL";
     ADD_PARTITION = "SELECT justping_add_messages($1, $2, $3)";
 }
@@ -48,7 +46,6 @@ async fn add(write: &mut Write, name: &str, starts: i64, ends: i64) -> StoreResu
     if ask(write, query(HAS_PARTITION).bind(name.to_owned())).await? {
         return Ok(0);
     }
-    write.run(query(LOCK_PARTITIONS)).await?;
     let add = query(ADD_PARTITION).bind(name.to_owned()).bind(starts).bind(ends);
     ask(write, add).await.map(u32::from)
 }

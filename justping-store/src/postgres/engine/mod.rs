@@ -27,26 +27,6 @@ use justping_core::port::store::{
 use super::PostgresStore;
 use super::connection::{Scope, transaction};
 
-/// Every statement of the engine by file.
-#[cfg(test)]
-mod statements {
-    use super::*;
-
-    pub(in crate::postgres) const LISTS: &[&[(&str, &str)]] = &[
-        accept::STATEMENTS,
-        call::STATEMENTS,
-        change::STATEMENTS,
-        claim_outbox::STATEMENTS,
-        claim_turn::STATEMENTS,
-        commit_turn::STATEMENTS,
-        delivery::STATEMENTS,
-        post::STATEMENTS,
-        record_send::STATEMENTS,
-        record_status::STATEMENTS,
-        timer::STATEMENTS,
-    ];
-}
-
 #[async_trait]
 impl EngineStore for PostgresStore {
     async fn accept(&self, batch: Vec<Accept>) -> StoreResult<Vec<Accepted>> {
@@ -127,4 +107,24 @@ impl EngineStore for PostgresStore {
         let rows = self.connections.read(Scope::System, timer::next_due()).await?;
         timer::read_next_due(&rows)
     }
+}
+
+/// Every statement of the engine by file.
+#[cfg(test)]
+mod statements {
+    use super::*;
+
+    pub(in crate::postgres) const LISTS: &[&[(&str, &str)]] = &[
+        accept::STATEMENTS,
+        call::STATEMENTS,
+        change::STATEMENTS,
+        claim_outbox::STATEMENTS,
+        claim_turn::STATEMENTS,
+        commit_turn::STATEMENTS,
+        delivery::STATEMENTS,
+        post::STATEMENTS,
+        record_send::STATEMENTS,
+        record_status::STATEMENTS,
+        timer::STATEMENTS,
+    ];
 }

@@ -224,7 +224,8 @@ async fn a_status_never_misses_the_answer_that_names_its_message() {
         };
         let (sent, heard) =
             tokio::join!(stores[0].record_sends(vec![sent]), stores[1].record_statuses(vec![news]));
-        (sent.unwrap(), heard.unwrap());
+        sent.unwrap();
+        heard.unwrap();
         let newest = PageRequest::first(1);
         let page = scratch.messages(business(1), id, MessageOrder::NewestFirst, &newest).await;
         assert_eq!(page.unwrap().items[0].status, DeliveryStatus::Delivered, "round {round}");

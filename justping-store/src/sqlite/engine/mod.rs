@@ -26,26 +26,6 @@ use justping_core::port::store::{
 
 use super::SqliteStore;
 
-/// Every statement of the engine by file.
-#[cfg(test)]
-mod statements {
-    use super::*;
-
-    pub(in crate::sqlite) const LISTS: &[&[(&str, &str)]] = &[
-        accept::STATEMENTS,
-        call::STATEMENTS,
-        change::STATEMENTS,
-        claim_outbox::STATEMENTS,
-        claim_turn::STATEMENTS,
-        commit_turn::STATEMENTS,
-        delivery::STATEMENTS,
-        post::STATEMENTS,
-        record_send::STATEMENTS,
-        record_status::STATEMENTS,
-        timer::STATEMENTS,
-    ];
-}
-
 #[async_trait]
 impl EngineStore for SqliteStore {
     async fn accept(&self, batch: Vec<Accept>) -> StoreResult<Vec<Accepted>> {
@@ -144,4 +124,24 @@ impl EngineStore for SqliteStore {
         let rows = self.connections.read(timer::next_due()).await?;
         timer::read_next_due(&rows)
     }
+}
+
+/// Every statement of the engine by file.
+#[cfg(test)]
+mod statements {
+    use super::*;
+
+    pub(in crate::sqlite) const LISTS: &[&[(&str, &str)]] = &[
+        accept::STATEMENTS,
+        call::STATEMENTS,
+        change::STATEMENTS,
+        claim_outbox::STATEMENTS,
+        claim_turn::STATEMENTS,
+        commit_turn::STATEMENTS,
+        delivery::STATEMENTS,
+        post::STATEMENTS,
+        record_send::STATEMENTS,
+        record_status::STATEMENTS,
+        timer::STATEMENTS,
+    ];
 }
