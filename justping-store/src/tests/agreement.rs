@@ -13,7 +13,7 @@ use super::world::{KINDS, Pair, Step};
 /// Longest run.
 const STEPS_MAX: usize = 80;
 /// What has to happen at least once over all runs.
-const HAPPENS: &[&str] = &[
+pub(crate) const HAPPENS: &[&str] = &[
     "accepted of a new contact",
     "accepted of a known contact",
     "accepted before",
@@ -37,8 +37,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec((0..KINDS, any::<u8>(), any::<u8>(), any::<u8>()), 1..STEPS_MAX)
 }
 
-/// Runs `cases` random lists of steps, each with a store of its own.
-pub(crate) fn check<T, F>(cases: u32, factory: impl Fn() -> F)
+/// Runs `cases` random lists of steps, each with a store of its own. All of `happens` has to happen.
+pub(crate) fn check<T, F>(cases: u32, happens: &[&str], factory: impl Fn() -> F)
 where
     F: Future<Output = T>,
     T: Deref,
@@ -62,7 +62,7 @@ where
     });
     outcome.unwrap();
     let tally = tally.into_inner();
-    for what in HAPPENS {
+    for what in happens {
         assert!(tally.contains_key(what), "never happened: {what}; {tally:?}");
     }
     println!("{cases} runs: {tally:?}");

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{at, business, channel, uuid};
 
 /// How long the leases of the test hold.
-const LEASE_MS: i64 = 10_000;
+const LEASE_MS: i64 = 2_000;
 
 /// The businesses there are, and one that is not.
 pub(super) const BUSINESSES: u8 = 2;

@@ -6,6 +6,7 @@ use std::path::Path;
 use sqlx::Executor;
 
 use super::*;
+use crate::tests::agreement::HAPPENS;
 use crate::tests::{at, business, master, uuid};
 
 /// Runs of the comparison with the store in memory.
@@ -41,7 +42,7 @@ pub(super) async fn scratch() -> Scratch {
 
 #[test]
 fn random_operations_agree_with_the_store_in_memory() {
-    crate::tests::agreement::check(CASES, scratch);
+    crate::tests::agreement::check(CASES, HAPPENS, scratch);
 }
 
 /// Says that the store is all of a store.
