@@ -8,6 +8,7 @@ step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
 packages=()
 command -v chromium >/dev/null || packages+=(chromium)
 command -v chromedriver >/dev/null || packages+=(chromium-driver)
+[ -x /usr/lib/postgresql/15/bin/initdb ] || packages+=(postgresql-15)
 if ((${#packages[@]})); then
   step "installing ${packages[*]}"
   as_root=$([ "$(id -u)" = 0 ] || echo sudo)

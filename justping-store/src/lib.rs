@@ -2,10 +2,23 @@
 //!
 //! Every backend implements [`justping_core::port::Store`] and passes the same conformance suite.
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod decision;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod document;
 pub mod envelope;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod secret;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(test)]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod tests;
 
 pub use envelope::{MasterKey, MasterKeyError};
+#[cfg(feature = "postgres")]
+pub use postgres::{OpenError as PostgresOpenError, PostgresConfig, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError as SqliteOpenError, SqliteConfig, SqliteStore};

@@ -5,16 +5,15 @@ use justping_core::model::{
     AgentId, BusinessId, ChannelConfig, ChannelId, ChannelSecrets, Page, PageRequest,
 };
 use justping_core::port::store::{ChannelStore, StoreError, StoreResult};
-use secrecy::ExposeSecret;
 use serde_json::json;
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
+use super::SqliteStore;
 use super::connection::Write;
-use super::keys::{self, FIRST_KEY};
 use super::row::{after, get, get_doc, parse_cursor, parse_doc, statements, to_doc};
-use super::{SqliteStore, error};
-use crate::envelope::{DataKey, MasterKey, Place};
+use crate::envelope::{DataKey, MasterKey};
+use crate::secret::{self, FIRST_KEY, Sealed};
 
 statements! {
     /// One row: whether the business exists, whether its agent does, the channel as it stands, the
@@ -193,12 +192,12 @@ async fn put_secrets(
     let mut rows = Vec::new();
     if let Some(secrets) = secrets.filter(|secrets| secrets.names().next().is_some()) {
         let key = match get::<Option<i64>>(place, 0)? {
-            Some(_) => keys::unwrap(master, business, place)?,
+            Some(number) => secret::unwrap(master, business, number, get(place, 1)?)?,
             None => first_key(write, master, business).await?,
         };
         for (name, value) in secrets.expose() {
-            let sealed = seal(&key, business, channel.id, name, value)?;
-            rows.push(json!([name, sealed]));
+            let sealed = secret::seal(&key, (business, channel.id), name, value)?;
+            rows.push(json!([name, hex(&sealed)]));
         }
     }
     let rows = serde_json::Value::from(rows).to_string();
@@ -211,68 +210,32 @@ async fn first_key(
     master: &MasterKey,
     business: BusinessId,
 ) -> StoreResult<DataKey> {
-    let key = DataKey::generate(FIRST_KEY).map_err(error::map_seal("data key"))?;
-    let wrapped = keys::wrap(master, business, &key)?;
+    let (key, wrapped) = secret::first_key(master, business)?;
     let insert = query(INSERT_KEY).bind(business.uuid()).bind(i64::from(FIRST_KEY));
     write.run(insert.bind(wrapped)).await?;
     Ok(key)
 }
 
-/// Seals one secret for its row; hex, as batches carry bytes.
-fn seal(
-    key: &DataKey,
-    business: BusinessId,
-    channel: ChannelId,
-    name: &str,
-    value: &str,
-) -> StoreResult<String> {
-    let id = channel.uuid();
-    let sealed = key.seal(value.as_bytes(), &place(business, &[id.as_bytes(), name.as_bytes()]));
-    let sealed = sealed.map_err(error::map_seal("channel secret"))?;
-    Ok(sealed.iter().map(|byte| format!("{byte:02x}")).collect())
+/// Bytes as batches carry them.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn place<'a>(business_id: BusinessId, row: &'a [&'a [u8]]) -> Place<'a> {
-    Place { table: "channel_secrets", column: "sealed", business_id, row }
-}
-
-/// Opens the secrets of the rows of [`SECRETS`]. One whose key is not there is corrupt, not absent.
+/// Opens the secrets of the rows of [`SECRETS`].
 fn open_secrets(
     master: &MasterKey,
     business: BusinessId,
     channel: ChannelId,
     rows: &[SqliteRow],
 ) -> StoreResult<ChannelSecrets> {
-    let mut secrets = ChannelSecrets::new();
-    let mut opened = false;
-    for (index, row) in rows.iter().enumerate() {
-        let Some(name) = get::<Option<&str>>(row, 2)? else { continue };
-        let sealed: &[u8] = get(row, 3)?;
-        let needed = DataKey::id_of(sealed).map_err(error::map_seal("channel secret"))?;
-        if get::<Option<i64>>(row, 0)? == Some(i64::from(needed)) {
-            let key = keys::unwrap(master, business, row)?;
-            open_secret(&mut secrets, &key, (business, channel), name, sealed)?;
-            opened = true;
-        }
-        let next = rows.get(index + 1).map(|row| get::<Option<&str>>(row, 2)).transpose()?;
-        if next.flatten() != Some(name) && !std::mem::take(&mut opened) {
-            return Err(StoreError::Corrupt("a channel secret has no key".to_owned()));
-        }
+    let mut sealed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let Some(name) = get(row, 2)? else { continue };
+        let key = match get::<Option<i64>>(row, 0)? {
+            Some(number) => Some((number, get(row, 1)?)),
+            None => None,
+        };
+        sealed.push(Sealed { key, name, sealed: get(row, 3)? });
     }
-    Ok(secrets)
-}
-
-fn open_secret(
-    secrets: &mut ChannelSecrets,
-    key: &DataKey,
-    (business, channel): (BusinessId, ChannelId),
-    name: &str,
-    sealed: &[u8],
-) -> StoreResult<()> {
-    let id = channel.uuid();
-    let plain = key.open(sealed, &place(business, &[id.as_bytes(), name.as_bytes()]));
-    let plain = plain.map_err(error::map_seal("channel secret"))?;
-    let corrupt = |_| StoreError::Corrupt("a channel secret".to_owned());
-    secrets.insert(name, std::str::from_utf8(plain.expose_secret()).map_err(corrupt)?);
-    Ok(())
+    secret::open(master, (business, channel), &sealed)
 }

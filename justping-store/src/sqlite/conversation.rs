@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use justping_core::model::{
-    BusinessId, ChannelId, ContactId, Conversation, ConversationChange, ConversationId,
-    ConversationStatus, Message, Owner, Page, PageRequest, Timestamp,
+    BusinessId, ChannelId, ContactId, Conversation, ConversationChange, ConversationId, Message,
+    Page, PageRequest, Timestamp,
 };
 use justping_core::port::store::{
     ConversationFilter, ConversationStore, MessageOrder, StoreError, StoreResult,
@@ -14,6 +14,7 @@ use sqlx::sqlite::SqliteRow;
 use super::SqliteStore;
 use super::engine::change;
 use super::row::{RecentCursor, get, get_doc, parse_cursor, statements};
+use crate::document::{owner_column, status_column};
 
 statements! {
     CONVERSATION = "SELECT doc FROM conversations WHERE business_id = $1 AND id = $2";
@@ -132,24 +133,5 @@ impl ConversationStore for SqliteStore {
         }
         let rows = rows.iter().map(|row| get_doc(row, 0, "message")).collect::<StoreResult<_>>()?;
         Ok(Page::from_rows(rows, page.rows(), |row: &Message| row.seq.to_string()))
-    }
-}
-
-/// The status as statements compare it.
-pub(super) fn status_column(status: ConversationStatus) -> &'static str {
-    match status {
-        ConversationStatus::Open => "open",
-        ConversationStatus::Pending => "pending",
-        ConversationStatus::Snoozed => "snoozed",
-        ConversationStatus::Closed => "closed",
-    }
-}
-
-/// The owner as statements compare it.
-pub(super) fn owner_column(owner: Owner) -> String {
-    match owner {
-        Owner::Bot => "bot".to_owned(),
-        Owner::Queue => "queue".to_owned(),
-        Owner::Member(id) => id.to_string(),
     }
 }

@@ -2,8 +2,6 @@ use justping_core::port::store::StoreError;
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 
-use crate::envelope::SealError;
-
 /// Why a database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -98,14 +96,6 @@ pub(super) fn map(error: sqlx::Error) -> StoreError {
         sqlx::Error::Io(_) => StoreError::Unavailable("the disk failed".to_owned()),
         sqlx::Error::PoolTimedOut => StoreError::Unavailable("every reader is busy".to_owned()),
         _ => StoreError::Unavailable("the store is closed".to_owned()),
-    }
-}
-
-/// Translates an error of sealing or opening `what`.
-pub(super) fn map_seal(what: &'static str) -> impl Fn(SealError) -> StoreError {
-    move |error| match error {
-        SealError::Entropy => StoreError::Unavailable(error.to_string()),
-        other => StoreError::Corrupt(format!("{what}: {other}")),
     }
 }
 

@@ -1,21 +1,18 @@
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::str::FromStr;
 
-use justping_core::model::{
-    BusinessId, ChannelId, Contact, ContactId, Conversation, ConversationId, ConversationStatus,
-    EventBody, Identity, Message, Owner,
-};
+use justping_core::model::{ContactId, ConversationId};
 use justping_core::port::store::{Accept, Accepted, StoreError, StoreResult};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
 use super::write::{
-    Events, contact_row, conversation_row, insert_contacts, insert_conversations, insert_events,
+    contact_row, conversation_row, events, insert_contacts, insert_conversations, insert_events,
     insert_identities, insert_messages, message_row, rows, update_contacts, update_conversations,
 };
+use crate::decision::{Change, Inbox, Plan, Sender, check, senders};
 use crate::sqlite::connection::{Bound, Write};
-use crate::sqlite::row::{Hex, batch, get, parse_doc, statements};
+use crate::sqlite::row::{Hex, batch, get, statements};
 
 statements! {
     /// One row: the batch's channels that are missing, its references that are known, and its
@@ -75,43 +72,29 @@ fn corrupt() -> StoreError {
     StoreError::Corrupt("an inbox".to_owned())
 }
 
-/// A contact on a channel.
-type Pair = (BusinessId, ChannelId, ContactId);
-/// A provider's name of a message.
-type Reference = (ChannelId, String);
-
 pub(super) async fn run(write: &mut Write<'_>, batch: Vec<Accept>) -> StoreResult<Vec<Accepted>> {
     let senders: Vec<Sender<'_>> = senders(&batch);
     let rows = write.begin(read(&batch, &senders)?).await?;
-    let mut inbox = Inbox::new(&batch, &senders, &rows)?;
+    let mut inbox = read_inbox(&batch, &senders, &rows)?;
     drop(senders);
     let plans = batch.iter().enumerate().map(|(index, accept)| inbox.plan(index, accept));
     let plans: Vec<Plan> = plans.collect();
-    let unread = inbox.unread(&batch, &plans)?;
-    if let Some(unread) = unread {
-        inbox.add_threads(&write.run(query(THREADS_READ).bind(unread)).await?)?;
+    let unread = inbox.unread(&batch, &plans);
+    if !unread.is_empty() {
+        let pairs = unread.iter().map(|(business, channel, contact)| {
+            (Hex(business.uuid()), Hex(channel.uuid()), Hex(contact.uuid()))
+        });
+        for row in write.run(query(THREADS_READ).bind(super::write::rows(pairs)?)).await? {
+            inbox.add_conversation(get(&row, 0)?)?;
+        }
     }
     let mut accepted: Vec<Accepted> = Vec::with_capacity(batch.len());
     for (accept, plan) in batch.into_iter().zip(plans) {
         let outcome = inbox.append(accept, plan, &accepted)?;
         accepted.push(outcome);
     }
-    write.commit(inbox.writes(&accepted)?).await?;
+    write.commit(writes(&inbox, &accepted)?).await?;
     Ok(accepted)
-}
-
-/// An identity in a message of the batch.
-struct Sender<'a> {
-    accept: &'a Accept,
-    identity: &'a Identity,
-}
-
-fn senders(batch: &[Accept]) -> Vec<Sender<'_>> {
-    let of = |accept| {
-        let accept: &Accept = accept;
-        accept.message.from.iter().map(move |identity| Sender { accept, identity })
-    };
-    batch.iter().flat_map(of).collect()
 }
 
 fn read(accepts: &[Accept], senders: &[Sender<'_>]) -> StoreResult<Bound> {
@@ -139,267 +122,59 @@ fn channel_row((index, accept): (usize, &Accept)) -> (Hex, Hex, usize) {
     (Hex(accept.business_id.uuid()), Hex(accept.channel_id.uuid()), index)
 }
 
-/// What is to be done with a message.
-#[derive(Clone, Copy)]
-enum Plan {
-    /// It was recorded by an earlier batch.
-    Known { conversation_id: ConversationId, seq: u64 },
-    /// It is in this batch, at this place.
-    Repeated(usize),
-    /// It is new, and of this contact.
-    New { contact: ContactId, created: bool },
-}
-
-/// A contact the batch deals with.
-#[derive(Default)]
-struct Person {
-    /// Not read where nothing can be added.
-    contact: Option<Contact>,
-    change: Change,
-}
-
-/// A conversation the batch deals with.
-struct Thread {
-    conversation: Conversation,
-    change: Change,
-}
-
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Change {
-    #[default]
-    None,
-    New,
-    Changed,
-}
-
-/// What is stored about the senders of a batch, and then what is to be written about them.
-#[derive(Default)]
-struct Inbox {
-    known: HashMap<usize, (ConversationId, u64)>,
-    first: HashMap<Reference, usize>,
-    owners: HashMap<(BusinessId, Identity), ContactId>,
-    people: HashMap<(BusinessId, ContactId), Person>,
-    /// `None` where it is known that there is no conversation.
-    threads: HashMap<Pair, Option<Thread>>,
-    identities: Vec<(Hex, Identity, Hex)>,
-    references: Vec<(Hex, String, Hex, u64)>,
-    mail: Vec<(Hex, Hex, u64)>,
-    events: Events,
-}
-
-impl Inbox {
-    fn new(batch: &[Accept], senders: &[Sender<'_>], rows: &[SqliteRow]) -> StoreResult<Self> {
-        let mut inbox = Self::default();
-        let row = rows.first().ok_or_else(corrupt)?;
-        let missing: HashSet<usize> =
-            lines(get(row, 0)?).map(|line| parse(Some(line))).collect::<StoreResult<_>>()?;
-        for line in lines(get(row, 1)?) {
-            let mut fields = line.split(FIELD);
-            let (key, id) = (parse(fields.next())?, parse(fields.next())?);
-            let place = (ConversationId::from_uuid(id), parse(fields.next())?);
-            inbox.known.insert(key, place);
-        }
-        for line in lines(get(row, 2)?) {
-            inbox.add_sender(senders, line)?;
-        }
-        for (index, accept) in batch.iter().enumerate() {
-            if missing.contains(&index) {
-                return Err(StoreError::NotFound("channel"));
-            }
-            if accept.message.from.is_empty() {
-                return Err(StoreError::Invalid("sender"));
-            }
-        }
-        Ok(inbox)
-    }
-
-    fn add_sender(&mut self, senders: &[Sender<'_>], line: &str) -> StoreResult<()> {
+fn read_inbox(batch: &[Accept], senders: &[Sender<'_>], rows: &[SqliteRow]) -> StoreResult<Inbox> {
+    let mut inbox = Inbox::default();
+    let row = rows.first().ok_or_else(corrupt)?;
+    let missing: HashSet<usize> =
+        lines(get(row, 0)?).map(|line| parse(Some(line))).collect::<StoreResult<_>>()?;
+    for line in lines(get(row, 1)?) {
         let mut fields = line.split(FIELD);
-        let sender = senders.get(parse::<usize>(fields.next())?);
-        let Sender { accept, identity } = sender.ok_or_else(corrupt)?;
-        let business = accept.business_id;
-        let id = ContactId::from_uuid(parse(fields.next())?);
-        self.owners.insert((business, (*identity).clone()), id);
-        let person = self.people.entry((business, id)).or_default();
-        let contact = fields.next().filter(|doc| !doc.is_empty() && person.contact.is_none());
-        if let Some(doc) = contact {
-            person.contact = Some(parse_doc(doc, "contact")?);
-        }
-        let pair = (business, accept.channel_id, id);
-        if let Entry::Vacant(slot) = self.threads.entry(pair) {
-            let doc = fields.next().filter(|doc| !doc.is_empty());
-            let thread = doc.map(|doc| parse_doc(doc, "conversation")).transpose()?;
-            slot.insert(thread.map(|conversation| Thread { conversation, change: Change::None }));
-        }
-        Ok(())
+        let (key, id) = (parse(fields.next())?, parse(fields.next())?);
+        let place = (ConversationId::from_uuid(id), parse(fields.next())?);
+        inbox.add_known(key, place);
     }
-
-    /// Decides whether a message is new, and if so whose.
-    fn plan(&mut self, index: usize, accept: &Accept) -> Plan {
-        if let Some((conversation_id, seq)) = self.known.get(&index) {
-            return Plan::Known { conversation_id: *conversation_id, seq: *seq };
-        }
-        let reference = (accept.channel_id, accept.message.provider_ref.clone());
-        match self.first.get(&reference) {
-            Some(first) => Plan::Repeated(*first),
-            None => {
-                self.first.insert(reference, index);
-                self.meet(accept)
-            }
-        }
+    for line in lines(get(row, 2)?) {
+        add_sender(&mut inbox, senders, line)?;
     }
-
-    /// Finds the contact by any of its identities, or makes it.
-    fn meet(&mut self, accept: &Accept) -> Plan {
-        let (business, message, now) = (accept.business_id, &accept.message, accept.now);
-        let mut owner = None;
-        let mut free = Vec::new();
-        for identity in &message.from {
-            match self.owners.get(&(business, identity.clone())) {
-                Some(id) => owner = owner.or(Some(*id)),
-                None if free.contains(identity) => {}
-                None => free.push(identity.clone()),
-            }
-        }
-        let id = owner.unwrap_or(accept.contact_id);
-        for identity in &free {
-            self.owners.insert((business, identity.clone()), id);
-            self.identities.push((Hex(business.uuid()), identity.clone(), Hex(id.uuid())));
-        }
-        let person = self.people.entry((business, id)).or_default();
-        if owner.is_none() {
-            let name = message.name.clone();
-            let contact = Contact { identities: free, name, ..Contact::new(id, business, now) };
-            *person = Person { contact: Some(contact), change: Change::New };
-            return Plan::New { contact: id, created: true };
-        }
-        if let Some(contact) = &mut person.contact
-            && contact.learn(free, message.name.as_deref(), now)
-            && person.change == Change::None
-        {
-            person.change = Change::Changed;
-        }
-        Plan::New { contact: id, created: false }
-    }
-
-    /// The conversations that only the batch itself led to: a contact that an earlier message gave
-    /// the identity of a later one may have a conversation on the later one's channel.
-    fn unread(&mut self, accepts: &[Accept], plans: &[Plan]) -> StoreResult<Option<String>> {
-        let mut unread = Vec::new();
-        for (accept, plan) in accepts.iter().zip(plans) {
-            let Plan::New { contact, .. } = plan else { continue };
-            let (business, channel) = (accept.business_id, accept.channel_id);
-            let pair = (business, channel, *contact);
-            if self.threads.contains_key(&pair) {
-                continue;
-            }
-            self.threads.insert(pair, None);
-            let new = self.people.get(&(business, *contact)).map(|person| person.change);
-            if new != Some(Change::New) {
-                unread.push((Hex(business.uuid()), Hex(channel.uuid()), Hex(contact.uuid())));
-            }
-        }
-        if unread.is_empty() { Ok(None) } else { batch(&unread).map(Some) }
-    }
-
-    fn add_threads(&mut self, rows: &[SqliteRow]) -> StoreResult<()> {
-        for row in rows {
-            let conversation: Conversation = parse_doc(get(row, 0)?, "conversation")?;
-            let pair = (conversation.business_id, conversation.channel_id, conversation.contact_id);
-            self.threads.insert(pair, Some(Thread { conversation, change: Change::None }));
-        }
-        Ok(())
-    }
-
-    /// Appends a message to its conversation.
-    fn append(&mut self, accept: Accept, plan: Plan, done: &[Accepted]) -> StoreResult<Accepted> {
-        let (contact, contact_created) = match plan {
-            Plan::Known { conversation_id, seq } => {
-                return Ok(Accepted::Duplicate { conversation_id, seq });
-            }
-            Plan::Repeated(first) => return repeated(done.get(first)),
-            Plan::New { contact, created } => (contact, created),
-        };
-        let Accept { business_id: business, channel_id: channel, owner, now, .. } = accept;
-        let slot = self.threads.entry((business, channel, contact)).or_default();
-        let conversation_created = slot.is_none();
-        let thread = slot.get_or_insert_with(|| {
-            let id = accept.conversation_id;
-            let conversation = Conversation::new(id, business, channel, contact, owner, now);
-            Thread { conversation, change: Change::New }
-        });
-        if thread.change == Change::None {
-            thread.change = Change::Changed;
-        }
-        let conversation = &mut thread.conversation;
-        let before = standing(conversation);
-        let reference = accept.message.provider_ref.clone();
-        let message =
-            Message::received(accept.message_id, conversation, accept.message, owner, now);
-        let (key, id) = (Hex(business.uuid()), Hex(conversation.id.uuid()));
-        self.references.push((Hex(channel.uuid()), reference, id, message.seq));
-        if conversation.owner == Owner::Bot {
-            self.mail.push((key, id, message.seq));
-        }
-        if contact_created {
-            let body = EventBody::ContactCreated { contact_id: contact };
-            self.events.record(business, None, now, body);
-        }
-        if conversation_created {
-            let body = EventBody::ConversationCreated { conversation: conversation.clone() };
-            self.events.record(business, Some(conversation.id), now, body);
-        } else if before != standing(conversation) {
-            self.events.updated(conversation, now);
-        }
-        let conversation = conversation.clone();
-        Ok(Accepted::New { message, conversation, contact_created, conversation_created })
-    }
-
-    fn writes(&self, accepted: &[Accepted]) -> StoreResult<Bound> {
-        let people = |change| {
-            let people = self.people.values().filter(move |person| person.change == change);
-            people.filter_map(|person| person.contact.as_ref())
-        };
-        let threads = |change| {
-            let threads = self.threads.values().flatten();
-            threads.filter(move |thread| thread.change == change).map(|row| &row.conversation)
-        };
-        let identities: Vec<_> = self
-            .identities
-            .iter()
-            .map(|(business, identity, contact)| {
-                (business, identity.kind.as_str(), &*identity.id, contact)
-            })
-            .collect();
-        let messages = accepted.iter().filter_map(|outcome| match outcome {
-            Accepted::New { message, .. } => Some(message),
-            Accepted::Duplicate { .. } => None,
-        });
-        Ok(query(ACCEPT_WRITE)
-            .bind(rows(people(Change::New).map(contact_row))?)
-            .bind(rows(people(Change::Changed).map(contact_row))?)
-            .bind(batch(&identities)?)
-            .bind(rows(threads(Change::New).map(conversation_row))?)
-            .bind(rows(threads(Change::Changed).map(conversation_row))?)
-            .bind(rows(messages.map(message_row))?)
-            .bind(batch(&self.references)?)
-            .bind(batch(&self.mail)?)
-            .bind(self.events.batch()?))
-    }
+    check(batch, &missing)?;
+    Ok(inbox)
 }
 
-/// What of a conversation is worth an event when a message changes it.
-fn standing(conversation: &Conversation) -> (ConversationStatus, Owner) {
-    (conversation.status, conversation.owner)
+fn add_sender(inbox: &mut Inbox, senders: &[Sender<'_>], line: &str) -> StoreResult<()> {
+    let mut fields = line.split(FIELD);
+    let sender = senders.get(parse::<usize>(fields.next())?).ok_or_else(corrupt)?;
+    let business = sender.accept.business_id;
+    let id = ContactId::from_uuid(parse(fields.next())?);
+    inbox.add_owner(sender, id);
+    if let Some(doc) = fields.next().filter(|doc| !doc.is_empty()) {
+        inbox.add_contact((business, id), doc)?;
+    }
+    let thread = fields.next().filter(|doc| !doc.is_empty());
+    inbox.add_thread((business, sender.accept.channel_id, id), thread)
 }
 
-/// The outcome of a message that came twice in one batch.
-fn repeated(first: Option<&Accepted>) -> StoreResult<Accepted> {
-    match first {
-        Some(Accepted::New { message, .. }) => {
-            Ok(Accepted::Duplicate { conversation_id: message.conversation_id, seq: message.seq })
-        }
-        Some(duplicate @ Accepted::Duplicate { .. }) => Ok(duplicate.clone()),
-        None => Err(StoreError::Invalid("batch")),
-    }
+fn writes(inbox: &Inbox, accepted: &[Accepted]) -> StoreResult<Bound> {
+    let identities = inbox.identities.iter().map(|(business, identity, contact)| {
+        (Hex(business.uuid()), identity.kind.as_str(), &*identity.id, Hex(contact.uuid()))
+    });
+    let messages = accepted.iter().filter_map(|outcome| match outcome {
+        Accepted::New { message, .. } => Some(message),
+        Accepted::Duplicate { .. } => None,
+    });
+    let references = inbox.references.iter().map(|row| {
+        (Hex(row.channel_id.uuid()), &*row.provider_ref, Hex(row.conversation_id.uuid()), row.seq)
+    });
+    let mail = inbox.references.iter().filter(|row| row.mail);
+    let mail =
+        mail.map(|row| (Hex(row.business_id.uuid()), Hex(row.conversation_id.uuid()), row.seq));
+    Ok(query(ACCEPT_WRITE)
+        .bind(rows(inbox.people(Change::New).map(contact_row))?)
+        .bind(rows(inbox.people(Change::Changed).map(contact_row))?)
+        .bind(rows(identities)?)
+        .bind(rows(inbox.threads(Change::New).map(conversation_row))?)
+        .bind(rows(inbox.threads(Change::Changed).map(conversation_row))?)
+        .bind(rows(messages.map(message_row))?)
+        .bind(rows(references)?)
+        .bind(rows(mail)?)
+        .bind(events(&inbox.events)?))
 }

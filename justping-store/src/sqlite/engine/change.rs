@@ -5,7 +5,8 @@ use justping_core::port::store::{StoreError, StoreResult};
 use sqlx::query;
 
 use super::commit_turn::session_row;
-use super::write::{Events, conversation_row, insert_events, rows, update_conversations};
+use super::write::{conversation_row, events, insert_events, rows, update_conversations};
+use crate::decision::Events;
 use crate::sqlite::connection::{Bound, Write};
 use crate::sqlite::row::{get, get_doc, parse_doc, statements};
 
@@ -39,17 +40,17 @@ pub(in crate::sqlite) async fn run(
     let found = write.begin(read).await?;
     let row = found.first().ok_or(StoreError::NotFound("conversation"))?;
     let mut conversation: Conversation = get_doc(row, 0, "conversation")?;
-    let mut events = Events::default();
+    let mut news = Events::default();
     if conversation.apply(change, now) {
-        events.updated(&conversation, now);
+        news.updated(&conversation, now);
     }
     let conversations = rows([conversation_row(&conversation)])?;
     let bound = if *change == ConversationChange::Close {
         let session: Option<&str> = get(row, 1)?;
         let session = session.map(|doc| parse_doc(doc, "session")).transpose()?;
-        close(&conversation, conversations, &events, session, now)?
+        close(&conversation, conversations, &news, session, now)?
     } else {
-        query(CHANGE_WRITE).bind(conversations).bind(events.batch()?)
+        query(CHANGE_WRITE).bind(conversations).bind(events(&news)?)
     };
     write.commit(bound).await?;
     Ok(conversation)
@@ -58,7 +59,7 @@ pub(in crate::sqlite) async fn run(
 fn close(
     conversation: &Conversation,
     conversations: String,
-    events: &Events,
+    news: &Events,
     waiting: Option<Session>,
     now: Timestamp,
 ) -> StoreResult<Bound> {
@@ -69,7 +70,7 @@ fn close(
     });
     Ok(query(CLOSE_WRITE)
         .bind(conversations)
-        .bind(events.batch()?)
+        .bind(events(news)?)
         .bind(conversation.business_id.uuid())
         .bind(conversation.id.uuid())
         .bind(rows(cancelled.iter().map(session_row))?))

@@ -1,21 +1,10 @@
-//! What news about sends does to messages, whichever way it comes.
-
-use std::collections::{BTreeMap, HashMap};
-
-use justping_core::model::{
-    BusinessId, ChannelId, ConversationId, DeliveryStatus, Failure, Message, StatusUpdate,
-    Timestamp,
-};
 use justping_core::port::store::StoreResult;
 use sqlx::query;
 
 use super::write::{message_row, rows, update_messages};
+use crate::decision::{Delivery, PARKED_MAX};
 use crate::sqlite::connection::Bound;
-use crate::sqlite::row::{Hex, batch, statements};
-
-/// News that may wait for its message. Beyond it the oldest is dropped: it is most likely about
-/// messages that something else sent by the same account.
-const PARKED_MAX: i64 = 100_000;
+use crate::sqlite::row::{Hex, statements};
 
 statements! {
     DELIVERY_WRITE = concat!(
@@ -40,124 +29,27 @@ statements! {
     );
 }
 
-/// A message: its conversation and its place.
-pub(super) type Place = (ConversationId, u64);
-/// A provider's name of a message.
-pub(super) type Reference = (ChannelId, String);
-
-/// A row of the outbox that stays, and how.
-pub(super) struct Settled {
-    pub(super) unknown: bool,
-    pub(super) due_at: i64,
-    /// Whether the try is taken back.
-    pub(super) deferred: bool,
-}
-
-/// What is stored about the messages of a batch of news, and then what is to be written.
-#[derive(Default)]
-pub(super) struct Delivery {
-    pub(super) messages: HashMap<(BusinessId, ConversationId, u64), (Message, bool)>,
-    /// Sent messages by the provider's name.
-    pub(super) sent: HashMap<Reference, Place>,
-    pub(super) parked: HashMap<Reference, Vec<StatusUpdate>>,
-    pub(super) ended: Vec<(Hex, u64)>,
-    pub(super) settled: BTreeMap<Place, Settled>,
-    named: Vec<(Hex, String, Hex, u64)>,
-    unparked: Vec<(Hex, String)>,
-    /// References whose waiting news has to be written.
-    waiting: Vec<Reference>,
-}
-
-impl Delivery {
-    /// Ends the row of a message and tells the message why; says whether that changed its status.
-    pub(super) fn finish(
-        &mut self,
-        business: BusinessId,
-        (id, seq): Place,
-        news: (DeliveryStatus, Timestamp, Option<Failure>),
-    ) -> bool {
-        self.ended.push((Hex(id.uuid()), seq));
-        self.settled.remove(&(id, seq));
-        self.hear((business, id, seq), news)
-    }
-
-    fn hear(
-        &mut self,
-        key: (BusinessId, ConversationId, u64),
-        (status, at, failure): (DeliveryStatus, Timestamp, Option<Failure>),
-    ) -> bool {
-        self.messages.get_mut(&key).is_some_and(|(message, changed)| {
-            let moved = message.hear(status, at, failure);
-            *changed |= moved;
-            moved
-        })
-    }
-
-    /// Learns the provider's name of a message and tells it the news that waited for that; says
-    /// whether its status changed.
-    pub(super) fn name(
-        &mut self,
-        business: BusinessId,
-        (id, seq): Place,
-        reference: &Reference,
-    ) -> bool {
-        let key = (business, id, seq);
-        let Some((message, changed)) = self.messages.get_mut(&key) else { return false };
-        if message.provider_ref.is_none() {
-            message.provider_ref = Some(reference.1.clone());
-            *changed = true;
-        }
-        let (channel, name) = (Hex(reference.0.uuid()), reference.1.clone());
-        if !self.sent.contains_key(reference) {
-            self.named.push((channel, name.clone(), Hex(id.uuid()), seq));
-            self.sent.insert(reference.clone(), (id, seq));
-        }
-        let waited = self.parked.remove(reference).unwrap_or_default();
-        if !waited.is_empty() {
-            self.unparked.push((channel, name));
-        }
-        let mut moved = false;
-        for news in waited {
-            if let Some(at) = news.at {
-                moved |= self.hear(key, (news.status, at, news.failure));
-            }
-        }
-        moved
-    }
-
-    /// Keeps news until its reference is known, at most one a status.
-    pub(super) fn park(&mut self, reference: Reference, update: StatusUpdate) {
-        let waiting = self.parked.entry(reference.clone()).or_default();
-        if waiting.iter().all(|known| known.status != update.status) {
-            waiting.push(update);
-            self.waiting.push(reference);
-        }
-    }
-
-    /// The message at a place.
-    pub(super) fn message(&self, business: BusinessId, (id, seq): Place) -> Option<&Message> {
-        self.messages.get(&(business, id, seq)).map(|(message, _)| message)
-    }
-
-    pub(super) fn writes(&self) -> StoreResult<Bound> {
-        let messages = self.messages.values().filter(|(_, changed)| *changed);
-        let settled = self
-            .settled
-            .iter()
-            .map(|((id, seq), row)| (Hex(id.uuid()), seq, row.unknown, row.due_at, row.deferred));
-        let waiting = self.waiting.iter().flat_map(|reference| {
-            let news = self.parked.get(reference).into_iter().flatten();
-            news.map(move |update| {
-                (Hex(reference.0.uuid()), &*reference.1, update.status.as_str(), update)
-            })
-        });
-        Ok(query(DELIVERY_WRITE)
-            .bind(rows(messages.map(|(message, _)| message_row(message)))?)
-            .bind(batch(&self.ended)?)
-            .bind(rows(settled)?)
-            .bind(batch(&self.named)?)
-            .bind(batch(&self.unparked)?)
-            .bind(rows(waiting)?)
-            .bind(PARKED_MAX))
-    }
+/// Writes what became of a batch of news.
+pub(super) fn writes(delivery: &Delivery) -> StoreResult<Bound> {
+    let ended = delivery.ended.iter().map(|(_, (id, seq))| (Hex(id.uuid()), seq));
+    let settled = delivery
+        .settled
+        .iter()
+        .map(|((id, seq), row)| (Hex(id.uuid()), seq, row.unknown, row.due_at, row.deferred));
+    let named = delivery.named().map(|((channel, name), named)| {
+        let (id, seq) = named.place;
+        (Hex(channel.uuid()), name, Hex(id.uuid()), seq)
+    });
+    let unparked = delivery.unparked().iter().map(|(channel, name)| (Hex(channel.uuid()), name));
+    let waiting = delivery.waiting().map(|((channel, name), update)| {
+        (Hex(channel.uuid()), name, update.status.as_str(), update)
+    });
+    Ok(query(DELIVERY_WRITE)
+        .bind(rows(delivery.changed().map(message_row))?)
+        .bind(rows(ended)?)
+        .bind(rows(settled)?)
+        .bind(rows(named)?)
+        .bind(rows(unparked)?)
+        .bind(rows(waiting)?)
+        .bind(PARKED_MAX))
 }

@@ -1,15 +1,11 @@
-use std::collections::HashSet;
-
-use justping_core::model::{
-    BusinessId, ChannelId, ConversationId, DeliveryStatus, Direction, Message, OutboxRow,
-    StatusUpdate,
-};
+use justping_core::model::ConversationId;
 use justping_core::port::store::{StatusOutcome, StatusRecord, StoreError, StoreResult};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
-use super::delivery::{Delivery, Place};
+use super::delivery;
 use super::write::rows;
+use crate::decision::{StatusDesk, place_of_key};
 use crate::sqlite::connection::{Bound, Write};
 use crate::sqlite::row::{Hex, count, get, get_count, parse_doc, statements};
 
@@ -41,9 +37,9 @@ pub(super) async fn run(
     batch: Vec<StatusRecord>,
 ) -> StoreResult<Vec<StatusOutcome>> {
     let found = write.begin(read(&batch)?).await?;
-    let mut desk = Desk::new(&batch, &found)?;
+    let mut desk = read_desk(&batch, &found)?;
     let outcomes = batch.into_iter().map(|record| desk.record(record)).collect();
-    write.commit(desk.delivery.writes()?).await?;
+    write.commit(delivery::writes(&desk.delivery)?).await?;
     Ok(outcomes)
 }
 
@@ -60,91 +56,21 @@ fn read(batch: &[StatusRecord]) -> StoreResult<Bound> {
     Ok(query(STATUSES_READ).bind(rows(references)?).bind(rows(keys)?))
 }
 
-fn place_of_key(update: &StatusUpdate) -> Option<Place> {
-    update.key.as_deref().and_then(OutboxRow::parse_key)
-}
-
-#[derive(Default)]
-struct Desk {
-    /// Outbound messages by their channel: those that news of the channel may move.
-    ours: HashSet<(BusinessId, ChannelId, Place)>,
-    delivery: Delivery,
-}
-
-impl Desk {
-    fn new(batch: &[StatusRecord], rows: &[SqliteRow]) -> StoreResult<Self> {
-        let mut desk = Self::default();
-        for row in rows {
-            let index = usize::try_from(get::<i64>(row, 1)?).unwrap_or(usize::MAX);
-            let Some(record) = batch.get(index) else { continue };
-            let reference = (record.channel_id, record.update.provider_ref.clone());
-            match get::<i64>(row, 0)? {
-                0 => return Err(StoreError::NotFound("channel")),
-                1 => desk.add_message(record, parse_doc(get(row, 2)?, "message")?),
-                2 => {
-                    let id = ConversationId::from_uuid(get(row, 2)?);
-                    desk.delivery.sent.insert(reference, (id, get_count(row, 3)?));
-                    desk.add_message(record, parse_doc(get(row, 4)?, "message")?);
-                }
-                _ => {
-                    let update: StatusUpdate = parse_doc(get(row, 2)?, "parked status")?;
-                    let waiting = desk.delivery.parked.entry(reference).or_default();
-                    if waiting.iter().all(|known| known.status != update.status) {
-                        waiting.push(update);
-                    }
-                }
+fn read_desk(batch: &[StatusRecord], rows: &[SqliteRow]) -> StoreResult<StatusDesk> {
+    let mut desk = StatusDesk::default();
+    for row in rows {
+        let index = usize::try_from(get::<i64>(row, 1)?).unwrap_or(usize::MAX);
+        let Some(record) = batch.get(index) else { continue };
+        match get::<i64>(row, 0)? {
+            0 => return Err(StoreError::NotFound("channel")),
+            1 => desk.add_message(record, parse_doc(get(row, 2)?, "message")?),
+            2 => {
+                let place = (ConversationId::from_uuid(get(row, 2)?), get_count(row, 3)?);
+                desk.add_sent(record, place);
+                desk.add_message(record, parse_doc(get(row, 4)?, "message")?);
             }
+            _ => desk.add_parked(record, parse_doc(get(row, 2)?, "parked status")?),
         }
-        Ok(desk)
     }
-
-    fn add_message(&mut self, record: &StatusRecord, message: Message) {
-        let place = (message.conversation_id, message.seq);
-        if message.direction == Direction::Outbound {
-            self.ours.insert((record.business_id, record.channel_id, place));
-        }
-        let key = (record.business_id, place.0, place.1);
-        self.delivery.messages.entry(key).or_insert((message, false));
-    }
-
-    fn record(&mut self, record: StatusRecord) -> StatusOutcome {
-        let StatusRecord { business_id: business, channel_id: channel, mut update, now } = record;
-        let at = *update.at.get_or_insert(now);
-        let reference = (channel, update.provider_ref.clone());
-        let Some(place) = self.find(business, channel, &update) else {
-            self.delivery.park(reference, update);
-            return StatusOutcome::Parked;
-        };
-        let mut moved = match update.status {
-            DeliveryStatus::Received | DeliveryStatus::Queued => false,
-            DeliveryStatus::Sent
-            | DeliveryStatus::Delivered
-            | DeliveryStatus::Read
-            | DeliveryStatus::Failed => {
-                self.delivery.finish(business, place, (update.status, at, update.failure))
-            }
-        };
-        if !reference.1.is_empty() {
-            moved |= self.delivery.name(business, place, &reference);
-        }
-        let message = self.delivery.message(business, place).filter(|_| moved);
-        message.map_or(StatusOutcome::Unchanged, |message| StatusOutcome::Applied {
-            conversation_id: message.conversation_id,
-            message_id: message.id,
-            seq: message.seq,
-            status: message.status,
-        })
-    }
-
-    /// The message that news is about: by our key, else by the provider's name.
-    fn find(
-        &self,
-        business: BusinessId,
-        channel: ChannelId,
-        update: &StatusUpdate,
-    ) -> Option<Place> {
-        let ours = |place: &Place| self.ours.contains(&(business, channel, *place));
-        let by_name = || self.delivery.sent.get(&(channel, update.provider_ref.clone())).copied();
-        place_of_key(update).filter(ours).or_else(|| by_name().filter(ours))
-    }
+    Ok(desk)
 }

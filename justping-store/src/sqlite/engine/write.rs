@@ -3,14 +3,12 @@
 //! They say `OR ROLLBACK`: a taken key ends the whole move anyway, and SQLite then need not copy
 //! every page it is about to change, which it does to undo one statement only.
 
-use justping_core::model::{
-    BusinessId, Contact, Conversation, ConversationId, Event, EventBody, Message, OutboxRow,
-    Timestamp,
-};
+use justping_core::model::{Contact, Conversation, Message, OutboxRow};
 use justping_core::port::store::StoreResult;
 use serde::Serialize;
 
-use crate::sqlite::conversation::{owner_column, status_column};
+use crate::decision::{Events, READY, WAITING};
+use crate::document::{owner_column, status_column};
 use crate::sqlite::row::{Hex, batch, millis};
 
 macro_rules! insert_contacts {
@@ -168,11 +166,6 @@ pub(super) fn message_row(message: &Message) -> impl Serialize {
     (Hex(message.business_id.uuid()), Hex(message.conversation_id.uuid()), message.seq, message)
 }
 
-/// The phases of an outbox row, as the partial indexes name them.
-pub(super) const WAITING: i64 = 0;
-/// Due: claimable as soon as no earlier row of the conversation is left.
-pub(super) const READY: i64 = 1;
-
 /// A new row of the outbox as the statement takes it.
 pub(super) fn outbox_row(row: &OutboxRow) -> impl Serialize {
     let (due_at, created_at) = (millis(row.due_at), millis(row.created_at));
@@ -189,43 +182,7 @@ pub(super) fn outbox_row(row: &OutboxRow) -> impl Serialize {
     )
 }
 
-/// Events that a move leaves behind.
-#[derive(Debug, Default)]
-pub(super) struct Events(Vec<(Hex, Event)>);
-
-impl Events {
-    /// Records something that happened.
-    pub(super) fn record(
-        &mut self,
-        business_id: BusinessId,
-        conversation_id: Option<ConversationId>,
-        at: Timestamp,
-        body: EventBody,
-    ) {
-        self.push(Event { business_id, conversation_id, at, body });
-    }
-
-    /// Records that a conversation changed.
-    pub(super) fn updated(&mut self, conversation: &Conversation, at: Timestamp) {
-        let body = EventBody::ConversationUpdated { conversation: conversation.clone() };
-        self.record(conversation.business_id, Some(conversation.id), at, body);
-    }
-
-    /// Records an event, unless it is about a message: messages are their own record.
-    pub(super) fn push(&mut self, event: Event) {
-        let of_message = matches!(
-            event.body,
-            EventBody::MessageNew { .. }
-                | EventBody::MessageStatus { .. }
-                | EventBody::MessageDelta { .. }
-        );
-        if !of_message {
-            self.0.push((Hex(event.business_id.uuid()), event));
-        }
-    }
-
-    /// The events as the statement takes them.
-    pub(super) fn batch(&self) -> StoreResult<String> {
-        batch(&self.0)
-    }
+/// Events as the statement takes them.
+pub(super) fn events(events: &Events) -> StoreResult<String> {
+    rows(events.all().iter().map(|event| (Hex(event.business_id.uuid()), event)))
 }

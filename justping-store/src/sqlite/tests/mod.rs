@@ -1,16 +1,16 @@
 mod files;
-mod model;
-mod nouns;
 mod secrets;
-mod world;
 
 use std::path::Path;
 
-use justping_core::model::{BusinessId, Timestamp};
 use sqlx::Executor;
-use uuid::Uuid;
 
 use super::*;
+use crate::tests::agreement::HAPPENS;
+use crate::tests::{at, business, master, uuid};
+
+/// Runs of the comparison with the store in memory.
+const CASES: u32 = 300;
 
 /// A store in a folder of its own, which goes with it.
 pub(super) struct Scratch {
@@ -28,10 +28,6 @@ impl std::ops::Deref for Scratch {
 
 mod contract {
     justping_core::store_conformance!(super::scratch);
-}
-
-pub(super) fn master() -> MasterKey {
-    MasterKey::from_bytes([42; crate::envelope::KEY_BYTES])
 }
 
 pub(super) fn config(folder: &Path) -> SqliteConfig {
@@ -62,16 +58,15 @@ pub(super) async fn hasty() -> Scratch {
     Scratch { store, folder }
 }
 
-pub(super) fn uuid(n: u128) -> Uuid {
-    Uuid::from_u128(n)
+#[test]
+fn random_operations_agree_with_the_store_in_memory() {
+    crate::tests::agreement::check(CASES, HAPPENS, hasty);
 }
 
-pub(super) fn business(n: u128) -> BusinessId {
-    BusinessId::from_uuid(uuid(n))
-}
-
-pub(super) fn at(ms: i64) -> Timestamp {
-    Timestamp::from_millisecond(1_700_000_000_000 + ms).unwrap()
+/// Says that the store is all of a store.
+#[expect(dead_code, reason = "it is here to compile")]
+fn is_a_store(store: SqliteStore) -> Box<dyn justping_core::port::Store> {
+    Box::new(store)
 }
 
 /// Preparing checks every table, column and function a statement names.

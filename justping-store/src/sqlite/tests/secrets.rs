@@ -1,27 +1,12 @@
 //! Secrets at rest: nothing readable in the file, nothing that opens elsewhere.
 
-use justping_core::model::{ChannelConfig, ChannelId, ChannelSecrets, UnknownPolicy};
+use justping_core::model::{ChannelId, ChannelSecrets};
 use justping_core::port::store::{BusinessStore, ChannelStore, StoreError};
 
 use super::*;
+use crate::tests::channel;
 
 const TOKEN: &str = "EAAG-a-very-secret-access-token-7351";
-
-pub(super) fn channel(id: u128, owner: u128) -> ChannelConfig {
-    ChannelConfig {
-        id: ChannelId::from_uuid(uuid(id)),
-        business_id: business(owner),
-        provider: "memory".to_owned(),
-        name: "Line".to_owned(),
-        settings: serde_json::json!({"rate": 0.1}),
-        agent_id: None,
-        enabled: true,
-        unknown_policy: UnknownPolicy::default(),
-        revision: 1,
-        created_at: at(0),
-        updated_at: at(0),
-    }
-}
 
 /// Two businesses; the first has channels 11 and 12, the second has 21.
 async fn filled() -> Scratch {

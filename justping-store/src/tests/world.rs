@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::ops::Deref;
 
 use justping_core::memory::MemoryStore;
 use justping_core::model::*;
@@ -9,7 +10,7 @@ use justping_core::port::Store;
 use justping_core::port::store::*;
 use serde_json::json;
 
-use super::{Scratch, at, business, uuid};
+use super::{at, business, channel, uuid};
 
 /// How long the leases of the test hold.
 const LEASE_MS: i64 = 4_000;
@@ -24,9 +25,9 @@ pub(super) type Step = (u8, u8, u8, u8);
 pub(super) const KINDS: u8 = 34;
 
 /// Both stores, the time, and what workers hold.
-pub(super) struct Pair {
+pub(super) struct Pair<T> {
     pub(super) memory: MemoryStore,
-    pub(super) sqlite: Scratch,
+    pub(super) tested: T,
     pub(super) now: i64,
     next: u128,
     turns: Vec<TurnClaim>,
@@ -40,7 +41,7 @@ pub(super) struct Pair {
 macro_rules! both {
     ($pair:expr, $method:ident($($argument:expr),*)) => {{
         let expected = $pair.memory.$method($($argument),*).await;
-        let found = $pair.sqlite.store.$method($($argument),*).await;
+        let found = $pair.tested.$method($($argument),*).await;
         assert_eq!(found, expected, stringify!($method));
         expected
     }};
@@ -50,7 +51,7 @@ macro_rules! both {
 macro_rules! pages {
     ($pair:expr, $method:ident($($argument:expr),*)) => {{
         let expected = every_page!($pair.memory, $method($($argument),*));
-        let found = every_page!($pair.sqlite.store, $method($($argument),*));
+        let found = every_page!($pair.tested, $method($($argument),*));
         assert_eq!(found, expected, stringify!($method));
         expected.unwrap_or_default()
     }};
@@ -161,13 +162,16 @@ pub(super) fn patch(n: u8) -> ContactPatch {
     }
 }
 
-impl Pair {
-    pub(super) async fn new() -> Self {
-        let sqlite = super::hasty().await;
+impl<T> Pair<T>
+where
+    T: Deref,
+    T::Target: Store + Sized,
+{
+    pub(super) async fn new(tested: T) -> Self {
         let memory = MemoryStore::new();
         let pair = Self {
             memory,
-            sqlite,
+            tested,
             now: 0,
             next: 1_000_000,
             turns: Vec::new(),
@@ -245,7 +249,7 @@ impl Pair {
         ChannelConfig {
             created_at: self.moment(),
             updated_at: self.moment(),
-            ..super::secrets::channel(channel_id(id).uuid().as_u128(), u128::from(owner % 2) + 1)
+            ..channel(channel_id(id).uuid().as_u128(), u128::from(owner % 2) + 1)
         }
     }
 
@@ -612,7 +616,7 @@ impl Pair {
     async fn compare_next_due(&self) {
         let now = self.moment();
         let expected = self.memory.next_due().await.unwrap().map(|due| due.max(now));
-        let found = self.sqlite.store.next_due().await.unwrap().map(|due| due.max(now));
+        let found = self.tested.next_due().await.unwrap().map(|due| due.max(now));
         assert_eq!(found, expected, "next_due");
     }
 
@@ -670,10 +674,4 @@ pub(super) fn pick<T: Clone + Debug>(rows: &[T], n: u8) -> Option<T> {
     let back = if n < 160 { n % 2 } else { n };
     let index = usize::from(back).checked_rem(rows.len())?;
     rows.iter().rev().nth(index).cloned()
-}
-
-/// Says that the store is all of a store.
-#[expect(dead_code, reason = "it is here to compile")]
-fn is_a_store(store: super::SqliteStore) -> Box<dyn Store> {
-    Box::new(store)
 }

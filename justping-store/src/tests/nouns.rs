@@ -1,6 +1,9 @@
 //! The steps of the model that touch nouns rather than conversations.
 
+use std::ops::Deref;
+
 use justping_core::model::*;
+use justping_core::port::Store;
 use justping_core::port::store::*;
 use serde_json::json;
 
@@ -9,7 +12,11 @@ use super::world::{
 };
 use super::{at, business, uuid};
 
-impl Pair {
+impl<T> Pair<T>
+where
+    T: Deref,
+    T::Target: Store + Sized,
+{
     pub(super) async fn touch_contact(&mut self, a: u8, b: u8, c: u8) {
         let (business, now) = (tenant(a), self.moment());
         let all = self.memory.contacts(business, &PageRequest::first(50)).await.unwrap().items;
@@ -62,7 +69,7 @@ impl Pair {
             }
         }
         let expected = self.memory.channel_secrets(tenant(a), id).await;
-        let found = self.sqlite.store.channel_secrets(tenant(a), id).await;
+        let found = self.tested.channel_secrets(tenant(a), id).await;
         let list = |secrets: StoreResult<ChannelSecrets>| {
             secrets.map(|all| {
                 all.expose().map(|(k, v)| (k.to_owned(), v.to_owned())).collect::<Vec<_>>()

@@ -1,19 +1,19 @@
-//! Random operations on this store and on the one in memory: results and reads agree.
+//! Random operations on a store and on the one in memory: results and reads agree.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
+use justping_core::port::Store;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::world::{KINDS, Pair, Step};
 
-/// Runs of the test.
-const CASES: u32 = 300;
 /// Longest run.
 const STEPS_MAX: usize = 80;
 /// What has to happen at least once over all runs.
-const HAPPENS: &[&str] = &[
+pub(crate) const HAPPENS: &[&str] = &[
     "accepted of a new contact",
     "accepted of a known contact",
     "accepted before",
@@ -37,16 +37,21 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec((0..KINDS, any::<u8>(), any::<u8>(), any::<u8>()), 1..STEPS_MAX)
 }
 
-#[test]
-fn random_operations_agree_with_the_store_in_memory() {
+/// Runs `cases` random lists of steps, each with a store of its own. All of `happens` has to happen.
+pub(crate) fn check<T, F>(cases: u32, happens: &[&str], factory: impl Fn() -> F)
+where
+    F: Future<Output = T>,
+    T: Deref,
+    T::Target: Store + Sized,
+{
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let tally = RefCell::new(BTreeMap::<&str, u32>::new());
     // The same runs every time: a rare thing that must happen is no matter of luck.
     let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let outcome = TestRunner::new_with_rng(config, random).run(&steps(), |steps| {
         runtime.block_on(async {
-            let mut pair = Pair::new().await;
+            let mut pair = Pair::new(factory().await).await;
             for step in steps {
                 pair.step(step).await;
             }
@@ -59,8 +64,8 @@ fn random_operations_agree_with_the_store_in_memory() {
     });
     outcome.unwrap();
     let tally = tally.into_inner();
-    for what in HAPPENS {
+    for what in happens {
         assert!(tally.contains_key(what), "never happened: {what}; {tally:?}");
     }
-    println!("{CASES} runs: {tally:?}");
+    println!("{cases} runs: {tally:?}");
 }

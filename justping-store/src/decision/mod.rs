@@ -1,0 +1,25 @@
+//! What the engine's moves decide, whatever the backend.
+//!
+//! A backend reads rows, hands them over as they stand, lets each item of a batch be decided, and
+//! writes what came out. Nothing here touches a database.
+
+mod delivery;
+mod event;
+mod inbox;
+mod post;
+mod send;
+mod status;
+mod turn;
+
+/// The phases of an outbox row, as the partial indexes name them.
+pub(crate) const WAITING: i64 = 0;
+/// Due: claimable as soon as no earlier row of the conversation is left.
+pub(crate) const READY: i64 = 1;
+
+pub(crate) use delivery::{Delivery, PARKED_MAX};
+pub(crate) use event::Events;
+pub(crate) use inbox::{Change, Inbox, Pair, Plan, Received, Sender, check, senders};
+pub(crate) use post::PostDesk;
+pub(crate) use send::{Parcel, SendDesk, reference};
+pub(crate) use status::{StatusDesk, place_of_key};
+pub(crate) use turn::{Key, Ledger, Turn};

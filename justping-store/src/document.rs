@@ -1,0 +1,92 @@
+//! How values are kept whatever the backend: documents as JSON, times as milliseconds, cursors.
+
+use std::fmt;
+use std::str::FromStr;
+
+use justping_core::model::{Conversation, ConversationStatus, Cursor, Owner, Timestamp};
+use justping_core::port::store::{StoreError, StoreResult};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+/// Writes a document.
+pub(crate) fn to_doc<T: Serialize>(value: &T) -> StoreResult<String> {
+    serde_json::to_string(value).map_err(|_| StoreError::Invalid("document"))
+}
+
+/// Reads a document of a `noun`.
+pub(crate) fn parse_doc<T: DeserializeOwned>(text: &str, noun: &'static str) -> StoreResult<T> {
+    serde_json::from_str(text).map_err(|_| StoreError::Corrupt(format!("a {noun}")))
+}
+
+/// A count as a column; `None` for one that no row can have.
+pub(crate) fn count(value: u64) -> Option<i64> {
+    i64::try_from(value).ok()
+}
+
+/// The moment as a column.
+pub(crate) fn millis(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+/// The moment a column holds.
+pub(crate) fn moment(millis: i64) -> StoreResult<Timestamp> {
+    Timestamp::from_millisecond(millis).map_err(|_| StoreError::Corrupt("a moment".to_owned()))
+}
+
+/// Reads a cursor made by a list of this kind.
+pub(crate) fn parse_cursor<T: FromStr>(cursor: Option<&Cursor>) -> StoreResult<Option<T>> {
+    cursor.map(|cursor| cursor.0.parse().map_err(|_| StoreError::Invalid("cursor"))).transpose()
+}
+
+/// The status as statements compare it.
+pub(crate) fn status_column(status: ConversationStatus) -> &'static str {
+    match status {
+        ConversationStatus::Open => "open",
+        ConversationStatus::Pending => "pending",
+        ConversationStatus::Snoozed => "snoozed",
+        ConversationStatus::Closed => "closed",
+    }
+}
+
+/// The owner as statements compare it.
+pub(crate) fn owner_column(owner: Owner) -> String {
+    match owner {
+        Owner::Bot => "bot".to_owned(),
+        Owner::Queue => "queue".to_owned(),
+        Owner::Member(id) => id.to_string(),
+    }
+}
+
+/// Where the list of conversations goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RecentCursor {
+    /// Milliseconds of the last message.
+    pub(crate) at: i64,
+    /// The conversation.
+    pub(crate) id: Uuid,
+}
+
+impl RecentCursor {
+    /// Behind every conversation.
+    pub(crate) const END: Self = Self { at: i64::MAX, id: Uuid::max() };
+
+    pub(crate) fn of(conversation: &Conversation) -> Self {
+        Self { at: millis(conversation.last_message_at), id: conversation.id.uuid() }
+    }
+}
+
+impl fmt::Display for RecentCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.at, self.id.simple())
+    }
+}
+
+impl FromStr for RecentCursor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (at, id) = text.split_once('.').ok_or(())?;
+        Ok(Self { at: at.parse().map_err(|_| ())?, id: Uuid::try_parse(id).map_err(|_| ())? })
+    }
+}

@@ -1,0 +1,188 @@
+//! Transactions: what they may see, and when they are tried again.
+
+use justping_core::model::BusinessId;
+use justping_core::port::store::{StoreError, StoreResult};
+use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
+use sqlx::query::Query;
+use sqlx::{Executor, Transaction};
+
+use super::error;
+use super::row::statements;
+
+/// A statement with its parameters.
+pub(super) type Bound = Query<'static, Postgres, PgArguments>;
+
+/// How often a transaction is tried again that lost against another one.
+pub(super) const RETRIES_MAX: u32 = 8;
+
+const BEGIN: &str = "BEGIN";
+/// The moves of the engine cross businesses: the wall admits them.
+const BEGIN_SYSTEM: &str = "BEGIN; SET LOCAL app.system = 'on'";
+
+statements! {
+    SET_BUSINESS = "SELECT set_config('app.business_id', $1::uuid::text, true)";
+}
+
+/// What a transaction may see.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Scope {
+    /// One business.
+    Business(BusinessId),
+    /// Every business.
+    System,
+}
+
+/// The connections of a store.
+#[derive(Debug)]
+pub(super) struct Connections {
+    pool: PgPool,
+}
+
+impl Connections {
+    pub(super) fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// Opens a transaction.
+    pub(super) async fn begin(&self, scope: Scope) -> StoreResult<Write> {
+        let statement = match scope {
+            Scope::Business(_) => BEGIN,
+            Scope::System => BEGIN_SYSTEM,
+        };
+        let mut write = Write { transaction: self.transaction(statement).await?, again: false };
+        if let Scope::Business(business) = scope {
+            write.run(sqlx::query(SET_BUSINESS).bind(business.uuid())).await?;
+        }
+        Ok(write)
+    }
+
+    /// A connection that the server closed while it was idle tells only when it is used; each
+    /// failed try removes one of them from the pool.
+    async fn transaction(
+        &self,
+        statement: &'static str,
+    ) -> StoreResult<Transaction<'static, Postgres>> {
+        let mut left = self.pool.options().get_max_connections();
+        loop {
+            match self.pool.begin_with(statement).await {
+                Err(error) if left > 0 && error::is_disconnect(&error) => left -= 1,
+                other => return other.map_err(error::map),
+            }
+        }
+    }
+
+    /// Runs one statement that only reads.
+    pub(super) async fn read(&self, scope: Scope, query: Bound) -> StoreResult<Vec<PgRow>> {
+        self.change(scope, query).await
+    }
+
+    /// Runs one statement that reads the one row of a `noun`.
+    pub(super) async fn read_one(
+        &self,
+        scope: Scope,
+        query: Bound,
+        noun: &'static str,
+    ) -> StoreResult<PgRow> {
+        self.change(scope, query).await?.pop().ok_or(StoreError::NotFound(noun))
+    }
+
+    /// Runs one statement that adds a row below its `parent`, in a transaction of its own. It
+    /// adds nothing when the parent is missing.
+    pub(super) async fn insert(
+        &self,
+        scope: Scope,
+        query: Bound,
+        parent: &'static str,
+    ) -> StoreResult<()> {
+        let mut write = self.begin(scope).await?;
+        let added = write.execute(query).await?;
+        write.commit().await?;
+        if added == 0 { Err(StoreError::NotFound(parent)) } else { Ok(()) }
+    }
+
+    /// Runs one statement in a transaction of its own, and returns its rows.
+    pub(super) async fn change(&self, scope: Scope, query: Bound) -> StoreResult<Vec<PgRow>> {
+        let mut write = self.begin(scope).await?;
+        let rows = write.run(query).await?;
+        write.commit().await?;
+        Ok(rows)
+    }
+
+    /// Waits for what is running, then closes every connection.
+    pub(super) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// A transaction. Dropped, it is rolled back.
+#[derive(Debug)]
+pub(super) struct Write {
+    transaction: Transaction<'static, Postgres>,
+    /// Whether it lost against another transaction, so that trying again makes sense.
+    again: bool,
+}
+
+impl Write {
+    /// Runs a statement.
+    pub(super) async fn run(&mut self, query: Bound) -> StoreResult<Vec<PgRow>> {
+        let result = (&mut *self.transaction).fetch_all(query).await;
+        result.map_err(|error| self.lost(error))
+    }
+
+    /// Runs a statement; the number of rows it changed.
+    pub(super) async fn execute(&mut self, query: Bound) -> StoreResult<u64> {
+        let result = (&mut *self.transaction).execute(query).await;
+        result.map(|done| done.rows_affected()).map_err(|error| self.lost(error))
+    }
+
+    /// Says that somebody else was faster: what was read no longer holds.
+    pub(super) fn overtaken(&mut self) -> StoreError {
+        self.again = true;
+        StoreError::Unavailable("the store is busy".to_owned())
+    }
+
+    fn lost(&mut self, error: sqlx::Error) -> StoreError {
+        self.again = error::is_lost_race(&error);
+        error::map(error)
+    }
+
+    async fn commit(self) -> StoreResult<()> {
+        self.transaction.commit().await.map_err(error::map)
+    }
+
+    /// Ends the transaction: committed when all went well, otherwise undone. `None` when it is
+    /// worth another try, which is counted.
+    pub(super) async fn settle<T>(
+        self,
+        result: StoreResult<T>,
+        tries: &mut u32,
+    ) -> StoreResult<Option<T>> {
+        match result {
+            Ok(value) => self.commit().await.map(|()| Some(value)),
+            Err(error) => {
+                let again = self.again && *tries < RETRIES_MAX;
+                self.transaction.rollback().await.map_err(error::map)?;
+                *tries += 1;
+                if again { Ok(None) } else { Err(error) }
+            }
+        }
+    }
+}
+
+/// Runs an expression in a transaction, again if it lost against another one.
+macro_rules! transaction {
+    ($store:expr, $scope:expr, |$write:ident| $body:expr) => {{
+        let mut tries = 0;
+        loop {
+            let mut transaction = $store.connections.begin($scope).await?;
+            let result = {
+                let $write = &mut transaction;
+                $body.await
+            };
+            if let Some(value) = transaction.settle(result, &mut tries).await? {
+                break Ok(value);
+            }
+        }
+    }};
+}
+pub(super) use transaction;

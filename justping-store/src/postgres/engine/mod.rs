@@ -1,0 +1,130 @@
+//! The engine's atomic moves.
+
+mod accept;
+mod call;
+pub(super) mod change;
+mod claim_outbox;
+mod claim_turn;
+mod commit_turn;
+mod delivery;
+mod post;
+mod record_send;
+mod record_status;
+mod timer;
+mod write;
+
+#[cfg(test)]
+pub(super) use self::statements::LISTS;
+
+use async_trait::async_trait;
+use justping_core::model::{Message, Timestamp};
+use justping_core::port::store::{
+    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, SendClaim,
+    SendRecord, StatusOutcome, StatusRecord, StoreResult, TurnClaim, TurnCommit, TurnCommitted,
+    TurnRelease,
+};
+
+use super::PostgresStore;
+use super::connection::{Scope, transaction};
+
+#[async_trait]
+impl EngineStore for PostgresStore {
+    async fn accept(&self, batch: Vec<Accept>) -> StoreResult<Vec<Accepted>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        transaction!(self, Scope::System, |write| accept::run(write, batch.clone()))
+    }
+
+    async fn claim_turns(&self, options: &ClaimOptions) -> StoreResult<Vec<TurnClaim>> {
+        transaction!(self, Scope::System, |write| claim_turn::run(write, options))
+    }
+
+    async fn commit_turns(
+        &self,
+        batch: Vec<TurnCommit>,
+    ) -> StoreResult<Vec<StoreResult<TurnCommitted>>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        transaction!(self, Scope::System, |write| commit_turn::run(write, batch.clone()))
+    }
+
+    async fn release_turns(&self, batch: &[TurnRelease]) -> StoreResult<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        transaction!(self, Scope::System, |write| claim_turn::release(write, batch))
+    }
+
+    async fn post(&self, batch: Vec<Post>) -> StoreResult<Vec<StoreResult<TurnCommitted>>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        transaction!(self, Scope::System, |write| post::run(write, batch.clone()))
+    }
+
+    async fn claim_outbox(
+        &self,
+        options: &ClaimOptions,
+        unknown_until: Timestamp,
+    ) -> StoreResult<Vec<SendClaim>> {
+        transaction!(self, Scope::System, |write| {
+            claim_outbox::run(write, options, unknown_until)
+        })
+    }
+
+    async fn record_sends(&self, batch: Vec<SendRecord>) -> StoreResult<Vec<Message>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        transaction!(self, Scope::System, |write| record_send::run(write, batch.clone()))
+    }
+
+    async fn record_statuses(&self, batch: Vec<StatusRecord>) -> StoreResult<Vec<StatusOutcome>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        transaction!(self, Scope::System, |write| record_status::run(write, batch.clone()))
+    }
+
+    async fn fire_due(&self, now: Timestamp, limit: u32) -> StoreResult<u64> {
+        transaction!(self, Scope::System, |write| timer::fire(write, now, limit))
+    }
+
+    async fn claim_calls(&self, options: &ClaimOptions) -> StoreResult<Vec<CallClaim>> {
+        transaction!(self, Scope::System, |write| call::claim(write, options))
+    }
+
+    async fn finish_calls(&self, batch: Vec<CallFinish>) -> StoreResult<u64> {
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        transaction!(self, Scope::System, |write| call::finish(write, &batch))
+    }
+
+    async fn next_due(&self) -> StoreResult<Option<Timestamp>> {
+        let rows = self.connections.read(Scope::System, timer::next_due()).await?;
+        timer::read_next_due(&rows)
+    }
+}
+
+/// Every statement of the engine by file.
+#[cfg(test)]
+mod statements {
+    use super::*;
+
+    pub(in crate::postgres) const LISTS: &[&[(&str, &str)]] = &[
+        accept::STATEMENTS,
+        call::STATEMENTS,
+        change::STATEMENTS,
+        claim_outbox::STATEMENTS,
+        claim_turn::STATEMENTS,
+        commit_turn::STATEMENTS,
+        delivery::STATEMENTS,
+        post::STATEMENTS,
+        record_send::STATEMENTS,
+        record_status::STATEMENTS,
+        timer::STATEMENTS,
+    ];
+}

@@ -1,0 +1,81 @@
+use justping_core::model::{MailboxEvent, Timer, Timestamp};
+use justping_core::port::store::StoreResult;
+use sqlx::postgres::PgRow;
+use sqlx::query;
+
+use crate::postgres::connection::{Bound, Write};
+use crate::postgres::row::{get, get_doc, millis, moment, statements, to_doc};
+
+statements! {
+    /// Due timers. Their conversations are locked, so that mail arrives in the order of its numbers
+    /// and a turn that clears its timers is not in between.
+    DUE_LOCK = "SELECT t.doc FROM timers t JOIN conversations n \
+            ON n.business_id = t.business_id AND n.id = t.conversation_id \
+        WHERE t.due_at <= $1 ORDER BY t.due_at, t.id LIMIT $2 FOR UPDATE OF n SKIP LOCKED";
+    FIRE_DUE = "WITH gone AS ( \
+            DELETE FROM timers t USING unnest($1::uuid[], $2::uuid[]) v (b, id) \
+            WHERE t.business_id = v.b AND t.id = v.id RETURNING t.id) \
+        INSERT INTO mailbox (business_id, conversation_id, event) \
+        SELECT v.b, v.c, v.event \
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) WITH ORDINALITY \
+            v (b, id, c, event, ord) \
+        WHERE v.id IN (SELECT id FROM gone) ORDER BY v.ord";
+    /// Of the outbox only the first row of a conversation counts: the others wait behind it.
+    NEXT_DUE = "SELECT \
+        (SELECT min(coalesce(n.lease_until, n.not_before)) \
+            FROM (SELECT DISTINCT business_id, conversation_id FROM mailbox) m \
+            JOIN conversations n ON n.business_id = m.business_id \
+                AND n.id = m.conversation_id), \
+        (SELECT o.due_at FROM outbox o \
+            WHERE o.phase = 0 AND NOT EXISTS (SELECT 1 FROM outbox x \
+                WHERE x.business_id = o.business_id \
+                    AND x.conversation_id = o.conversation_id AND x.seq < o.seq) \
+            ORDER BY o.due_at LIMIT 1), \
+        (SELECT o.due_at FROM outbox o \
+            WHERE o.phase = 1 AND NOT EXISTS (SELECT 1 FROM outbox x \
+                WHERE x.business_id = o.business_id \
+                    AND x.conversation_id = o.conversation_id AND x.seq < o.seq) \
+            ORDER BY o.lane, o.created_at, o.message_id LIMIT 1), \
+        (SELECT min(lease_until) FROM outbox WHERE phase = 2), \
+        (SELECT min(due_at) FROM timers), \
+        (SELECT min(available_at) FROM calls)";
+}
+
+/// Columns of [`NEXT_DUE`].
+const QUEUES: usize = 6;
+
+/// Moves due timers into the mailboxes of their conversations; says how many.
+pub(super) async fn fire(write: &mut Write, now: Timestamp, limit: u32) -> StoreResult<u64> {
+    let lock = query(DUE_LOCK).bind(millis(now)).bind(i64::from(limit));
+    let mut columns = (vec![], vec![], vec![], vec![]);
+    for row in write.run(lock).await? {
+        let timer: Timer = get_doc(&row, 0, "timer")?;
+        columns.0.push(timer.business_id.uuid());
+        columns.1.push(timer.id.uuid());
+        columns.2.push(timer.conversation_id.uuid());
+        columns.3.push(to_doc(&MailboxEvent::Timer {
+            timer_id: timer.id,
+            session_id: timer.session_id,
+            token: timer.token,
+        })?);
+    }
+    if columns.0.is_empty() {
+        return Ok(0);
+    }
+    let fire = query(FIRE_DUE).bind(columns.0).bind(columns.1);
+    write.execute(fire.bind(columns.2).bind(columns.3)).await
+}
+
+pub(super) fn next_due() -> Bound {
+    query(NEXT_DUE)
+}
+
+pub(super) fn read_next_due(rows: &[PgRow]) -> StoreResult<Option<Timestamp>> {
+    let Some(row) = rows.first() else { return Ok(None) };
+    let mut next: Option<i64> = None;
+    for index in 0..QUEUES {
+        let due: Option<i64> = get(row, index)?;
+        next = next.into_iter().chain(due).min();
+    }
+    next.map(moment).transpose()
+}

@@ -1,0 +1,241 @@
+//! The statements that several moves write with. Each takes one batch, as an array a column.
+
+use justping_core::model::{Contact, Conversation, Message, OutboxRow};
+use justping_core::port::store::StoreResult;
+
+use crate::decision::{Events, READY, WAITING};
+use crate::document::{owner_column, status_column};
+use crate::postgres::connection::Bound;
+use crate::postgres::row::{count, millis, to_doc};
+
+/// The rows of contacts; see [`bind_contacts`](super::bind_contacts).
+macro_rules! contacts {
+    ($business:literal, $id:literal, $named:literal, $doc:literal) => {
+        concat!(
+            "unnest(",
+            $business,
+            "::uuid[], ",
+            $id,
+            "::uuid[], ",
+            $named,
+            "::bool[], ",
+            $doc,
+            "::text[]) v (business_id, id, named, doc)"
+        )
+    };
+}
+
+/// Replaces the documents of contacts that are there.
+macro_rules! update_contacts {
+    ($($column:literal),*) => {
+        concat!(
+            "UPDATE contacts t SET named = v.named, doc = v.doc FROM ",
+            $crate::postgres::engine::write::contacts!($($column),*),
+            " WHERE t.business_id = v.business_id AND t.id = v.id"
+        )
+    };
+}
+
+/// The rows of conversations; see [`bind_conversations`](super::bind_conversations).
+macro_rules! conversations {
+    ($business:literal, $id:literal, $channel:literal, $contact:literal, $status:literal,
+        $owner:literal, $last:literal, $created:literal, $doc:literal) => {
+        concat!(
+            "unnest(",
+            $business,
+            "::uuid[], ",
+            $id,
+            "::uuid[], ",
+            $channel,
+            "::uuid[], ",
+            $contact,
+            "::uuid[], ",
+            $status,
+            "::text[], ",
+            $owner,
+            "::text[], ",
+            $last,
+            "::bigint[], ",
+            $created,
+            "::bigint[], ",
+            $doc,
+            "::text[]) v (business_id, id, channel_id, contact_id, status, owner, \
+                last_message_at, not_before, doc)"
+        )
+    };
+}
+
+/// Replaces the documents of conversations that are there, and what statements search them by.
+macro_rules! update_conversations {
+    ($($column:literal),*) => {
+        concat!(
+            "UPDATE conversations t SET status = v.status, owner = v.owner, \
+                last_message_at = v.last_message_at, doc = v.doc FROM ",
+            $crate::postgres::engine::write::conversations!($($column),*),
+            " WHERE t.business_id = v.business_id AND t.id = v.id"
+        )
+    };
+}
+
+macro_rules! insert_messages {
+    ($business:literal, $conversation:literal, $seq:literal, $at:literal, $doc:literal) => {
+        concat!(
+            "INSERT INTO messages (business_id, conversation_id, seq, created_at, doc) \
+            SELECT * FROM unnest(",
+            $business,
+            "::uuid[], ",
+            $conversation,
+            "::uuid[], ",
+            $seq,
+            "::bigint[], ",
+            $at,
+            "::bigint[], ",
+            $doc,
+            "::text[])"
+        )
+    };
+}
+
+macro_rules! insert_outbox {
+    ($business:literal, $conversation:literal, $seq:literal, $message:literal, $lane:literal,
+        $created:literal, $phase:literal, $due:literal, $doc:literal) => {
+        concat!(
+            "INSERT INTO outbox (business_id, conversation_id, seq, message_id, lane, \
+                created_at, phase, due_at, doc) \
+            SELECT * FROM unnest(",
+            $business,
+            "::uuid[], ",
+            $conversation,
+            "::uuid[], ",
+            $seq,
+            "::bigint[], ",
+            $message,
+            "::uuid[], ",
+            $lane,
+            "::bigint[], ",
+            $created,
+            "::bigint[], ",
+            $phase,
+            "::bigint[], ",
+            $due,
+            "::bigint[], ",
+            $doc,
+            "::text[])"
+        )
+    };
+}
+
+/// Appends to the events of each business. The counters are taken in the order of the businesses
+/// and held until the transaction ends. Ends in an `INSERT`; begins inside a `WITH` list.
+macro_rules! with_events {
+    ($business:literal, $doc:literal) => {
+        concat!(
+            "news AS MATERIALIZED (SELECT v.business_id, v.doc, v.ord FROM unnest(", $business,
+            "::uuid[], ", $doc, "::text[]) WITH ORDINALITY v (business_id, doc, ord)), \
+            counted AS ( \
+                INSERT INTO event_counters AS k (business_id, last) \
+                SELECT business_id, count(*) FROM news GROUP BY business_id ORDER BY business_id \
+                ON CONFLICT (business_id) DO UPDATE SET last = k.last + excluded.last \
+                RETURNING k.business_id, k.last), \
+            told AS ( \
+                INSERT INTO events (business_id, seq, doc) \
+                SELECT n.business_id, k.last + 1 - row_number() OVER ( \
+                    PARTITION BY n.business_id ORDER BY n.ord DESC), n.doc \
+                FROM news n JOIN counted k ON k.business_id = n.business_id)"
+        )
+    };
+}
+
+pub(super) use {
+    contacts, conversations, insert_messages, insert_outbox, update_contacts, update_conversations,
+    with_events,
+};
+
+/// Binds contacts as four columns.
+pub(super) fn bind_contacts<'a>(
+    query: Bound,
+    contacts: impl Iterator<Item = &'a Contact>,
+) -> StoreResult<Bound> {
+    let (mut businesses, mut ids, mut named, mut docs) = (vec![], vec![], vec![], vec![]);
+    for contact in contacts {
+        businesses.push(contact.business_id.uuid());
+        ids.push(contact.id.uuid());
+        named.push(contact.name.is_some());
+        docs.push(to_doc(contact)?);
+    }
+    Ok(query.bind(businesses).bind(ids).bind(named).bind(docs))
+}
+
+/// Binds conversations as nine columns.
+pub(super) fn bind_conversations<'a>(
+    query: Bound,
+    rows: impl Iterator<Item = &'a Conversation>,
+) -> StoreResult<Bound> {
+    let (mut businesses, mut ids, mut channels, mut contacts) = (vec![], vec![], vec![], vec![]);
+    let (mut statuses, mut owners, mut last, mut created) = (vec![], vec![], vec![], vec![]);
+    let mut docs = vec![];
+    for row in rows {
+        businesses.push(row.business_id.uuid());
+        ids.push(row.id.uuid());
+        channels.push(row.channel_id.uuid());
+        contacts.push(row.contact_id.uuid());
+        statuses.push(status_column(row.status));
+        owners.push(owner_column(row.owner));
+        last.push(millis(row.last_message_at));
+        created.push(millis(row.created_at));
+        docs.push(to_doc(row)?);
+    }
+    let query = query.bind(businesses).bind(ids).bind(channels).bind(contacts);
+    Ok(query.bind(statuses).bind(owners).bind(last).bind(created).bind(docs))
+}
+
+/// Binds messages as five columns.
+pub(super) fn bind_messages<'a>(
+    query: Bound,
+    messages: impl Iterator<Item = &'a Message>,
+) -> StoreResult<Bound> {
+    let (mut businesses, mut ids, mut seqs) = (vec![], vec![], vec![]);
+    let (mut created, mut docs) = (vec![], vec![]);
+    for message in messages {
+        businesses.push(message.business_id.uuid());
+        ids.push(message.conversation_id.uuid());
+        seqs.push(count(message.seq));
+        created.push(millis(message.created_at));
+        docs.push(to_doc(message)?);
+    }
+    Ok(query.bind(businesses).bind(ids).bind(seqs).bind(created).bind(docs))
+}
+
+/// Binds new rows of the outbox as nine columns.
+pub(super) fn bind_outbox<'a>(
+    query: Bound,
+    rows: impl Iterator<Item = &'a OutboxRow>,
+) -> StoreResult<Bound> {
+    let (mut businesses, mut ids, mut seqs, mut messages) = (vec![], vec![], vec![], vec![]);
+    let (mut lanes, mut created, mut phases, mut due) = (vec![], vec![], vec![], vec![]);
+    let mut docs = vec![];
+    for row in rows {
+        let (due_at, created_at) = (millis(row.due_at), millis(row.created_at));
+        businesses.push(row.business_id.uuid());
+        ids.push(row.conversation_id.uuid());
+        seqs.push(count(row.seq));
+        messages.push(row.message_id.uuid());
+        lanes.push(i64::from(row.lane.rank()));
+        created.push(created_at);
+        phases.push(if due_at <= created_at { READY } else { WAITING });
+        due.push(due_at);
+        docs.push(to_doc(row)?);
+    }
+    let query = query.bind(businesses).bind(ids).bind(seqs).bind(messages);
+    Ok(query.bind(lanes).bind(created).bind(phases).bind(due).bind(docs))
+}
+
+/// Binds events as two columns.
+pub(super) fn bind_events(query: Bound, events: &Events) -> StoreResult<Bound> {
+    let (mut businesses, mut docs) = (vec![], vec![]);
+    for event in events.all() {
+        businesses.push(event.business_id.uuid());
+        docs.push(to_doc(event)?);
+    }
+    Ok(query.bind(businesses).bind(docs))
+}

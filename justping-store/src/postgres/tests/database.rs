@@ -1,0 +1,93 @@
+//! What a database may be when it is opened.
+
+use justping_core::model::Business;
+use justping_core::port::store::{BusinessStore, StoreError};
+
+use super::*;
+use crate::tests::{at, business};
+
+async fn refused(config: PostgresConfig) -> OpenError {
+    PostgresStore::open(config).await.map(drop).unwrap_err()
+}
+
+fn acme() -> Business {
+    Business { id: business(1), name: "Acme".to_owned(), created_at: at(0) }
+}
+
+#[tokio::test]
+async fn several_open_an_empty_database_at_once() {
+    let database = Database::empty().await;
+    let open = || PostgresStore::open(database.config());
+    let (a, b, c) = tokio::join!(open(), open(), open());
+    a.unwrap().create_business(&acme()).await.unwrap();
+    assert_eq!(b.unwrap().business(business(1)).await, Ok(acme()));
+    assert_eq!(c.unwrap().create_business(&acme()).await, Err(StoreError::Conflict("business")));
+}
+
+#[tokio::test]
+async fn a_closed_store_is_unavailable() {
+    let scratch = scratch().await;
+    scratch.store.close().await;
+    let closed = scratch.business(business(1)).await;
+    assert!(matches!(closed, Err(StoreError::Unavailable(_))), "{closed:?}");
+}
+
+#[tokio::test]
+async fn a_store_goes_on_after_its_connections_were_cut() {
+    let scratch = scratch().await;
+    scratch.create_business(&acme()).await.unwrap();
+    let mut admin = server::admin("postgres").await;
+    let cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1";
+    sqlx::query(cut).bind(scratch.database.name.clone()).fetch_all(&mut admin).await.unwrap();
+    assert_eq!(scratch.business(business(1)).await, Ok(acme()));
+}
+
+#[tokio::test]
+async fn newer_and_changed_schemas_are_refused() {
+    let scratch = scratch().await;
+    let mut plain = server::plain(&scratch.database.name).await;
+    let newer = "INSERT INTO _sqlx_migrations \
+        (version, description, success, checksum, execution_time) \
+        VALUES (99, 'later', true, '\\x00', 0)";
+    plain.execute(newer).await.unwrap();
+    let error = refused(scratch.database.config()).await;
+    assert!(matches!(error, OpenError::NewerVersion { found: 99, known: 1 }), "{error:?}");
+    plain.execute("DELETE FROM _sqlx_migrations WHERE version = 99").await.unwrap();
+    plain.execute("UPDATE _sqlx_migrations SET checksum = '\\x00'").await.unwrap();
+    let error = refused(scratch.database.config()).await;
+    assert!(matches!(error, OpenError::Drifted(1)), "{error:?}");
+}
+
+#[tokio::test]
+async fn another_master_key_is_refused() {
+    use justping_core::model::ChannelSecrets;
+    use justping_core::port::store::ChannelStore;
+
+    let scratch = scratch().await;
+    scratch.create_business(&acme()).await.unwrap();
+    let secrets = ChannelSecrets::from_iter([("token", "EAAG")]);
+    scratch.create_channel(&crate::tests::channel(11, 1), &secrets).await.unwrap();
+    let other = MasterKey::generate().unwrap();
+    let error = refused(PostgresConfig { master_key: other, ..scratch.database.config() }).await;
+    assert!(matches!(error, OpenError::WrongMasterKey), "{error:?}");
+    PostgresStore::open(scratch.database.config()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_role_that_sees_everything_is_refused() {
+    let database = Database::new().await;
+    let error = refused(database.config_of("postgres")).await;
+    assert!(matches!(error, OpenError::Exempt), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_a_typed_error() {
+    let database = Database::new().await;
+    let error =
+        refused(PostgresConfig::new("postgres://localhost:1/none", database.config().master_key))
+            .await;
+    assert!(matches!(error, OpenError::Store(StoreError::Unavailable(_))), "{error:?}");
+    let error = refused(PostgresConfig::new("nonsense", database.config().master_key)).await;
+    assert!(matches!(error, OpenError::InvalidUrl), "{error:?}");
+    assert!(!format!("{:?}", database.config()).contains("postgres://"));
+}

@@ -1,0 +1,233 @@
+//! Several processes at once.
+
+use std::collections::BTreeSet;
+
+use justping_core::model::*;
+use justping_core::port::store::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::tests::{at, business, channel, uuid};
+
+/// Rounds of each race.
+const ROUNDS: u128 = 12;
+/// Stores that race.
+const STORES: u128 = 4;
+
+async fn settle(store: &PostgresStore) {
+    let row = Business { id: business(1), name: "Acme".to_owned(), created_at: at(0) };
+    store.create_business(&row).await.unwrap();
+    store.create_channel(&channel(11, 1), &ChannelSecrets::new()).await.unwrap();
+}
+
+/// An inbound message whose ids are made of `n`.
+fn accept(n: u128, reference: String, from: &[&str]) -> Accept {
+    Accept {
+        business_id: business(1),
+        channel_id: ChannelId::from_uuid(uuid(11)),
+        message: InboundMessage {
+            provider_ref: reference,
+            from: from.iter().map(|id| Identity::new(ChannelKind::MEMORY, *id)).collect(),
+            name: None,
+            content: Content::text("hello"),
+            reply_to: None,
+            sent_at: None,
+        },
+        owner: Owner::Bot,
+        message_id: MessageId::from_uuid(uuid(n * 10 + 1)),
+        contact_id: ContactId::from_uuid(uuid(n * 10 + 2)),
+        conversation_id: ConversationId::from_uuid(uuid(n * 10 + 3)),
+        now: at(0),
+    }
+}
+
+/// Has a contact of its own write one message.
+pub(super) async fn conversation(store: &PostgresStore, n: u128) {
+    if n == 1 {
+        settle(store).await;
+    }
+    store.accept(vec![accept(100 + n, format!("p{n}"), &[&format!("c{n}")])]).await.unwrap();
+}
+
+/// Stores on one database, as processes have them.
+async fn stores() -> (Scratch, Vec<PostgresStore>) {
+    let scratch = scratch().await;
+    settle(&scratch).await;
+    let mut stores = Vec::new();
+    for _ in 0..STORES {
+        stores.push(PostgresStore::open(scratch.database.config()).await.unwrap());
+    }
+    (scratch, stores)
+}
+
+/// Lets every store accept a batch at the same time.
+async fn accept_at_once(
+    stores: &[PostgresStore],
+    batch: impl Fn(u128) -> Vec<Accept>,
+) -> Vec<Accepted> {
+    let all = (0..).zip(stores).map(|(n, store)| store.accept(batch(n)));
+    let mut accepted = Vec::new();
+    for outcome in futures(all).await {
+        accepted.extend(outcome.unwrap());
+    }
+    accepted
+}
+
+/// Runs futures at the same time.
+async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut all: Vec<_> = all.map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(|context| {
+        let mut ready = true;
+        for (one, output) in &mut all {
+            if output.is_none() {
+                match one.as_mut().poll(context) {
+                    std::task::Poll::Ready(value) => *output = Some(value),
+                    std::task::Poll::Pending => ready = false,
+                }
+            }
+        }
+        if ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    all.into_iter().map(|(_, output)| output.unwrap()).collect()
+}
+
+#[tokio::test]
+async fn one_new_contact_written_of_by_all_is_one_contact() {
+    let (scratch, stores) = stores().await;
+    for round in 0..ROUNDS {
+        let ann = format!("ann{round}");
+        let accepted = accept_at_once(&stores, |n| {
+            let id = 1000 + round * STORES + n;
+            vec![accept(id, format!("p{id}"), &[&ann, &format!("more{id}")])]
+        })
+        .await;
+        let created = accepted.iter().filter(|one| {
+            matches!(one, Accepted::New { contact_created: true, conversation_created: true, .. })
+        });
+        assert_eq!(created.count(), 1, "round {round}");
+        let places: BTreeSet<u64> = accepted.iter().map(seq).collect();
+        assert_eq!(places, (1..=STORES as u64).collect(), "round {round}");
+        let contact = Identity::new(ChannelKind::MEMORY, &*ann);
+        let contact = scratch.contact_by_identity(business(1), &contact).await.unwrap();
+        assert_eq!(contact.identities.len() as u128, 1 + STORES);
+    }
+}
+
+fn seq(accepted: &Accepted) -> u64 {
+    match accepted {
+        Accepted::New { message, .. } => message.seq,
+        Accepted::Duplicate { seq, .. } => *seq,
+    }
+}
+
+#[tokio::test]
+async fn one_message_delivered_to_all_is_recorded_once() {
+    let (scratch, stores) = stores().await;
+    for round in 0..ROUNDS {
+        let accepted = accept_at_once(&stores, |n| {
+            let id = 1000 + round * STORES + n;
+            // Two messages of two contacts, in an order that differs from store to store.
+            let mut batch = vec![
+                accept(id * 2, format!("a{round}"), &["ann"]),
+                accept(id * 2 + 1, format!("b{round}"), &["bob"]),
+            ];
+            batch.rotate_left(usize::from(n % 2 == 1));
+            batch
+        })
+        .await;
+        let new = accepted.iter().filter(|one| matches!(one, Accepted::New { .. }));
+        assert_eq!(new.count(), 2, "round {round}");
+    }
+    let everything = ConversationFilter::default();
+    let page = scratch.conversations(business(1), &everything, &PageRequest::default()).await;
+    let rows = page.unwrap().items;
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| u128::from(row.last_seq) == ROUNDS), "{rows:?}");
+    assert_eq!(events(&scratch).await, 4, "two contacts and two conversations");
+}
+
+async fn events(store: &PostgresStore) -> usize {
+    store.events(business(1), &PageRequest::default()).await.unwrap().items.len()
+}
+
+#[tokio::test]
+async fn a_conversation_is_claimed_by_one() {
+    let (scratch, stores) = stores().await;
+    for n in 0..8 {
+        conversation(&scratch, n + 2).await;
+    }
+    let options = ClaimOptions {
+        worker: WorkerId::from_uuid(uuid(1)),
+        now: at(0),
+        lease_until: at(1000),
+        limit: 3,
+    };
+    let mut claimed: Vec<Uuid> = Vec::new();
+    for outcome in futures(stores.iter().map(|store| store.claim_turns(&options))).await {
+        claimed.extend(outcome.unwrap().iter().map(|claim| claim.conversation.id.uuid()));
+    }
+    let rest = scratch.claim_turns(&ClaimOptions { limit: 100, ..options }).await.unwrap();
+    claimed.extend(rest.iter().map(|claim| claim.conversation.id.uuid()));
+    let different: BTreeSet<Uuid> = claimed.iter().copied().collect();
+    assert_eq!((claimed.len(), different.len()), (8, 8));
+}
+
+/// A status by the provider's name and the answer that brings the name, at the same time: whoever
+/// is first, the message hears of it.
+#[tokio::test]
+async fn a_status_never_misses_the_answer_that_names_its_message() {
+    let (scratch, stores) = stores().await;
+    for round in 0..ROUNDS {
+        conversation(&scratch, 20 + round).await;
+        let id = ConversationId::from_uuid(uuid((120 + round) * 10 + 3));
+        let post = Post {
+            business_id: business(1),
+            conversation_id: id,
+            message_id: MessageId::from_uuid(uuid(50_000 + round)),
+            direction: Direction::Outbound,
+            author: Author::System,
+            content: Content::text("hi"),
+            lane: Lane::Interactive,
+            reply_to: None,
+            owner: None,
+            now: at(0),
+        };
+        scratch.post(vec![post]).await.unwrap();
+        let options = ClaimOptions {
+            worker: WorkerId::from_uuid(uuid(1)),
+            now: at(0),
+            lease_until: at(1000),
+            limit: 1,
+        };
+        let claim = scratch.claim_outbox(&options, at(2000)).await.unwrap().remove(0);
+        let reference = format!("wamid.{round}");
+        let sent = SendRecord {
+            business_id: business(1),
+            conversation_id: id,
+            seq: claim.row.seq,
+            fence: claim.fence,
+            now: at(1),
+            outcome: SendOutcome::Sent { provider_ref: Some(reference.clone()) },
+        };
+        let news = StatusRecord {
+            business_id: business(1),
+            channel_id: ChannelId::from_uuid(uuid(11)),
+            update: StatusUpdate {
+                key: None,
+                provider_ref: reference,
+                status: DeliveryStatus::Delivered,
+                at: None,
+                failure: None,
+            },
+            now: at(1),
+        };
+        let (sent, heard) =
+            tokio::join!(stores[0].record_sends(vec![sent]), stores[1].record_statuses(vec![news]));
+        sent.unwrap();
+        heard.unwrap();
+        let newest = PageRequest::first(1);
+        let page = scratch.messages(business(1), id, MessageOrder::NewestFirst, &newest).await;
+        assert_eq!(page.unwrap().items[0].status, DeliveryStatus::Delivered, "round {round}");
+    }
+}
