@@ -10,7 +10,7 @@
 //! | [`conformance`] | | what every adapter must pass, yours too |
 //! | `agents` | `flows`, `openai` | flow documents, nodes, models |
 //! | `channels` | `whatsapp`, `webchat` | adapters of providers |
-//! | `store` | `sqlite` | stores that last |
+//! | `store` | `sqlite`, `postgres` | stores that last |
 //!
 //! # A conversation
 //!
@@ -51,5 +51,5 @@ pub use justping_core::{
 pub use justping_agents as agents;
 #[cfg(any(feature = "webchat", feature = "whatsapp"))]
 pub use justping_channels as channels;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use justping_store as store;

@@ -18,6 +18,11 @@ pub(crate) type Reference = (ChannelId, String);
 
 /// A row of the outbox that stays, and how.
 pub(crate) struct Settled {
+    /// Its business.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "the embedded store's keys need none")
+    )]
     pub(crate) business: BusinessId,
     pub(crate) unknown: bool,
     pub(crate) due_at: i64,
@@ -28,6 +33,10 @@ pub(crate) struct Settled {
 /// The message that a reference names.
 pub(crate) struct Named {
     /// Its business.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "the embedded store's keys need none")
+    )]
     pub(crate) business: BusinessId,
     /// Where it is.
     pub(crate) place: Place,

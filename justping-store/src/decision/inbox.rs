@@ -54,6 +54,10 @@ pub(crate) struct Received {
     pub(crate) conversation_id: ConversationId,
     pub(crate) seq: u64,
     /// The message's moment of creation.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "the embedded store has no partitions")
+    )]
     pub(crate) at: Timestamp,
     /// Whether it enters the conversation's mailbox.
     pub(crate) mail: bool,

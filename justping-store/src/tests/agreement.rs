@@ -47,9 +47,7 @@ where
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let tally = RefCell::new(BTreeMap::<&str, u32>::new());
-    // The same runs every time: a rare thing that must happen is no matter of luck.
-    let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let outcome = TestRunner::new_with_rng(config, random).run(&steps(), |steps| {
+    let run = |steps: Vec<Step>| {
         runtime.block_on(async {
             let mut pair = Pair::new(factory().await).await;
             for step in steps {
@@ -61,8 +59,10 @@ where
             }
         });
         Ok(())
-    });
-    outcome.unwrap();
+    };
+    // The same runs every time: a rare thing that must happen is no matter of luck.
+    let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    TestRunner::new_with_rng(config, random).run(&steps(), run).unwrap();
     let tally = tally.into_inner();
     for what in happens {
         assert!(tally.contains_key(what), "never happened: {what}; {tally:?}");
