@@ -3,8 +3,9 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::EngineError;
 use crate::port::StoreError;
@@ -14,12 +15,17 @@ const QUEUE_MAX: usize = 8_192;
 /// Rows of one commit, unless a single job alone has more.
 const ROWS_MAX: usize = 256;
 
+/// Jobs of a commit after which the next one waits for company.
+const CROWD: usize = 8;
+/// How long it waits at most.
+const LINGER: Duration = Duration::from_millis(2);
+
 type CommitFuture<R> = Pin<Box<dyn Future<Output = Result<Vec<R>, StoreError>> + Send>>;
 type CommitFn<T, R> = dyn Fn(Vec<T>) -> CommitFuture<R> + Send + Sync;
 
 /// Group commit: rows that arrive while a transaction runs share the next one.
 ///
-/// There is no timer: a lone caller commits at once, a crowd shares. The commit runs in a task of
+/// A lone caller commits at once, a crowd shares and gathers for at most [`LINGER`]. The commit runs in a task of
 /// its own, so that a caller who goes away does not tear the others' transaction.
 pub(crate) struct Batcher<T, R> {
     shared: Arc<Shared<T, R>>,
@@ -27,12 +33,15 @@ pub(crate) struct Batcher<T, R> {
 
 struct Shared<T, R> {
     queue: Mutex<Queue<T, R>>,
+    gathered: Notify,
     commit: Box<CommitFn<T, R>>,
 }
 
 struct Queue<T, R> {
     jobs: VecDeque<Job<T, R>>,
     draining: Draining,
+    /// How many jobs the one who drains waits for, while it waits.
+    expected: Option<usize>,
 }
 
 #[derive(PartialEq, Eq)]
@@ -64,9 +73,10 @@ impl<T: Clone + Send + 'static, R: Send + 'static> Batcher<T, R> {
         F: Fn(Vec<T>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Vec<R>, StoreError>> + Send + 'static,
     {
-        let queue = Mutex::new(Queue { jobs: VecDeque::new(), draining: Draining::Idle });
+        let queue =
+            Mutex::new(Queue { jobs: VecDeque::new(), draining: Draining::Idle, expected: None });
         let commit: Box<CommitFn<T, R>> = Box::new(move |rows| Box::pin(commit(rows)));
-        Self { shared: Arc::new(Shared { queue, commit }) }
+        Self { shared: Arc::new(Shared { queue, gathered: Notify::new(), commit }) }
     }
 
     /// Commits `rows` together, in order, with whatever else is waiting.
@@ -92,6 +102,10 @@ impl<T: Clone + Send + 'static, R: Send + 'static> Shared<T, R> {
             return Err(EngineError::Overloaded);
         }
         queue.jobs.push_back(job);
+        if queue.expected.is_some_and(|expected| queue.jobs.len() >= expected) {
+            queue.expected = None;
+            self.gathered.notify_one();
+        }
         Ok(std::mem::replace(&mut queue.draining, Draining::Running))
     }
 
@@ -100,14 +114,32 @@ impl<T: Clone + Send + 'static, R: Send + 'static> Shared<T, R> {
         tokio::task::yield_now().await;
         let unfinished = Unfinished(self);
         while let Some(jobs) = self.next_batch() {
+            let answered = jobs.len();
             self.commit_jobs(jobs).await;
+            self.gather(answered).await;
         }
         // The queue said so itself when it ran empty.
         std::mem::forget(unfinished);
     }
 
+    /// After a crowded commit, whoever was answered tends to come again at once: waits a moment for
+    /// as many, so that those and the ones that came meanwhile share one commit instead of two.
+    async fn gather(&self, answered: usize) {
+        if answered < CROWD {
+            return;
+        }
+        {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.expected = Some((answered + queue.jobs.len()).min(ROWS_MAX));
+        }
+        let gathered = tokio::time::timeout(LINGER, self.gathered.notified());
+        // Without a crowd by then, those who came are enough.
+        drop(gathered.await);
+    }
+
     fn next_batch(&self) -> Option<Vec<Job<T, R>>> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.expected = None;
         let mut rows = 0;
         let mut jobs = Vec::new();
         while let Some(job) = queue.jobs.front() {
@@ -201,6 +233,46 @@ mod tests {
             assert_eq!(answer, Ok(vec![n * 2, n * 2 + 2000]));
         }
         assert!(sizes.lock().unwrap().len() < 50, "{sizes:?}");
+    }
+
+    /// Commits the first batch only when told to, the others at once.
+    fn gated(sizes: &Arc<StdMutex<Vec<usize>>>, gate: &Arc<Notify>) -> Batcher<u32, u32> {
+        let (sizes, gate) = (Arc::clone(sizes), Arc::clone(gate));
+        Batcher::new(move |rows: Vec<u32>| {
+            let is_first = sizes.lock().unwrap().is_empty();
+            sizes.lock().unwrap().push(rows.len());
+            let gate = Arc::clone(&gate);
+            async move {
+                if is_first {
+                    gate.notified().await;
+                }
+                Ok(rows)
+            }
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_come_again_share_the_commit_of_those_who_waited() {
+        let (sizes, gate) = (Arc::default(), Arc::new(Notify::new()));
+        let batcher = gated(&sizes, &gate);
+        let mut clients = tokio::task::JoinSet::new();
+        let mut come = |number: u32| {
+            let batcher = batcher.clone();
+            clients.spawn(async move {
+                for _ in 0..2 {
+                    batcher.submit(vec![number]).await.unwrap();
+                }
+            });
+        };
+        (0..8).for_each(&mut come);
+        while sizes.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        (8..16).for_each(&mut come);
+        tokio::task::yield_now().await;
+        gate.notify_one();
+        while clients.join_next().await.is_some() {}
+        assert_eq!(sizes.lock().unwrap().as_slice(), [8, 16, 8]);
     }
 
     #[tokio::test]
