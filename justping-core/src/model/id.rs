@@ -32,6 +32,22 @@ fn encode(uuid: Uuid) -> [u8; ENCODED_LEN] {
     out
 }
 
+/// What each byte is worth as a digit; [`NO_DIGIT`] for those that are none.
+const DIGITS: [u8; 256] = digits();
+/// Larger than every digit.
+const NO_DIGIT: u8 = 0xff;
+
+#[expect(clippy::indexing_slicing, reason = "evaluated when this is compiled, or not at all")]
+const fn digits() -> [u8; 256] {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        digits[ALPHABET[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+}
+
 /// Reads what [`encode`] wrote; `None` on any other text.
 fn decode(text: &str) -> Option<Uuid> {
     if text.len() != ENCODED_LEN || text.as_bytes().first().is_none_or(|b| *b > b'7') {
@@ -39,8 +55,8 @@ fn decode(text: &str) -> Option<Uuid> {
     }
     let mut value: u128 = 0;
     for byte in text.bytes() {
-        let digit = ALPHABET.iter().position(|a| *a == byte)?;
-        value = (value << 5) | digit as u128;
+        let digit = DIGITS.get(usize::from(byte)).copied().filter(|digit| *digit != NO_DIGIT)?;
+        value = (value << 5) | u128::from(digit);
     }
     Some(Uuid::from_u128(value))
 }
