@@ -18,9 +18,9 @@ pub(crate) const READY: i64 = 1;
 
 pub(crate) use delivery::{Delivery, PARKED_MAX};
 pub(crate) use event::Events;
-pub(crate) use inbox::{Change, Inbox, Plan, Sender, check, senders};
 #[cfg(feature = "postgres")]
-pub(crate) use inbox::{Pair, Received};
+pub(crate) use inbox::Pair;
+pub(crate) use inbox::{Change, Inbox, Plan, Received, Sender, check, senders};
 pub(crate) use post::PostDesk;
 pub(crate) use send::{Parcel, SendDesk, reference};
 pub(crate) use status::{StatusDesk, place_of_key};

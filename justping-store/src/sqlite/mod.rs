@@ -21,6 +21,7 @@ mod error;
 mod flow;
 mod idempotency;
 mod keys;
+mod list;
 mod open;
 mod row;
 mod session;

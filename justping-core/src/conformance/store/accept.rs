@@ -242,3 +242,35 @@ pub async fn accept_survives_a_crowd(store: &dyn Store) {
         world.messages(claim.conversation.id).await.iter().map(|message| message.seq).collect();
     assert_eq!(places, [1, 2, 3, 4, 5, 6]);
 }
+
+/// A batch is as large as its webhooks make it: everyone in it is known by two identities, writes
+/// twice and is heard twice.
+pub async fn accept_takes_a_large_batch(store: &dyn Store) {
+    const PEOPLE: usize = 200;
+    let world = World::new(store).await;
+    let says = |person: usize, word: &str| {
+        let mut accept = world.hello(&format!("p{person}"), &format!("{word}{person}"));
+        accept.message.from.push(identity(&format!("also p{person}")));
+        accept
+    };
+    let words = ["one", "two", "one"];
+    let batch = words.iter().flat_map(|word| (0..PEOPLE).map(|person| says(person, word)));
+    let accepted = store.accept(batch.collect()).await.unwrap();
+    assert_eq!(accepted.len(), words.len() * PEOPLE);
+    let (new, known) = accepted.split_at(2 * PEOPLE);
+    for (index, outcome) in new.iter().enumerate() {
+        let Accepted::New { message, conversation, contact_created, .. } = outcome else {
+            panic!("expected a new message: {outcome:?}");
+        };
+        assert_eq!(*contact_created, index < PEOPLE);
+        assert_eq!((message.seq, conversation.last_seq > 0), (1 + (index / PEOPLE) as u64, true));
+    }
+    for (first, again) in new.iter().zip(known) {
+        let Accepted::New { message, .. } = first else { panic!("expected a new message") };
+        let (conversation_id, seq) = (message.conversation_id, 1);
+        assert_eq!(*again, Accepted::Duplicate { conversation_id, seq });
+    }
+    let also = store.contact_by_identity(world.business, &identity("also p199")).await.unwrap();
+    let conversation = store.conversation_of(world.business, world.channel, also.id).await.unwrap();
+    assert_eq!(world.messages(conversation.id).await.len(), 2);
+}

@@ -107,6 +107,7 @@ macro_rules! store_conformance {
             accept_needs_the_channel
             accept_of_nothing_is_nothing
             accept_survives_a_crowd
+            accept_takes_a_large_batch
             claim_carries_what_a_turn_reads
             claim_goes_without_an_agent
             claim_is_exclusive

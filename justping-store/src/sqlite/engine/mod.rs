@@ -39,6 +39,9 @@ pub(super) const LISTS: &[&[(&str, &str)]] = &[
     timer::STATEMENTS,
 ];
 
+#[cfg(test)]
+pub(super) use accept::SIZED;
+
 #[async_trait]
 impl EngineStore for SqliteStore {
     async fn accept(&self, batch: Vec<Accept>) -> StoreResult<Vec<Accepted>> {

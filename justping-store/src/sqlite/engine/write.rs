@@ -11,18 +11,6 @@ use crate::decision::{Events, READY, WAITING};
 use crate::document::{owner_column, status_column};
 use crate::sqlite::row::{Hex, batch, millis};
 
-macro_rules! insert_contacts {
-    ($rows:literal) => {
-        concat!(
-            "INSERT OR ROLLBACK INTO contacts (business_id, id, named, doc) \
-            SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value -> 3 \
-            FROM json_each(",
-            $rows,
-            "); "
-        )
-    };
-}
-
 /// Replaces the documents of contacts that are there.
 macro_rules! update_contacts {
     ($rows:literal) => {
@@ -46,19 +34,6 @@ macro_rules! insert_identities {
             FROM json_each(",
             $rows,
             "); "
-        )
-    };
-}
-
-macro_rules! insert_conversations {
-    ($rows:literal) => {
-        concat!(
-            "INSERT OR ROLLBACK INTO conversations (business_id, id, channel_id, contact_id, status, owner, \
-                last_message_at, not_before, doc) \
-            SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), \
-                unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
-                value -> 8 \
-            FROM json_each(", $rows, "); "
         )
     };
 }
@@ -132,8 +107,8 @@ macro_rules! insert_events {
 }
 
 pub(super) use {
-    insert_contacts, insert_conversations, insert_events, insert_identities, insert_messages,
-    insert_outbox, update_contacts, update_conversations, update_messages,
+    insert_events, insert_identities, insert_messages, insert_outbox, update_contacts,
+    update_conversations, update_messages,
 };
 
 /// The rows of a batch as one parameter.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use sqlx::Executor;
 
+use super::list::ROWS_MAX;
 use super::*;
 use crate::tests::agreement::HAPPENS;
 use crate::tests::{at, business, master, uuid};
@@ -85,9 +86,13 @@ async fn every_statement_prepares() {
         open::STATEMENTS,
         session::STATEMENTS,
     ];
+    let sized = engine::SIZED.iter().flat_map(|sized| {
+        (0..=ROWS_MAX.ilog2()).map(|size| ("sized", sized.text(1 << size).unwrap().1))
+    });
     let mut write = scratch.store.connections.write().await.unwrap();
     let mut prepared = 0;
-    for (name, sql) in nouns.iter().chain(engine::LISTS).copied().flatten() {
+    let fixed = nouns.iter().chain(engine::LISTS).copied().flatten().copied();
+    for (name, sql) in fixed.chain(sized) {
         let sql: &'static str = sql;
         for statement in sql.split_inclusive(';') {
             let statement: &'static str = statement;
