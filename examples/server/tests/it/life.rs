@@ -58,6 +58,36 @@ async fn it_starts_speaks_and_ends_in_order() {
     assert_eq!(heard.await.unwrap(), Some(1001), "sockets are told");
 }
 
+/// The usual buffers of a WebSocket cost 126 KiB each, most of them idle.
+#[tokio::test]
+async fn websocket_buffers_are_small() {
+    const SOCKETS: u64 = 300;
+    const KIB_EACH_MAX: u64 = 40;
+    let data = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let server = Process::start(data.path(), port, &[]).await;
+    let key = server.api_key.clone().expect("the first start prints a key");
+    let channels = client().get(format!("{}/api/v1/channels", server.base)).bearer_auth(&key);
+    let channels: Value = channels.send().await.unwrap().json().await.unwrap();
+    let chat = channels["items"][0]["id"].as_str().unwrap();
+    let url = format!("ws://127.0.0.1:{port}/chat/{chat}/socket");
+    let visit = async || {
+        let (mut socket, _) = connect_async(&url).await.unwrap();
+        socket.send(Message::text(json!({"type": "hello"}).to_string())).await.unwrap();
+        let welcome = socket.next().await.unwrap().unwrap().into_text().unwrap();
+        assert!(welcome.contains("welcome"), "{welcome}");
+        socket
+    };
+    // The first one pays for what all share.
+    let mut sockets = vec![visit().await];
+    let before = server.resident_kib();
+    for _ in 0..SOCKETS {
+        sockets.push(visit().await);
+    }
+    let each = server.resident_kib().saturating_sub(before) / SOCKETS;
+    assert!(each <= KIB_EACH_MAX, "{each} KiB a socket");
+}
+
 /// Tries to create a channel of WhatsApp that names a host, and gives the answer's status.
 async fn create_channel(server: &Process, key: &str, base_url: &str) -> u16 {
     let channel = json!({

@@ -63,6 +63,14 @@ impl Process {
         }
     }
 
+    /// Memory it occupies, in KiB, as the kernel counts it.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("the kernel tells");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).expect("a number")
+    }
+
     /// SIGTERM: an orderly end. Tells how it ended and how long it took.
     pub(crate) fn terminate(mut self) -> (ExitStatus, Duration) {
         let started = Instant::now();
