@@ -58,7 +58,7 @@ fn pass_on(clock: &Arc<ManualClock>) -> super::clock::Pass {
 
 mod memory_limiter {
     use super::*;
-    use crate::port::{Rate, RateLimiter};
+    use crate::port::{Grant, Rate, RateLimiter};
 
     async fn subject() -> LimiterSubject {
         let clock = Arc::new(ManualClock::new(at(0)));
@@ -82,6 +82,23 @@ mod memory_limiter {
             limiter.take("one", rate).await;
         }
         assert_eq!(limiter.keys(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_drained_limiter_fills_up_from_nothing() {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let limiter = MemoryLimiter::drained(Arc::clone(&clock) as _);
+        let rate = Rate { per_second: 2, burst: 3 };
+        let half = Duration::from_millis(500);
+        assert_eq!(limiter.take("a", rate).await, Grant::Wait(half));
+        clock.advance(jiff::SignedDuration::from_millis(500));
+        assert_eq!(limiter.take("a", rate).await, Grant::Allowed);
+        assert_eq!(limiter.take("a", rate).await, Grant::Wait(half));
+        clock.advance(jiff::SignedDuration::from_secs(60));
+        for _ in 0..3 {
+            assert_eq!(limiter.take("b", rate).await, Grant::Allowed);
+        }
+        assert_eq!(limiter.take("b", rate).await, Grant::Wait(half));
     }
 }
 
