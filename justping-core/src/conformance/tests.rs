@@ -102,6 +102,103 @@ mod memory_limiter {
     }
 }
 
+mod memory_presence {
+    use super::super::PresenceSubject;
+    use super::*;
+    use crate::memory::MemoryPresence;
+
+    async fn subject() -> PresenceSubject {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let pass = pass_on(&clock);
+        PresenceSubject { presence: Arc::new(MemoryPresence::new(clock)), pass }
+    }
+
+    crate::presence_conformance!(subject);
+}
+
+mod memory_cache {
+    use super::super::CacheSubject;
+    use super::*;
+    use crate::memory::MemoryCache;
+    use crate::model::BusinessId;
+    use crate::port::{Cache, CacheExt, CacheSpace};
+
+    async fn subject() -> CacheSubject {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let pass = pass_on(&clock);
+        CacheSubject { cache: Arc::new(MemoryCache::new(clock)), pass }
+    }
+
+    crate::cache_conformance!(subject);
+
+    #[tokio::test]
+    async fn what_was_used_longest_ago_goes_first() {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let cache = MemoryCache::new(clock).bytes_max(1_000);
+        let business = BusinessId::from_uuid(uuid::Uuid::nil());
+        let space = CacheSpace::Contacts;
+        let hour = Duration::from_secs(3_600);
+        for key in ["a", "b", "c"] {
+            cache.set(business, space, key, &[0; 200], hour).await.unwrap();
+        }
+        assert!(cache.get(business, space, "a").await.unwrap().is_some());
+        cache.set(business, space, "d", &[0; 200], hour).await.unwrap();
+        let left = cache.get_many(business, space, &["a", "b", "c", "d"]).await.unwrap();
+        let left: Vec<bool> = left.iter().map(Option::is_some).collect();
+        assert_eq!(left, [true, false, true, true]);
+        assert!(cache.bytes() <= 1_000);
+        cache.set(business, space, "e", &[0; 2_000], hour).await.unwrap();
+        assert_eq!(cache.bytes(), 0, "what is larger than the cache is not kept");
+    }
+}
+
+mod memory_queue {
+    use super::super::QueueSubject;
+    use super::super::queue::Names;
+    use super::*;
+    use crate::memory::MemoryQueue;
+    use crate::model::{BusinessId, Lane};
+    use crate::port::{Queue, QueueError, QueueItem};
+
+    const LEASE: Duration = Duration::from_secs(60);
+
+    async fn subject() -> QueueSubject {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let (pass, die) = (pass_on(&clock), Arc::new(pass_on(&clock)));
+        QueueSubject {
+            queue: Arc::new(MemoryQueue::new(clock, LEASE)),
+            pass,
+            die: Box::new(move || die(LEASE)),
+            names: Names::Known,
+        }
+    }
+
+    crate::queue_conformance!(subject);
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_and_drops_only_what_is_dead() {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let queue = MemoryQueue::new(clock, LEASE).bounds(2, 1);
+        let item = |id: &str| QueueItem {
+            business_id: BusinessId::from_uuid(uuid::Uuid::nil()),
+            id: id.to_owned(),
+            lane: Lane::Bulk,
+            body: Vec::new(),
+        };
+        let many = [item("a"), item("b"), item("c")];
+        assert_eq!(queue.publish(&many).await, Err(QueueError::Full));
+        queue.publish(&many[..2]).await.unwrap();
+        assert_eq!(queue.publish(&many[2..]).await, Err(QueueError::Full));
+        for delivery in queue.claim(2).await.unwrap() {
+            queue.bury(&delivery.lease, "no").await.unwrap();
+        }
+        let dead = queue.dead(10).await.unwrap();
+        assert_eq!(dead.len(), 1);
+        assert_eq!(dead[0].item.id, "b");
+        queue.publish(&many[2..]).await.unwrap();
+    }
+}
+
 mod manual_clock {
     use super::*;
 
