@@ -15,10 +15,12 @@
 
 mod config;
 mod error;
+mod limiter;
 mod link;
 #[cfg(test)]
 mod tests;
 
 pub use config::{BREATHER_DEFAULT, PATIENCE_DEFAULT, PREFIX_DEFAULT, RedisConfig};
 pub use error::RedisOpenError;
+pub use limiter::{PROCESSES_DEFAULT, RedisLimiter};
 pub use link::RedisLink;
