@@ -13,6 +13,7 @@
 //! # Clusters
 //! Keys that one command touches together carry the same hash tag.
 
+mod bus;
 mod config;
 mod error;
 mod limiter;
@@ -20,6 +21,7 @@ mod link;
 #[cfg(test)]
 mod tests;
 
+pub use bus::{OUTGOING_MAX, PER_MESSAGE_MAX, RedisBus};
 pub use config::{BREATHER_DEFAULT, PATIENCE_DEFAULT, PREFIX_DEFAULT, RedisConfig};
 pub use error::RedisOpenError;
 pub use limiter::{PROCESSES_DEFAULT, RedisLimiter};

@@ -1,3 +1,4 @@
+mod bus;
 mod limiter;
 mod link;
 pub(crate) mod server;
