@@ -14,15 +14,19 @@
 //! Keys that one command touches together carry the same hash tag.
 
 mod bus;
+mod cache;
 mod config;
 mod error;
 mod limiter;
 mod link;
+mod presence;
 #[cfg(test)]
 mod tests;
 
 pub use bus::{OUTGOING_MAX, PER_MESSAGE_MAX, RedisBus};
+pub use cache::RedisCache;
 pub use config::{BREATHER_DEFAULT, PATIENCE_DEFAULT, PREFIX_DEFAULT, RedisConfig};
 pub use error::RedisOpenError;
 pub use limiter::{PROCESSES_DEFAULT, RedisLimiter};
 pub use link::RedisLink;
+pub use presence::RedisPresence;

@@ -1,6 +1,8 @@
 mod bus;
+mod cache;
 mod limiter;
 mod link;
+mod presence;
 pub(crate) mod server;
 
 use std::future::Future;
