@@ -20,6 +20,7 @@ mod error;
 mod limiter;
 mod link;
 mod presence;
+mod queue;
 #[cfg(test)]
 mod tests;
 
@@ -30,3 +31,6 @@ pub use error::RedisOpenError;
 pub use limiter::{PROCESSES_DEFAULT, RedisLimiter};
 pub use link::RedisLink;
 pub use presence::RedisPresence;
+pub use queue::{
+    CLAIM_MAX, DEAD_MAX_DEFAULT, LEASE_DEFAULT, LIVE_MAX_DEFAULT, RedisQueue, RedisQueueConfig,
+};

@@ -3,6 +3,7 @@ mod cache;
 mod limiter;
 mod link;
 mod presence;
+mod queue;
 pub(crate) mod server;
 
 use std::future::Future;
