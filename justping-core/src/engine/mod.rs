@@ -10,6 +10,7 @@
 //! | `turn` | leases conversations, decides, commits |
 //! | `dispatch` | leases sends, applies the policy, calls the channel |
 //! | `call` | performs the work that nodes asked for |
+//! | `relay` | hints for other processes, through a queue |
 //! | `work` | the loops, the scheduler, shutdown |
 
 mod batch;
@@ -23,6 +24,7 @@ mod inbox;
 mod operate;
 mod program;
 mod registry;
+mod relay;
 mod turn;
 mod work;
 
@@ -36,6 +38,7 @@ pub use config::EngineConfig;
 pub use error::{EngineError, PublishError, WebhookError};
 pub use inbox::WebhookReply;
 pub use operate::SendMessage;
+pub use relay::{HINTS_MAX, Relay};
 pub use work::Worked;
 
 use tokio::sync::Notify;
