@@ -116,6 +116,61 @@ mod memory_presence {
     crate::presence_conformance!(subject);
 }
 
+mod announced_presence {
+    use super::super::PresenceSubject;
+    use super::*;
+    use crate::engine::AnnouncedPresence;
+    use crate::memory::MemoryPresence;
+    use crate::model::{BusinessId, ConversationId, EventBody, MemberId, Topic, Typist};
+    use crate::port::{EventBus, Presence};
+
+    fn announced(clock: &Arc<ManualClock>, bus: Arc<MemoryBus>) -> AnnouncedPresence {
+        let presence = Arc::new(MemoryPresence::new(Arc::clone(clock) as _));
+        AnnouncedPresence::new(presence, bus, Arc::clone(clock) as _)
+    }
+
+    async fn subject() -> PresenceSubject {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let presence = Arc::new(announced(&clock, Arc::default()));
+        PresenceSubject { presence, pass: pass_on(&clock) }
+    }
+
+    crate::presence_conformance!(subject);
+
+    #[tokio::test]
+    async fn what_changes_is_told() {
+        let (clock, bus) = (Arc::new(ManualClock::new(at(0))), Arc::new(MemoryBus::new()));
+        let presence = announced(&clock, Arc::clone(&bus));
+        let ours = BusinessId::from_uuid(uuid::Uuid::nil());
+        let talk = ConversationId::from_uuid(uuid::Uuid::nil());
+        let member_id = MemberId::from_uuid(uuid::Uuid::nil());
+        let (typist, minute) = (Typist::Member(member_id), Duration::from_secs(60));
+        let mut all = bus.subscribe(Topic::Business(ours));
+        let mut one = bus.subscribe(Topic::Conversation(ours, talk));
+        presence.arrive(ours, member_id, minute).await.unwrap();
+        presence.start_typing(ours, talk, typist, minute).await.unwrap();
+        for _ in 0..2 {
+            presence.stop_typing(ours, talk, typist).await.unwrap();
+            presence.leave(ours, member_id).await.unwrap();
+        }
+        presence.arrive(ours, member_id, minute).await.unwrap();
+        let online = EventBody::MemberOnline { member_id, until: at(60) };
+        let started = EventBody::TypingStarted { typist, until: at(60) };
+        let stopped = EventBody::TypingStopped { typist };
+        let offline = EventBody::MemberOffline { member_id };
+        for body in [&online, &started, &stopped, &offline, &online] {
+            let told = all.next().await.unwrap();
+            assert_eq!(&told.body, body);
+            assert!(!told.body.is_stored());
+            let text = serde_json::to_string(&*told).unwrap();
+            assert_eq!(serde_json::from_str::<crate::model::Event>(&text).unwrap(), *told);
+        }
+        for body in [&started, &stopped] {
+            assert_eq!(&one.next().await.unwrap().body, body);
+        }
+    }
+}
+
 mod memory_cache {
     use super::super::CacheSubject;
     use super::*;

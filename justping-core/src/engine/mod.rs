@@ -4,6 +4,7 @@
 //!
 //! | room | job |
 //! |---|---|
+//! | `announce` | presence that is told on the bus |
 //! | `batch` | group commit: many callers, one transaction |
 //! | `inbox` | webhooks and inbound news → accepted facts |
 //! | `decide` | one conversation's mail → everything a turn changes; pure |
@@ -13,6 +14,7 @@
 //! | `relay` | hints for other processes, through a queue |
 //! | `work` | the loops, the scheduler, shutdown |
 
+mod announce;
 mod batch;
 mod builder;
 mod call;
@@ -33,6 +35,7 @@ mod tests;
 
 use std::sync::Arc;
 
+pub use announce::AnnouncedPresence;
 pub use builder::{BuildError, Builder};
 pub use config::EngineConfig;
 pub use error::{EngineError, PublishError, WebhookError};
