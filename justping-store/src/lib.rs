@@ -1,6 +1,7 @@
 //! Store adapters of JustPing, one module a backend, and the envelope that seals secrets at rest.
 //!
-//! Every backend implements [`justping_core::port::Store`] and passes the same conformance suite.
+//! Postgres and SQLite implement [`justping_core::port::Store`] and pass the same conformance suite.
+//! Redis carries what processes share and may lose: bus, limits, presence, cache, queues.
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod decision;
@@ -9,6 +10,8 @@ mod document;
 pub mod envelope;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod secret;
 #[cfg(feature = "sqlite")]

@@ -35,6 +35,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// Which crates may name a heavy dependency. Everyone else goes through a port of core.
 const OWNERS: &[(&str, &[&str])] = &[
     ("sqlx", &["justping-store"]),
+    ("redis", &["justping-store"]),
     ("reqwest", &["justping-channels", "justping-agents"]),
     ("axum", &["justping-server"]),
     ("wasmtime", &["justping-plugins"]),
@@ -185,7 +186,7 @@ fn heavy_dependencies_stay_with_their_owners() -> Outcome {
 #[test]
 fn nothing_heavy_reaches_core_even_indirectly() -> Outcome {
     let names = tree(&["-p", "justping-core", "--all-features", "-e", "normal,build"])?;
-    let heavy = ["sqlx", "sqlx-core", "reqwest", "hyper", "wasmtime", "axum"];
+    let heavy = ["sqlx", "sqlx-core", "redis", "reqwest", "hyper", "wasmtime", "axum"];
     let faults: Vec<String> = found_in(&names, &heavy, "justping-core");
     report(&faults, "See who pulls it in: `cargo tree -p justping-core -e normal -i <name>`.")
 }
@@ -193,7 +194,7 @@ fn nothing_heavy_reaches_core_even_indirectly() -> Outcome {
 #[test]
 fn the_bare_facade_is_light() -> Outcome {
     let names = tree(&["-p", "justping", "--no-default-features", "-e", "normal"])?;
-    let heavy = ["reqwest", "sqlx", "sqlx-core", "wasmtime", "axum"];
+    let heavy = ["redis", "reqwest", "sqlx", "sqlx-core", "wasmtime", "axum"];
     let faults = found_in(&names, &heavy, "justping without features");
     report(&faults, "Make the dependency optional and switch it on by a feature of the facade.")
 }
@@ -201,7 +202,7 @@ fn the_bare_facade_is_light() -> Outcome {
 #[test]
 fn the_default_facade_has_no_network_client() -> Outcome {
     let names = tree(&["-p", "justping", "-e", "normal"])?;
-    let faults = found_in(&names, &["reqwest", "hyper"], "justping with default features");
+    let faults = found_in(&names, &["redis", "reqwest", "hyper"], "justping with default features");
     report(&faults, "Default features are memory, SQLite, web chat, flows: no network client.")
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use justping::JustPing;
 use justping::agents::Flows;
 use justping::model::Timestamp;
-use justping::port::{Clock, IdSource, Store};
+use justping::port::{Cache, Clock, IdSource, Presence, Store};
 use tokio::sync::{Semaphore, watch};
 
 use crate::metric::WebhookMetrics;
+use crate::shared::Shared;
 
 /// Most web chat sockets of one process.
 pub const SOCKETS_MAX: usize = 20_000;
@@ -21,6 +22,8 @@ pub const WEBHOOKS_MAX: usize = 1_024;
 pub struct App {
     jp: JustPing,
     flows: Flows,
+    presence: Arc<dyn Presence>,
+    cache: Arc<dyn Cache>,
     webhooks: WebhookMetrics,
     webhook_places: Semaphore,
     sockets: Arc<Semaphore>,
@@ -30,14 +33,34 @@ pub struct App {
 impl App {
     /// Puts the platform behind HTTP; `flows` are those it runs.
     pub fn new(jp: JustPing, flows: Flows) -> Self {
+        let Shared { presence, cache, .. } = Shared::alone();
         Self {
             jp,
             flows,
+            presence,
+            cache,
             webhooks: WebhookMetrics::new(),
             webhook_places: Semaphore::new(WEBHOOKS_MAX),
             sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
             stopping: watch::Sender::new(false),
         }
+    }
+
+    /// Keeps what it shares with other processes there.
+    #[must_use]
+    pub fn shared(mut self, shared: Shared) -> Self {
+        (self.presence, self.cache) = (shared.presence, shared.cache);
+        self
+    }
+
+    /// Who is here.
+    pub fn presence(&self) -> &Arc<dyn Presence> {
+        &self.presence
+    }
+
+    /// What was expensive to find out.
+    pub fn cache(&self) -> &Arc<dyn Cache> {
+        &self.cache
     }
 
     /// The platform.

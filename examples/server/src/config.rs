@@ -82,6 +82,10 @@ pub struct Flags {
     /// other users do not see it.
     #[arg(long, env = "JUSTPING_MASTER_KEY", value_name = "BASE64", hide_env_values = true)]
     master_key: Option<SecretText>,
+    /// The Redis that this process shares with others: events, limits, presence, cache and hints. It
+    /// may be away [default: none; this process is alone].
+    #[arg(long, env = "JUSTPING_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    redis_url: Option<SecretText>,
     /// An OpenAI-compatible API, such as `https://api.openai.com/v1`.
     #[arg(long, env = "JUSTPING_OPENAI_BASE_URL", value_name = "URL")]
     openai_base_url: Option<String>,
@@ -153,6 +157,8 @@ pub struct Config {
     pub master_key_file: PathBuf,
     /// That key itself as base64; the file is not looked at then.
     pub master_key: Option<SecretString>,
+    /// The Redis that processes share, if there is one.
+    pub redis_url: Option<SecretString>,
     /// The language model, if there is one.
     pub ai: Option<AiConfig>,
     /// The hosts that channels of WhatsApp may name, in lowercase.
@@ -212,6 +218,7 @@ impl Flags {
             database_url: self.database_url.or(file.database_url),
             master_key_file: self.master_key_file.or(file.master_key_file),
             master_key: self.master_key.or(file.master_key),
+            redis_url: self.redis_url.or(file.redis_url),
             openai_base_url: self.openai_base_url.or(file.openai_base_url),
             openai_api_key: self.openai_api_key.or(file.openai_api_key),
             openai_model: self.openai_model.or(file.openai_model),
@@ -247,6 +254,7 @@ impl Flags {
             database,
             master_key_file: self.master_key_file.unwrap_or_else(|| data_dir.join("master.key")),
             master_key: self.master_key.map(|key| key.0),
+            redis_url: self.redis_url.map(|url| url.0),
             ai,
             whatsapp_hosts: hosts(self.whatsapp_hosts),
             log_format: self.log_format.unwrap_or(LogFormat::Text),
@@ -373,5 +381,8 @@ mod tests {
     fn keys_are_never_printed() {
         let config = flags(&["--openai-api-key", "sk-secret", "--master-key", "sk-master"]);
         assert!(!format!("{config:?}").contains("sk-"));
+        let config = flags(&["--redis-url", "redis://user:sk-secret@host"]);
+        assert!(!format!("{config:?}").contains("sk-"));
+        assert!(!format!("{:?}", Config::resolve(config)).contains("sk-"));
     }
 }

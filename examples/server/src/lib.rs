@@ -12,4 +12,5 @@ pub mod http;
 mod log;
 mod metric;
 pub mod run;
+pub mod shared;
 pub mod token;

@@ -122,7 +122,7 @@ impl EventBus for CountingBus {
     }
 }
 
-/// The name under which an event is counted; parts of answers are not.
+/// The name under which an event is counted; what holds for moments is not.
 fn counted(body: &EventBody) -> Option<&'static str> {
     Some(match body {
         EventBody::MessageNew { message } => match message.direction {
@@ -138,7 +138,11 @@ fn counted(body: &EventBody) -> Option<&'static str> {
             DeliveryStatus::Read => "message.read",
             DeliveryStatus::Failed => "message.failed",
         },
-        EventBody::MessageDelta { .. } => return None,
+        EventBody::MessageDelta { .. }
+        | EventBody::MemberOnline { .. }
+        | EventBody::MemberOffline { .. }
+        | EventBody::TypingStarted { .. }
+        | EventBody::TypingStopped { .. } => return None,
         EventBody::ConversationCreated { .. } => "conversation.created",
         EventBody::ConversationUpdated { .. } => "conversation.updated",
         EventBody::ContactCreated { .. } => "contact.created",

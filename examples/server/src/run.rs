@@ -9,11 +9,11 @@ use justping::agents::Flows;
 use justping::agents::provider::openai::OpenAiConfigError;
 use justping::channels::webchat::WebChatProvider;
 use justping::channels::whatsapp::WhatsAppProvider;
-use justping::engine::BuildError;
-use justping::memory::MemoryBus;
+use justping::engine::{BuildError, Relay};
 use justping::model::Timestamp;
 use justping::port::{Store, StoreError, StoreResult};
 use justping::store::envelope::{MasterKey, MasterKeyError};
+use justping::store::redis::RedisOpenError;
 use justping::store::sqlite::{OpenError, SqliteConfig, SqliteStore};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
@@ -24,6 +24,7 @@ use crate::config::{AiConfig, Config, ConfigError, Workers};
 use crate::demo::{self, DemoAi, DemoError};
 use crate::http::idempotency;
 use crate::metric::{self, CountingBus};
+use crate::shared::Shared;
 use crate::{ai, http, log};
 
 /// How long connections may take to finish what they began.
@@ -59,6 +60,9 @@ pub enum RunError {
     /// The database cannot be closed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Redis cannot be used; that it is away is no reason.
+    #[error("--redis-url: {0}")]
+    Redis(#[from] RedisOpenError),
     /// The language model cannot be used.
     #[error("the language model cannot be used: {0}")]
     Ai(#[from] OpenAiConfigError),
@@ -89,12 +93,14 @@ async fn serve(config: Config) -> Result<(), RunError> {
     metric::install();
     let store = Arc::new(open_store(&config).await?);
     let flows = flows(config.ai.as_ref())?;
+    let shared = Shared::open(config.redis_url.as_ref()).await?;
     let jp = JustPing::builder()
         .store(Arc::clone(&store) as _)
         .provider(Arc::new(WebChatProvider::new()))
         .provider(Arc::new(WhatsAppProvider::new().only_hosts(config.whatsapp_hosts.clone())))
         .flows(Arc::new(flows.clone()))
-        .bus(Arc::new(CountingBus::new(Arc::new(MemoryBus::new()))))
+        .bus(Arc::new(CountingBus::new(Arc::clone(&shared.bus))))
+        .limiter(Arc::clone(&shared.limiter))
         .config(config.engine.clone())
         .build()?;
     let listener = TcpListener::bind(config.listen).await;
@@ -106,8 +112,9 @@ async fn serve(config: Config) -> Result<(), RunError> {
     say(&format!("JustPing is running: {url}"));
     tracing::info!(%address, "listening");
 
-    let app = Arc::new(App::new(jp, flows));
-    work(&app, listener, config.workers).await;
+    let relay = shared.relay.clone();
+    let app = Arc::new(App::new(jp, flows).shared(shared));
+    work(&app, listener, config.workers, relay).await;
     store.close().await?;
     tracing::info!("stopped");
     Ok(())
@@ -140,9 +147,12 @@ fn flows(config: Option<&AiConfig>) -> Result<Flows, RunError> {
 
 /// Works and answers until a signal comes; then first is no longer ready, then takes no more
 /// connections, then finishes what is under way.
-async fn work(app: &Arc<App>, listener: TcpListener, workers: Workers) {
+async fn work(app: &Arc<App>, listener: TcpListener, workers: Workers, relay: Option<Arc<Relay>>) {
     let mut tasks = JoinSet::new();
     tasks.spawn(forget_answers(Arc::clone(app)));
+    if let Some(relay) = relay {
+        tasks.spawn(pass_hints(Arc::clone(app), relay, workers));
+    }
     let engine = app.jp().clone();
     let mut stopping = app.stopping();
     let engine = async move {
@@ -187,6 +197,17 @@ async fn signal() {
     if let Err(error) = interrupt.await {
         tracing::error!(%error, "signals cannot be heard");
         std::future::pending::<()>().await;
+    }
+}
+
+/// Tells other processes about work, and takes work where this process works. Ends with the task.
+async fn pass_hints(app: Arc<App>, relay: Arc<Relay>, workers: Workers) {
+    let tell = relay.tell(std::future::pending());
+    match workers {
+        Workers::On => {
+            tokio::join!(tell, relay.hear(app.jp(), std::future::pending()));
+        }
+        Workers::Off => tell.await,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::clock::Pass;
 use crate::port::{Grant, Rate, RateLimiter};
@@ -30,20 +30,34 @@ const TICK: Duration = Duration::from_millis(1);
 impl LimiterSubject {
     /// Takes tokens until there is none; how many there were, and how long to wait for the next.
     async fn drain(&self, key: &str, rate: Rate) -> (u32, Duration) {
-        for taken in 0..=rate.burst.saturating_mul(2) {
+        let began = Instant::now();
+        let mut taken = 0;
+        loop {
             if let Grant::Wait(wait) = self.limiter.take(key, rate).await {
                 return (taken, wait);
             }
+            taken += 1;
+            let bottom = taken <= rate.burst || is_fair(taken, rate.burst, rate, began);
+            assert!(bottom, "the bucket has no bottom");
         }
-        panic!("the bucket has no bottom");
     }
+}
+
+/// Says whether a check that began then may have got this many tokens where `least` are certain: on
+/// a clock of its own, a busy machine gives a limiter time to give some back.
+fn is_fair(taken: u32, least: u32, rate: Rate, began: Instant) -> bool {
+    let back = began.elapsed().as_secs_f64() * f64::from(rate.per_second);
+    taken >= least && f64::from(taken - least) <= back
 }
 
 /// A bucket starts full and has a bottom.
 pub async fn bucket_starts_full(subject: &LimiterSubject) {
-    assert_eq!(subject.drain("sender", SLOW).await.0, SLOW.burst);
+    let began = Instant::now();
+    let (taken, _) = subject.drain("sender", SLOW).await;
+    assert!(is_fair(taken, SLOW.burst, SLOW, began), "{taken}");
     let grant = subject.limiter.take("sender", SLOW).await;
-    assert!(matches!(grant, Grant::Wait(_)), "asking takes nothing and gives nothing: {grant:?}");
+    let is_back = began.elapsed() >= Duration::from_secs(1);
+    assert!(matches!(grant, Grant::Wait(_)) || is_back, "asking gives nothing: {grant:?}");
 }
 
 /// The wait is never longer than one token takes, and long enough.
@@ -78,15 +92,13 @@ pub async fn tokens_are_saved_up_to_the_burst(subject: &LimiterSubject) {
 /// Over any time a key gets at most its burst and what came back.
 pub async fn rate_is_kept_over_time(subject: &LimiterSubject) {
     let rate = Rate { per_second: 1, burst: 2 };
+    let began = Instant::now();
     let mut taken = subject.drain("sender", rate).await.0;
     for _ in 0..4 {
         (subject.pass)(Duration::from_millis(300)).await;
         taken += subject.drain("sender", rate).await.0;
     }
-    assert!(
-        (3..=4).contains(&taken),
-        "1.2 seconds give one token, or two where time is real: {taken}"
-    );
+    assert!(is_fair(taken, 3, rate, began), "1.2 seconds give one: {taken}");
 }
 
 /// The greatest and the smallest rates are rates too.
@@ -96,18 +108,22 @@ pub async fn extreme_rates_are_rates(subject: &LimiterSubject) {
         assert_eq!(subject.limiter.take("fast", most).await, Grant::Allowed);
     }
     let least = Rate { per_second: 1, burst: 1 };
-    assert_eq!(subject.drain("slow", least).await.0, 1);
+    let began = Instant::now();
+    let (taken, _) = subject.drain("slow", least).await;
+    assert!(is_fair(taken, 1, least, began), "{taken}");
 }
 
 /// Of many who ask at once, as many are let through as there are tokens.
 pub async fn crowds_share_a_bucket(subject: &LimiterSubject) {
+    let began = Instant::now();
     let mut crowd = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let limiter = Arc::clone(&subject.limiter);
         crowd.spawn(async move { limiter.take("sender", SLOW).await == Grant::Allowed });
     }
-    let allowed = crowd.join_all().await.into_iter().filter(|allowed| *allowed).count();
-    assert_eq!(allowed, SLOW.burst as usize);
+    let answers = crowd.join_all().await;
+    let allowed = answers.into_iter().map(u32::from).sum();
+    assert!(is_fair(allowed, SLOW.burst, SLOW, began), "{allowed}");
 }
 
 /// How many checks there are.

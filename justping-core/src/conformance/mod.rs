@@ -17,6 +17,9 @@
 //! | [`Channel`](crate::port::Channel) | [`channel_conformance!`](crate::channel_conformance) | a [`ChannelSubject`] |
 //! | [`EventBus`](crate::port::EventBus) | [`bus_conformance!`](crate::bus_conformance) | a fresh bus, behind anything that dereferences to it |
 //! | [`RateLimiter`](crate::port::RateLimiter) | [`limiter_conformance!`](crate::limiter_conformance) | a [`LimiterSubject`] |
+//! | [`Cache`](crate::port::Cache) | [`cache_conformance!`](crate::cache_conformance) | a [`CacheSubject`] |
+//! | [`Presence`](crate::port::Presence) | [`presence_conformance!`](crate::presence_conformance) | a [`PresenceSubject`] |
+//! | [`Queue`](crate::port::Queue) | [`queue_conformance!`](crate::queue_conformance) | a [`QueueSubject`] |
 //! | [`Clock`](crate::port::Clock) | [`clock_conformance!`](crate::clock_conformance) | a [`ClockSubject`] |
 //! | [`AiProvider`](crate::port::AiProvider) | [`ai_conformance!`](crate::ai_conformance) | an [`AiSubject`] |
 //! | [`FlowNode`](crate::port::FlowNode) | [`node_conformance!`](crate::node_conformance) | a [`NodeSubject`] |
@@ -35,18 +38,24 @@
 
 pub mod ai;
 pub mod bus;
+pub mod cache;
 pub mod channel;
 pub mod clock;
 pub mod fixture;
 pub mod limiter;
 pub mod node;
+pub mod presence;
+pub mod queue;
 pub mod store;
 
 pub use ai::AiSubject;
+pub use cache::CacheSubject;
 pub use channel::ChannelSubject;
 pub use clock::ClockSubject;
 pub use limiter::LimiterSubject;
 pub use node::NodeSubject;
+pub use presence::PresenceSubject;
+pub use queue::QueueSubject;
 
 #[cfg(test)]
 mod tests;

@@ -58,7 +58,7 @@ fn pass_on(clock: &Arc<ManualClock>) -> super::clock::Pass {
 
 mod memory_limiter {
     use super::*;
-    use crate::port::{Rate, RateLimiter};
+    use crate::port::{Grant, Rate, RateLimiter};
 
     async fn subject() -> LimiterSubject {
         let clock = Arc::new(ManualClock::new(at(0)));
@@ -82,6 +82,175 @@ mod memory_limiter {
             limiter.take("one", rate).await;
         }
         assert_eq!(limiter.keys(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_drained_limiter_fills_up_from_nothing() {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let limiter = MemoryLimiter::drained(Arc::clone(&clock) as _);
+        let rate = Rate { per_second: 2, burst: 3 };
+        let half = Duration::from_millis(500);
+        assert_eq!(limiter.take("a", rate).await, Grant::Wait(half));
+        clock.advance(jiff::SignedDuration::from_millis(500));
+        assert_eq!(limiter.take("a", rate).await, Grant::Allowed);
+        assert_eq!(limiter.take("a", rate).await, Grant::Wait(half));
+        clock.advance(jiff::SignedDuration::from_secs(60));
+        for _ in 0..3 {
+            assert_eq!(limiter.take("b", rate).await, Grant::Allowed);
+        }
+        assert_eq!(limiter.take("b", rate).await, Grant::Wait(half));
+    }
+}
+
+mod memory_presence {
+    use super::super::PresenceSubject;
+    use super::*;
+    use crate::memory::MemoryPresence;
+
+    async fn subject() -> PresenceSubject {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let pass = pass_on(&clock);
+        PresenceSubject { presence: Arc::new(MemoryPresence::new(clock)), pass }
+    }
+
+    crate::presence_conformance!(subject);
+}
+
+mod announced_presence {
+    use super::super::PresenceSubject;
+    use super::*;
+    use crate::engine::AnnouncedPresence;
+    use crate::memory::MemoryPresence;
+    use crate::model::{BusinessId, ConversationId, EventBody, MemberId, Topic, Typist};
+    use crate::port::{EventBus, Presence};
+
+    fn announced(clock: &Arc<ManualClock>, bus: Arc<MemoryBus>) -> AnnouncedPresence {
+        let presence = Arc::new(MemoryPresence::new(Arc::clone(clock) as _));
+        AnnouncedPresence::new(presence, bus, Arc::clone(clock) as _)
+    }
+
+    async fn subject() -> PresenceSubject {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let presence = Arc::new(announced(&clock, Arc::default()));
+        PresenceSubject { presence, pass: pass_on(&clock) }
+    }
+
+    crate::presence_conformance!(subject);
+
+    #[tokio::test]
+    async fn what_changes_is_told() {
+        let (clock, bus) = (Arc::new(ManualClock::new(at(0))), Arc::new(MemoryBus::new()));
+        let presence = announced(&clock, Arc::clone(&bus));
+        let ours = BusinessId::from_uuid(uuid::Uuid::nil());
+        let talk = ConversationId::from_uuid(uuid::Uuid::nil());
+        let member_id = MemberId::from_uuid(uuid::Uuid::nil());
+        let (typist, minute) = (Typist::Member(member_id), Duration::from_secs(60));
+        let mut all = bus.subscribe(Topic::Business(ours));
+        let mut one = bus.subscribe(Topic::Conversation(ours, talk));
+        presence.arrive(ours, member_id, minute).await.unwrap();
+        presence.start_typing(ours, talk, typist, minute).await.unwrap();
+        for _ in 0..2 {
+            presence.stop_typing(ours, talk, typist).await.unwrap();
+            presence.leave(ours, member_id).await.unwrap();
+        }
+        presence.arrive(ours, member_id, minute).await.unwrap();
+        let online = EventBody::MemberOnline { member_id, until: at(60) };
+        let started = EventBody::TypingStarted { typist, until: at(60) };
+        let stopped = EventBody::TypingStopped { typist };
+        let offline = EventBody::MemberOffline { member_id };
+        for body in [&online, &started, &stopped, &offline, &online] {
+            let told = all.next().await.unwrap();
+            assert_eq!(&told.body, body);
+            assert!(!told.body.is_stored());
+            let text = serde_json::to_string(&*told).unwrap();
+            assert_eq!(serde_json::from_str::<crate::model::Event>(&text).unwrap(), *told);
+        }
+        for body in [&started, &stopped] {
+            assert_eq!(&one.next().await.unwrap().body, body);
+        }
+    }
+}
+
+mod memory_cache {
+    use super::super::CacheSubject;
+    use super::*;
+    use crate::memory::MemoryCache;
+    use crate::model::BusinessId;
+    use crate::port::{Cache, CacheExt, CacheSpace};
+
+    async fn subject() -> CacheSubject {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let pass = pass_on(&clock);
+        CacheSubject { cache: Arc::new(MemoryCache::new(clock)), pass }
+    }
+
+    crate::cache_conformance!(subject);
+
+    #[tokio::test]
+    async fn what_was_used_longest_ago_goes_first() {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let cache = MemoryCache::new(clock).bytes_max(1_000);
+        let business = BusinessId::from_uuid(uuid::Uuid::nil());
+        let space = CacheSpace::Contacts;
+        let hour = Duration::from_secs(3_600);
+        for key in ["a", "b", "c"] {
+            cache.set(business, space, key, &[0; 200], hour).await.unwrap();
+        }
+        assert!(cache.get(business, space, "a").await.unwrap().is_some());
+        cache.set(business, space, "d", &[0; 200], hour).await.unwrap();
+        let left = cache.get_many(business, space, &["a", "b", "c", "d"]).await.unwrap();
+        let left: Vec<bool> = left.iter().map(Option::is_some).collect();
+        assert_eq!(left, [true, false, true, true]);
+        assert!(cache.bytes() <= 1_000);
+        cache.set(business, space, "e", &[0; 2_000], hour).await.unwrap();
+        assert_eq!(cache.bytes(), 0, "what is larger than the cache is not kept");
+    }
+}
+
+mod memory_queue {
+    use super::super::QueueSubject;
+    use super::super::queue::Names;
+    use super::*;
+    use crate::memory::MemoryQueue;
+    use crate::model::{BusinessId, Lane};
+    use crate::port::{Queue, QueueError, QueueItem};
+
+    const LEASE: Duration = Duration::from_secs(60);
+
+    async fn subject() -> QueueSubject {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let (pass, die) = (pass_on(&clock), Arc::new(pass_on(&clock)));
+        QueueSubject {
+            queue: Arc::new(MemoryQueue::new(clock, LEASE)),
+            pass,
+            die: Box::new(move || die(LEASE)),
+            names: Names::Known,
+        }
+    }
+
+    crate::queue_conformance!(subject);
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_and_drops_only_what_is_dead() {
+        let clock = Arc::new(ManualClock::new(at(0)));
+        let queue = MemoryQueue::new(clock, LEASE).bounds(2, 1);
+        let item = |id: &str| QueueItem {
+            business_id: BusinessId::from_uuid(uuid::Uuid::nil()),
+            id: id.to_owned(),
+            lane: Lane::Bulk,
+            body: Vec::new(),
+        };
+        let many = [item("a"), item("b"), item("c")];
+        assert_eq!(queue.publish(&many).await, Err(QueueError::Full));
+        queue.publish(&many[..2]).await.unwrap();
+        assert_eq!(queue.publish(&many[2..]).await, Err(QueueError::Full));
+        for delivery in queue.claim(2).await.unwrap() {
+            queue.bury(&delivery.lease, "no").await.unwrap();
+        }
+        let dead = queue.dead(10).await.unwrap();
+        assert_eq!(dead.len(), 1);
+        assert_eq!(dead[0].item.id, "b");
+        queue.publish(&many[2..]).await.unwrap();
     }
 }
 

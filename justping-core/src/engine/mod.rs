@@ -4,14 +4,17 @@
 //!
 //! | room | job |
 //! |---|---|
+//! | `announce` | presence that is told on the bus |
 //! | `batch` | group commit: many callers, one transaction |
 //! | `inbox` | webhooks and inbound news → accepted facts |
 //! | `decide` | one conversation's mail → everything a turn changes; pure |
 //! | `turn` | leases conversations, decides, commits |
 //! | `dispatch` | leases sends, applies the policy, calls the channel |
 //! | `call` | performs the work that nodes asked for |
+//! | `relay` | hints for other processes, through a queue |
 //! | `work` | the loops, the scheduler, shutdown |
 
+mod announce;
 mod batch;
 mod builder;
 mod call;
@@ -23,6 +26,7 @@ mod inbox;
 mod operate;
 mod program;
 mod registry;
+mod relay;
 mod turn;
 mod work;
 
@@ -31,11 +35,13 @@ mod tests;
 
 use std::sync::Arc;
 
+pub use announce::AnnouncedPresence;
 pub use builder::{BuildError, Builder};
 pub use config::EngineConfig;
 pub use error::{EngineError, PublishError, WebhookError};
 pub use inbox::WebhookReply;
 pub use operate::SendMessage;
+pub use relay::{HINTS_MAX, Relay};
 pub use work::Worked;
 
 use tokio::sync::Notify;

@@ -20,7 +20,7 @@ use crate::stage::Stage;
 /// `fail`, `panic`; echoes everything else. Its state
 /// counts the events.
 #[derive(Debug)]
-struct Puppet;
+pub(super) struct Puppet;
 
 impl FlowRuntime for Puppet {
     fn check(&self, _: &Value) -> Vec<Finding> {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{Receiver, Sender, channel};
 
-use crate::model::{Event, Topic};
+use crate::model::{BusinessId, ConversationId, Event, Topic};
 use crate::port::{BusError, EventBus, Subscription};
 
 /// Events that wait for one slow subscriber; beyond it the oldest are missed.
@@ -34,6 +34,23 @@ impl MemoryBus {
         Self::default()
     }
 
+    /// Hands an event that others may hold as well to all present subscribers of its topics.
+    pub fn share(&self, event: &Arc<Event>) {
+        let senders = self.topics.senders();
+        for topic in topics_of(event.business_id, event.conversation_id) {
+            if let Some(sender) = senders.get(&topic) {
+                // Fails only when the last listener is leaving: then nobody misses it.
+                let _ = sender.send(Arc::clone(event));
+            }
+        }
+    }
+
+    /// Says whether somebody listens to events of this place.
+    pub fn is_heard(&self, business: BusinessId, conversation: Option<ConversationId>) -> bool {
+        let senders = self.topics.senders();
+        topics_of(business, conversation).any(|topic| senders.contains_key(&topic))
+    }
+
     /// How many topics somebody listens to.
     pub fn topics(&self) -> usize {
         self.topics.senders().len()
@@ -43,21 +60,8 @@ impl MemoryBus {
 #[async_trait]
 impl EventBus for MemoryBus {
     async fn publish(&self, events: Vec<Event>) {
-        let senders = self.topics.senders();
-        if senders.is_empty() {
-            return;
-        }
-        for event in events {
-            let event = Arc::new(event);
-            let business = Topic::Business(event.business_id);
-            let conversation =
-                event.conversation_id.map(|id| Topic::Conversation(event.business_id, id));
-            for topic in conversation.into_iter().chain([business]) {
-                if let Some(sender) = senders.get(&topic) {
-                    // Fails only when the last listener is leaving: then nobody misses it.
-                    let _ = sender.send(Arc::clone(&event));
-                }
-            }
+        if self.topics() > 0 {
+            events.into_iter().map(Arc::new).for_each(|event| self.share(&event));
         }
     }
 
@@ -67,6 +71,14 @@ impl EventBus for MemoryBus {
         let receiver = Some(sender.subscribe());
         Box::new(MemorySubscription { topic, receiver, topics: Arc::downgrade(&self.topics) })
     }
+}
+
+fn topics_of(
+    business: BusinessId,
+    conversation: Option<ConversationId>,
+) -> impl Iterator<Item = Topic> {
+    let conversation = conversation.map(|id| Topic::Conversation(business, id));
+    conversation.into_iter().chain([Topic::Business(business)])
 }
 
 /// A listener; the last one of a topic takes the topic along.

@@ -23,6 +23,8 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 #[derive(Debug)]
 pub struct MemoryLimiter {
     clock: Arc<dyn Clock>,
+    /// When every bucket was empty, in nanoseconds since 1970; none means that all began full.
+    drained_at: Option<u64>,
     buckets: Mutex<Buckets>,
 }
 
@@ -37,7 +39,14 @@ struct Buckets {
 impl MemoryLimiter {
     /// A limiter whose buckets are all full.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, buckets: Mutex::default() }
+        Self { clock, drained_at: None, buckets: Mutex::default() }
+    }
+
+    /// A limiter whose buckets are all empty now, for whoever takes over from a limiter that
+    /// cannot say what is left.
+    pub fn drained(clock: Arc<dyn Clock>) -> Self {
+        let drained_at = Some(nanos(&*clock));
+        Self { clock, drained_at, buckets: Mutex::default() }
     }
 
     /// How many buckets are not known to be full.
@@ -47,11 +56,13 @@ impl MemoryLimiter {
 }
 
 impl Buckets {
-    fn take(&mut self, key: &str, rate: Rate, now: u64) -> Grant {
+    fn take(&mut self, key: &str, rate: Rate, now: u64, drained_at: Option<u64>) -> Grant {
         self.forget_full(now);
         let token = NANOS_PER_SECOND.div_ceil(u64::from(rate.per_second.max(1)));
         let saved = token.saturating_mul(u64::from(rate.burst.max(1)) - 1);
-        let full_at = self.full_at.get(key).copied().unwrap_or(now).max(now);
+        let begins = drained_at.map(|at| at.saturating_add(saved).saturating_add(token));
+        let known = self.full_at.get(key).copied().or(begins);
+        let full_at = known.unwrap_or(now).max(now);
         let earliest = full_at.saturating_sub(saved);
         if earliest > now {
             // Whole milliseconds, because that is what clocks count.
@@ -91,7 +102,11 @@ impl Buckets {
 #[async_trait]
 impl RateLimiter for MemoryLimiter {
     async fn take(&self, key: &str, rate: Rate) -> Grant {
-        let now = u64::try_from(self.clock.now().as_nanosecond()).unwrap_or_default();
-        self.buckets.lock().unwrap_or_else(PoisonError::into_inner).take(key, rate, now)
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.take(key, rate, nanos(&*self.clock), self.drained_at)
     }
+}
+
+fn nanos(clock: &dyn Clock) -> u64 {
+    u64::try_from(clock.now().as_nanosecond()).unwrap_or_default()
 }

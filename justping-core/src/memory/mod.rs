@@ -3,16 +3,22 @@
 
 mod ai;
 mod bus;
+mod cache;
 mod channel;
 mod clock;
 mod entropy;
 mod limiter;
+mod presence;
+mod queue;
 mod store;
 
 pub use ai::{AiReply, ScriptedAi};
 pub use bus::MemoryBus;
+pub use cache::MemoryCache;
 pub use channel::{MemoryAnswer, MemoryChannel, MemoryProvider};
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
 pub use limiter::MemoryLimiter;
+pub use presence::MemoryPresence;
+pub use queue::MemoryQueue;
 pub use store::MemoryStore;

@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BusinessId, ContactId, Conversation, ConversationId, DeliveryStatus, Message, MessageId,
-    SessionId, SessionStatus, Timestamp,
+    BusinessId, ContactId, Conversation, ConversationId, DeliveryStatus, MemberId, Message,
+    MessageId, SessionId, SessionStatus, Timestamp, Typist,
 };
 
 /// A fact that happened. Sockets, outgoing webhooks, analytics and plugins live on these.
@@ -72,6 +72,35 @@ pub enum EventBody {
         /// Where it stands.
         status: SessionStatus,
     },
+    /// A member is here, or still is. Not stored; it is gone at that moment unless it says so again.
+    #[serde(rename = "member.online")]
+    MemberOnline {
+        /// The member.
+        member_id: MemberId,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A member left. Not stored.
+    #[serde(rename = "member.offline")]
+    MemberOffline {
+        /// The member.
+        member_id: MemberId,
+    },
+    /// Somebody is writing, or still is. Not stored; it is over at that moment unless it is said
+    /// again.
+    #[serde(rename = "typing.start")]
+    TypingStarted {
+        /// Who.
+        typist: Typist,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Somebody stopped writing. Not stored.
+    #[serde(rename = "typing.stop")]
+    TypingStopped {
+        /// Who.
+        typist: Typist,
+    },
     /// A flow told the world something.
     #[serde(rename = "flow.event")]
     Custom {
@@ -80,6 +109,23 @@ pub enum EventBody {
         /// Its data.
         data: serde_json::Value,
     },
+}
+
+impl EventBody {
+    /// Says whether stores keep the event: messages are their own record, and what holds for
+    /// seconds is nobody's history.
+    pub fn is_stored(&self) -> bool {
+        !matches!(
+            self,
+            Self::MessageNew { .. }
+                | Self::MessageStatus { .. }
+                | Self::MessageDelta { .. }
+                | Self::MemberOnline { .. }
+                | Self::MemberOffline { .. }
+                | Self::TypingStarted { .. }
+                | Self::TypingStopped { .. }
+        )
+    }
 }
 
 /// What a subscriber wants to hear.

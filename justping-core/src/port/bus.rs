@@ -8,7 +8,8 @@ use crate::model::{Event, Topic};
 /// Why a subscriber did not get an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BusError {
-    /// It read too slowly; this many events passed by. Read them from the store and go on.
+    /// It read too slowly, or a way between processes broke; this many events passed by, or more
+    /// where nobody could count them. Read them from the store and go on.
     #[error("{0} events were missed")]
     Missed(u64),
     /// The bus is gone.
@@ -20,7 +21,8 @@ pub enum BusError {
 /// subscriber is told so.
 ///
 /// # Ordering
-/// Events of one conversation arrive in the order in which they were published.
+/// Events of one conversation arrive in the order in which they were published by one process;
+/// between processes `seq` tells the order of messages.
 ///
 /// # Implementing
 /// Publishing never waits for a subscriber; a slow one gets [`BusError::Missed`].

@@ -3,11 +3,14 @@
 
 mod ai;
 mod bus;
+mod cache;
 mod channel;
 mod clock;
 mod entropy;
 mod limiter;
 mod node;
+mod presence;
+mod queue;
 mod runtime;
 pub mod store;
 
@@ -16,6 +19,10 @@ pub use ai::{
     ToolCall, ToolSpec, Usage,
 };
 pub use bus::{BusError, EventBus, Subscription};
+pub use cache::{
+    CACHE_KEY_BYTES_MAX, CACHE_KEYS_MAX, CACHE_TTL_MAX, CACHE_VALUE_BYTES_MAX, Cache, CacheError,
+    CacheExt, CacheResult, CacheSpace, CacheValue, check_cache_keys,
+};
 pub use channel::{
     Capabilities, Channel, ChannelConfigError, ChannelProvider, HttpMethod, Outbound, Receipt,
     ReceiveError, Received, SendError, WebhookRequest,
@@ -26,6 +33,12 @@ pub use limiter::{Grant, Rate, RateLimiter};
 pub use node::{
     AgentView, BuiltNode, ContactView, DeltaSink, Effect, ExitDescriptor, FlowNode,
     NodeConfigError, NodeContext, NodeDescriptor, PerformContext, Step,
+};
+pub use presence::{Change, PRESENT_MAX, Presence, PresenceError, PresenceResult};
+pub use queue::{
+    DeadItem, Delivery, ITEM_BYTES_MAX, ITEM_ID_BYTES_MAX, ITEMS_PER_CALL_MAX, ItemLease,
+    LANE_SHARE, Published, QUEUE_DEATHS_MAX, Queue, QueueError, QueueItem, QueueLengths,
+    QueueResult, RETRY_AFTER_MAX, Settled, check_items, share_lanes,
 };
 pub use runtime::{
     Finding, FlowRuntime, FlowRuntimeError, Outcome, Program, STATE_MAX_BYTES, Severity, StepEvent,

@@ -22,15 +22,9 @@ impl Events {
         self.record(conversation.business_id, Some(conversation.id), at, body);
     }
 
-    /// Records an event, unless it is about a message: messages are their own record.
+    /// Records an event, unless it is one that is not stored.
     pub(crate) fn push(&mut self, event: Event) {
-        let of_message = matches!(
-            event.body,
-            EventBody::MessageNew { .. }
-                | EventBody::MessageStatus { .. }
-                | EventBody::MessageDelta { .. }
-        );
-        if !of_message {
+        if event.body.is_stored() {
             self.0.push(event);
         }
     }

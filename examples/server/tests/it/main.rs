@@ -27,5 +27,6 @@ mod log;
 mod noise;
 mod pages;
 mod process;
+mod redis;
 mod tenants;
 mod webhooks;

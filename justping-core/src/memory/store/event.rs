@@ -18,15 +18,9 @@ impl State {
         self.record_event(Event { business_id, conversation_id, at, body });
     }
 
-    /// Records an event, unless it is about a message: messages are their own record.
+    /// Records an event, unless it is one that is not stored.
     pub(super) fn record_event(&mut self, event: Event) {
-        let of_message = matches!(
-            event.body,
-            EventBody::MessageNew { .. }
-                | EventBody::MessageStatus { .. }
-                | EventBody::MessageDelta { .. }
-        );
-        if !of_message {
+        if event.body.is_stored() {
             self.events.entry(event.business_id).or_default().push(event);
         }
     }
