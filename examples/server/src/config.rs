@@ -10,6 +10,8 @@ use justping::store::postgres::CONNECTIONS_DEFAULT;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::http::idempotency::KEPT;
+
 /// Says why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -35,6 +37,9 @@ pub enum ConfigError {
             postgres://<user>:<password>@<host>/<database>"
     )]
     Database(String),
+    /// A setting that only Postgres can follow.
+    #[error("{0} needs Postgres, which keeps messages by month: see --database-url")]
+    NeedsPostgres(&'static str),
     /// Two settings that belong together are not both there.
     #[error("{0} is needed as well: an AI provider is an address and a model")]
     Incomplete(&'static str),
@@ -139,6 +144,19 @@ pub struct Flags {
     /// How often workers look for work nobody told them about.
     #[arg(long, env = "JUSTPING_POLL_MS", value_name = "MS")]
     poll_ms: Option<u64>,
+    /// How often one of the processes clears up for all of them.
+    #[arg(long, env = "JUSTPING_UPKEEP_MS", value_name = "MS")]
+    upkeep_ms: Option<u64>,
+    /// Days after which a month of messages is put aside; 0 keeps them for ever, which is the
+    /// default. Needs Postgres.
+    #[arg(long, env = "JUSTPING_RETAIN_MESSAGES_DAYS", value_name = "DAYS")]
+    retain_messages_days: Option<u32>,
+    /// Days that stored events are kept, 0 for ever [default: 90].
+    #[arg(long, env = "JUSTPING_RETAIN_EVENTS_DAYS", value_name = "DAYS")]
+    retain_events_days: Option<u32>,
+    /// Days that providers' names of messages are known, 0 for ever [default: 90].
+    #[arg(long, env = "JUSTPING_RETAIN_REFERENCES_DAYS", value_name = "DAYS")]
+    retain_references_days: Option<u32>,
 }
 
 /// A text that is never printed.
@@ -211,6 +229,8 @@ const WHATSAPP_HOST: &str = "graph.facebook.com";
 /// How addresses of Postgres begin.
 const POSTGRES_SCHEMES: &[&str] = &["postgres://", "postgresql://"];
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
@@ -267,6 +287,10 @@ impl Flags {
             call_lease_ms: self.call_lease_ms.or(file.call_lease_ms),
             unknown_wait_ms: self.unknown_wait_ms.or(file.unknown_wait_ms),
             poll_ms: self.poll_ms.or(file.poll_ms),
+            upkeep_ms: self.upkeep_ms.or(file.upkeep_ms),
+            retain_messages_days: self.retain_messages_days.or(file.retain_messages_days),
+            retain_events_days: self.retain_events_days.or(file.retain_events_days),
+            retain_references_days: self.retain_references_days.or(file.retain_references_days),
         }
     }
 
@@ -277,6 +301,9 @@ impl Flags {
             None => Database::Sqlite(data_dir.join("justping.db")),
             Some(url) => self.database(&url.0)?,
         };
+        if engine.retention.messages.is_some() && matches!(database, Database::Sqlite(_)) {
+            return Err(ConfigError::NeedsPostgres("--retain-messages-days"));
+        }
         let ai = match (self.openai_base_url, self.openai_model) {
             (None, None) => None,
             (Some(base_url), Some(model)) => {
@@ -315,16 +342,28 @@ impl Flags {
 
     fn engine(&self) -> EngineConfig {
         let mut engine = EngineConfig::default();
+        engine.retention.requests = Some(KEPT);
         let pairs = [
             (self.turn_lease_ms, &mut engine.turn_lease),
             (self.send_lease_ms, &mut engine.send_lease),
             (self.call_lease_ms, &mut engine.call_lease),
             (self.unknown_wait_ms, &mut engine.unknown_wait),
             (self.poll_ms, &mut engine.poll),
+            (self.upkeep_ms, &mut engine.upkeep_every),
         ];
         for (given, slot) in pairs {
             if let Some(ms) = given {
                 *slot = Duration::from_millis(ms.max(1));
+            }
+        }
+        let kept = [
+            (self.retain_messages_days, &mut engine.retention.messages),
+            (self.retain_events_days, &mut engine.retention.events),
+            (self.retain_references_days, &mut engine.retention.references),
+        ];
+        for (given, slot) in kept {
+            if let Some(days) = given {
+                *slot = (days > 0).then(|| DAY * days);
             }
         }
         engine
@@ -416,6 +455,22 @@ mod tests {
             assert_eq!(kept.expose_secret(), url);
             assert_eq!((connections, pooler), (3, Pooler::None));
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_said_in_days() {
+        let retention = |arguments: &[&str]| {
+            Config::resolve(flags(arguments)).map(|config| config.engine.retention)
+        };
+        let default = retention(&[]).expect("config");
+        assert_eq!((default.messages, default.events), (None, Some(90 * DAY)));
+        let given = retention(&["--retain-events-days", "7", "--retain-references-days", "0"]);
+        let given = given.expect("config");
+        assert_eq!((given.events, given.references), (Some(7 * DAY), None));
+        let refused = retention(&["--retain-messages-days", "365"]);
+        assert!(matches!(refused, Err(ConfigError::NeedsPostgres(_))), "{refused:?}");
+        let postgres = ["--database-url", "postgres://h/d", "--retain-messages-days", "365"];
+        assert_eq!(retention(&postgres).expect("config").messages, Some(365 * DAY));
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use justping::model::Timestamp;
 use justping::port::{Store, StoreError, StoreResult};
 use justping::store::envelope::{MasterKey, MasterKeyError};
 use justping::store::postgres::{PostgresConfig, PostgresStore};
@@ -66,9 +65,7 @@ impl Opened {
             Database::Postgres { url, connections, pooler } => {
                 let postgres = postgres(url, *pooler, shared_key(config)?);
                 let postgres = PostgresConfig { connections: *connections, ..postgres };
-                let store = PostgresStore::open(postgres).await?;
-                store.make_partitions(Timestamp::now()).await?;
-                Ok(Self::Postgres(Arc::new(store)))
+                Ok(Self::Postgres(Arc::new(PostgresStore::open(postgres).await?)))
             }
         }
     }

@@ -11,16 +11,13 @@ use justping::channels::webchat::WebChatProvider;
 use justping::channels::whatsapp::WhatsAppProvider;
 use justping::engine::BuildError;
 use justping::memory::MemoryBus;
-use justping::model::Timestamp;
-use justping::port::{Store, StoreError, StoreResult};
+use justping::port::StoreError;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::config::{AiConfig, Config, ConfigError, Workers};
 use crate::database::{DatabaseError, Opened};
 use crate::demo::{self, DemoAi, DemoError, Seeded};
-use crate::http::idempotency;
 use crate::metric::{self, CountingBus};
 use crate::{ai, http, log};
 
@@ -29,10 +26,6 @@ const CONNECTIONS_PATIENCE: Duration = Duration::from_secs(10);
 /// How long after readiness is gone new connections are still taken, so that whoever balances load
 /// has time to notice.
 const UNREADY_FIRST: Duration = Duration::from_millis(500);
-/// How often answers that were kept for repeated requests are looked through.
-const EXPIRE_EVERY: Duration = Duration::from_secs(60);
-/// Answers forgotten in one move.
-const EXPIRE_MAX: u32 = 1_000;
 
 /// Why the process ended.
 #[derive(Debug, thiserror::Error)]
@@ -126,8 +119,6 @@ fn flows(config: Option<&AiConfig>) -> Result<Flows, RunError> {
 /// Works and answers until a signal comes; then first is no longer ready, then takes no more
 /// connections, then finishes what is under way.
 async fn work(app: &Arc<App>, listener: TcpListener, workers: Workers) {
-    let mut tasks = JoinSet::new();
-    tasks.spawn(forget_answers(Arc::clone(app)));
     let engine = app.jp().clone();
     let mut stopping = app.stopping();
     let engine = async move {
@@ -152,7 +143,6 @@ async fn work(app: &Arc<App>, listener: TcpListener, workers: Workers) {
     if let Err(error) = engine.await {
         tracing::error!(%error, "the workers died");
     }
-    tasks.shutdown().await;
 }
 
 /// Waits for SIGINT or SIGTERM.
@@ -172,50 +162,5 @@ async fn signal() {
     if let Err(error) = interrupt.await {
         tracing::error!(%error, "signals cannot be heard");
         std::future::pending::<()>().await;
-    }
-}
-
-async fn forget_answers(app: Arc<App>) {
-    let mut ticks = tokio::time::interval(EXPIRE_EVERY);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = forget_old_answers(app.store(), app.now()).await {
-            tracing::warn!(%error, "old answers were not forgotten");
-        }
-    }
-}
-
-/// Forgets everything that was kept long enough, in moves of bounded size.
-async fn forget_old_answers(store: &dyn Store, now: Timestamp) -> StoreResult<()> {
-    let before = now.checked_sub(idempotency::KEPT).unwrap_or_default();
-    // A move that took less than it might found no more.
-    while store.expire_requests(before, EXPIRE_MAX).await? >= u64::from(EXPIRE_MAX) {}
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use justping::memory::MemoryStore;
-    use justping::model::{Business, BusinessId};
-    use justping::port::store::{BusinessStore, IdempotencyRecord, IdempotencyStore};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn more_old_answers_than_one_move_takes_are_forgotten() {
-        let store = MemoryStore::new();
-        let business = BusinessId::from_uuid(uuid::Uuid::nil());
-        let created_at = Timestamp::UNIX_EPOCH;
-        let row = Business { id: business, name: "Ours".to_owned(), created_at };
-        store.create_business(&row).await.expect("created");
-        for number in 0..=2 * EXPIRE_MAX {
-            let key = number.to_string();
-            let record = IdempotencyRecord { key, request_sha256: [0; 32], now: Timestamp::MIN };
-            store.start_request(business, &record, Timestamp::MIN).await.expect("started");
-        }
-        let now = Timestamp::from_millisecond(1_767_603_600_000).expect("a time");
-        forget_old_answers(&store, now).await.expect("forgotten");
-        let left = store.expire_requests(now, EXPIRE_MAX).await.expect("counted");
-        assert_eq!(left, 0);
     }
 }

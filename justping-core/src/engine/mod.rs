@@ -10,6 +10,7 @@
 //! | `turn` | leases conversations, decides, commits |
 //! | `dispatch` | leases sends, applies the policy, calls the channel |
 //! | `call` | performs the work that nodes asked for |
+//! | `upkeep` | one process prepares and clears up for all |
 //! | `work` | the loops, the scheduler, shutdown |
 
 mod batch;
@@ -24,12 +25,13 @@ mod operate;
 mod program;
 mod registry;
 mod turn;
+mod upkeep;
 mod work;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub use builder::{BuildError, Builder};
 pub use config::EngineConfig;
@@ -41,7 +43,7 @@ pub use work::Worked;
 use tokio::sync::Notify;
 
 use crate::model::WorkerId;
-use crate::port::store::{Accept, Accepted, SendRecord, StatusOutcome, StatusRecord};
+use crate::port::store::{Accept, Accepted, SendRecord, StatusOutcome, StatusRecord, UpkeepReport};
 use crate::port::{Clock, Entropy, EventBus, FlowRuntime, IdSource, RateLimiter, Store};
 
 use batch::Batcher;
@@ -75,6 +77,7 @@ struct Inner {
     config: EngineConfig,
     running: call::Running,
     wake: Wake,
+    upkept: Mutex<UpkeepReport>,
 }
 
 /// Tells the loops that there is something to do.
