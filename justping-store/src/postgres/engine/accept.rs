@@ -15,7 +15,8 @@ use crate::postgres::row::{bytes, count, get, get_count, get_index, millis, stat
 statements! {
     /// Whether each message's channel is there, and where its reference is known.
     ACCEPT_READ = "SELECT v.ord, \
-            EXISTS (SELECT 1 FROM channels WHERE business_id = v.business_id AND id = v.channel_id), \
+            (SELECT true FROM channels h WHERE h.business_id = v.business_id \
+                AND h.id = v.channel_id) IS NOT NULL, \
             r.conversation_id, r.seq \
         FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) WITH ORDINALITY \
                 v (business_id, channel_id, provider_ref, ord) \
@@ -32,10 +33,12 @@ statements! {
                 SELECT contact_id FROM identities x \
                 WHERE x.business_id = v.business_id AND x.kind = v.kind \
                     AND x.address = v.address LIMIT 1) i";
+    /// `greatest` of one value is that value; it keeps the planner from the index by channel, which
+    /// looks as good as the one by contact while the table is empty.
     THREADS_LOCK = "SELECT n.doc FROM conversations n \
             JOIN unnest($1::uuid[], $2::uuid[], $3::uuid[]) v (business_id, channel_id, contact_id) \
             ON n.business_id = v.business_id AND n.contact_id = v.contact_id \
-                AND n.channel_id = v.channel_id \
+                AND greatest(n.channel_id) = v.channel_id \
         ORDER BY n.business_id, n.id FOR UPDATE OF n";
     PEOPLE_LOCK = "SELECT c.doc, c.business_id, c.id FROM contacts c \
             JOIN unnest($1::uuid[], $2::uuid[]) v (business_id, id) \

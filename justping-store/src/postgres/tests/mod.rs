@@ -1,4 +1,5 @@
 mod database;
+mod growth;
 mod months;
 mod race;
 mod schema;
