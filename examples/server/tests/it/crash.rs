@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use hmac::{Hmac, KeyInit, Mac};
 use justping_store::testing::{Database, Server};
 use serde_json::{Value, json};
@@ -41,8 +42,18 @@ struct Plan {
     contacts: usize,
     kills: usize,
     seed: u64,
+    told: Told,
     /// A database that outlives the server's process by itself; a file otherwise.
     postgres: Option<Database>,
+}
+
+/// When the provider tells how a message fared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// Some time after it answered the send.
+    Later,
+    /// Before it answers the send.
+    First,
 }
 
 /// A small source of reproducible chance.
@@ -213,7 +224,13 @@ async fn run(plan: &Plan) -> (Graph, Process, String, usize) {
         url: format!("{}/webhooks/whatsapp/{channel}", process.base),
         accepted: Arc::default(),
     };
-    let statuses = tokio::spawn(tell_statuses(provider.clone(), heard, Dice(plan.seed ^ 7)));
+    let mut statuses = JoinSet::new();
+    match plan.told {
+        Told::Later => {
+            statuses.spawn(tell_statuses(provider.clone(), heard, Dice(plan.seed ^ 7)));
+        }
+        Told::First => graph.before_answers(tell_first(provider.clone())),
+    }
     let done = Arc::new(AtomicBool::new(false));
     let writers =
         tokio::spawn(write_all(provider.clone(), plan.contacts, plan.seed, Arc::clone(&done)));
@@ -227,7 +244,7 @@ async fn run(plan: &Plan) -> (Graph, Process, String, usize) {
     writers.await.unwrap();
     let expected = plan.contacts * BURST;
     settle(&process, &key, &graph, expected).await;
-    statuses.abort();
+    statuses.shutdown().await;
     let accepted = provider.accepted.load(Ordering::SeqCst);
     (graph, process, key, accepted)
 }
@@ -259,6 +276,18 @@ async fn write_all(provider: Provider, contacts: usize, seed: u64, done: Arc<Ato
         task.unwrap();
     }
     done.store(true, Ordering::SeqCst);
+}
+
+/// Tells everything there is to tell, out of order, and has the server take it.
+fn tell_first(provider: Provider) -> impl Fn(Sent) -> BoxFuture<'static, ()> + Send + Sync {
+    move |sent| {
+        let provider = provider.clone();
+        Box::pin(async move {
+            for name in ["delivered", "sent", "read"] {
+                provider.post(&status(&sent, name)).await;
+            }
+        })
+    }
 }
 
 /// Tells how every message fared: in shuffled order, some twice.
@@ -367,6 +396,7 @@ async fn twenty_kills_lose_nothing_and_repeat_nothing() {
         contacts: 385,
         kills: 20,
         seed: 0x5eed_0001,
+        told: Told::Later,
         postgres: None,
     };
     let accepted = each_reply_once(&plan).await;
@@ -382,9 +412,35 @@ async fn kills_over_postgres_lose_nothing_and_repeat_nothing() {
         contacts: 100,
         kills: 8,
         seed: 0x5eed_0003,
+        told: Told::Later,
         postgres: Some(Server::start().empty().await),
     };
     each_reply_once(&plan).await;
+}
+
+async fn told_first(postgres: Option<Database>) {
+    let plan = Plan {
+        keys: Keys::Ignored,
+        policy: "at_most_once",
+        unknown_wait_ms: "3000",
+        contacts: 100,
+        kills: 0,
+        seed: 0x5eed_0004,
+        told: Told::First,
+        postgres,
+    };
+    each_reply_once(&plan).await;
+}
+
+/// The status of a message comes, and is stored, before the answer of the send that names it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_before_id() {
+    told_first(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_before_id_over_postgres() {
+    told_first(Some(Server::start().empty().await)).await;
 }
 
 /// Runs a plan, insists that each message has exactly its reply, and tells how many webhooks were
@@ -429,6 +485,7 @@ async fn without_keys_at_most_once_never_repeats_and_statuses_reconcile() {
         contacts: 60,
         kills: 6,
         seed: 0x5eed_0002,
+        told: Told::Later,
         postgres: None,
     };
     let (graph, process, key, _) = run(&plan).await;
