@@ -29,6 +29,12 @@ pub(crate) fn millis(at: Timestamp) -> i64 {
     at.as_millisecond()
 }
 
+/// The second of a moment as statements compare it with moments inside documents: what is before
+/// the second is less, what is in it is more, fractions or not.
+pub(crate) fn second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
 /// The moment a column holds.
 pub(crate) fn moment(millis: i64) -> StoreResult<Timestamp> {
     Timestamp::from_millisecond(millis).map_err(|_| StoreError::Corrupt("a moment".to_owned()))

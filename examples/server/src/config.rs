@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use justping::engine::EngineConfig;
-use secrecy::SecretString;
+use justping::store::postgres::CONNECTIONS_DEFAULT;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+
+use crate::http::idempotency::KEPT;
 
 /// Says why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +32,14 @@ pub enum ConfigError {
         message: String,
     },
     /// The database is of a kind this program does not have.
-    #[error("cannot use the database {0:?}: this server has sqlite://<path> only")]
+    #[error(
+        "cannot use the database {0:?}: this server has sqlite://<path> and \
+            postgres://<user>:<password>@<host>/<database>"
+    )]
     Database(String),
+    /// A setting that only Postgres can follow.
+    #[error("{0} needs Postgres, which keeps messages by month: see --database-url")]
+    NeedsPostgres(&'static str),
     /// Two settings that belong together are not both there.
     #[error("{0} is needed as well: an AI provider is an address and a model")]
     Incomplete(&'static str),
@@ -56,6 +65,17 @@ pub enum Workers {
     Off,
 }
 
+/// Whether something that shares connections stands before the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooler {
+    /// Connections are sessions of the database.
+    None,
+    /// A transaction pooler, such as PgBouncer: nothing is kept in a session, and what sessions are
+    /// to be belongs to the role.
+    Transaction,
+}
+
 /// The reference server of JustPing: customer messaging as a library, assembled.
 #[derive(Debug, Default, Parser, Deserialize)]
 #[command(name = "justping-server", version, about)]
@@ -71,11 +91,19 @@ pub struct Flags {
     /// The folder for the database and the master key [default: ./data].
     #[arg(long, env = "JUSTPING_DATA_DIR", value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
-    /// The database [default: justping.db in the data folder, as `sqlite://` and its path].
-    #[arg(long, env = "JUSTPING_DATABASE_URL", value_name = "URL")]
-    database_url: Option<String>,
-    /// The file with the key that seals secrets; made when missing [default: master.key in the data
-    /// folder].
+    /// The database: `sqlite://` and a path, or `postgres://` for any number of processes over one
+    /// database. With a password in it better given by environment, where other users do not see it
+    /// [default: justping.db in the data folder, as `sqlite://` and its path].
+    #[arg(long, env = "JUSTPING_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    database_url: Option<SecretText>,
+    /// Most connections to Postgres [default: 8].
+    #[arg(long, env = "JUSTPING_DATABASE_CONNECTIONS", value_name = "NUMBER")]
+    database_connections: Option<u32>,
+    /// What stands before Postgres [default: none].
+    #[arg(long, env = "JUSTPING_DATABASE_POOLER", value_enum)]
+    database_pooler: Option<Pooler>,
+    /// The file with the key that seals secrets. Beside SQLite it is made when missing; processes
+    /// over one Postgres all need the same one [default: master.key in the data folder].
     #[arg(long, env = "JUSTPING_MASTER_KEY_FILE", value_name = "FILE")]
     master_key_file: Option<PathBuf>,
     /// That key itself instead of a file: base64 of 32 bytes. Better given by environment, where
@@ -120,6 +148,19 @@ pub struct Flags {
     /// How often workers look for work nobody told them about.
     #[arg(long, env = "JUSTPING_POLL_MS", value_name = "MS")]
     poll_ms: Option<u64>,
+    /// How often one of the processes clears up for all of them.
+    #[arg(long, env = "JUSTPING_UPKEEP_MS", value_name = "MS")]
+    upkeep_ms: Option<u64>,
+    /// Days after which a month of messages is put aside; 0 keeps them for ever, which is the
+    /// default. Needs Postgres.
+    #[arg(long, env = "JUSTPING_RETAIN_MESSAGES_DAYS", value_name = "DAYS")]
+    retain_messages_days: Option<u32>,
+    /// Days that stored events are kept, 0 for ever [default: 90].
+    #[arg(long, env = "JUSTPING_RETAIN_EVENTS_DAYS", value_name = "DAYS")]
+    retain_events_days: Option<u32>,
+    /// Days that providers' names of messages are known, 0 for ever [default: 90].
+    #[arg(long, env = "JUSTPING_RETAIN_REFERENCES_DAYS", value_name = "DAYS")]
+    retain_references_days: Option<u32>,
 }
 
 /// A text that is never printed.
@@ -144,6 +185,22 @@ pub struct AiConfig {
     pub model: String,
 }
 
+/// Where everything is remembered.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// A file, for one process.
+    Sqlite(PathBuf),
+    /// A database that any number of processes share.
+    Postgres {
+        /// Its address. Never shown: it may carry a password.
+        url: SecretString,
+        /// Most connections of this process.
+        connections: u32,
+        /// What stands before it.
+        pooler: Pooler,
+    },
+}
+
 /// Settings, complete and checked.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -151,8 +208,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The folder for everything that is kept.
     pub data_dir: PathBuf,
-    /// The database file.
-    pub database: PathBuf,
+    /// Where everything is remembered.
+    pub database: Database,
     /// The file with the key that seals secrets.
     pub master_key_file: PathBuf,
     /// That key itself as base64; the file is not looked at then.
@@ -174,6 +231,11 @@ pub struct Config {
 /// Where Meta answers. Businesses write their own settings, so by default they name no other host:
 /// else they could make the server call addresses of its own network.
 const WHATSAPP_HOST: &str = "graph.facebook.com";
+
+/// How addresses of Postgres begin.
+const POSTGRES_SCHEMES: &[&str] = &["postgres://", "postgresql://"];
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -216,6 +278,8 @@ impl Flags {
             listen: self.listen.or(file.listen),
             data_dir: self.data_dir.or(file.data_dir),
             database_url: self.database_url.or(file.database_url),
+            database_connections: self.database_connections.or(file.database_connections),
+            database_pooler: self.database_pooler.or(file.database_pooler),
             master_key_file: self.master_key_file.or(file.master_key_file),
             master_key: self.master_key.or(file.master_key),
             redis_url: self.redis_url.or(file.redis_url),
@@ -230,16 +294,23 @@ impl Flags {
             call_lease_ms: self.call_lease_ms.or(file.call_lease_ms),
             unknown_wait_ms: self.unknown_wait_ms.or(file.unknown_wait_ms),
             poll_ms: self.poll_ms.or(file.poll_ms),
+            upkeep_ms: self.upkeep_ms.or(file.upkeep_ms),
+            retain_messages_days: self.retain_messages_days.or(file.retain_messages_days),
+            retain_events_days: self.retain_events_days.or(file.retain_events_days),
+            retain_references_days: self.retain_references_days.or(file.retain_references_days),
         }
     }
 
     fn complete(self) -> Result<Config, ConfigError> {
         let engine = self.engine();
-        let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
-        let database = match self.database_url {
-            None => data_dir.join("justping.db"),
-            Some(url) => sqlite_path(&url)?,
+        let data_dir = self.data_dir.clone().unwrap_or_else(|| PathBuf::from("data"));
+        let database = match &self.database_url {
+            None => Database::Sqlite(data_dir.join("justping.db")),
+            Some(url) => self.database(&url.0)?,
         };
+        if engine.retention.messages.is_some() && matches!(database, Database::Sqlite(_)) {
+            return Err(ConfigError::NeedsPostgres("--retain-messages-days"));
+        }
         let ai = match (self.openai_base_url, self.openai_model) {
             (None, None) => None,
             (Some(base_url), Some(model)) => {
@@ -264,18 +335,43 @@ impl Flags {
         })
     }
 
+    fn database(&self, url: &SecretString) -> Result<Database, ConfigError> {
+        let shown = url.expose_secret();
+        let is_postgres = POSTGRES_SCHEMES.iter().any(|scheme| shown.starts_with(scheme));
+        if !is_postgres {
+            return sqlite_path(shown).map(Database::Sqlite);
+        }
+        Ok(Database::Postgres {
+            url: url.clone(),
+            connections: self.database_connections.unwrap_or(CONNECTIONS_DEFAULT),
+            pooler: self.database_pooler.unwrap_or(Pooler::None),
+        })
+    }
+
     fn engine(&self) -> EngineConfig {
         let mut engine = EngineConfig::default();
+        engine.retention.requests = Some(KEPT);
         let pairs = [
             (self.turn_lease_ms, &mut engine.turn_lease),
             (self.send_lease_ms, &mut engine.send_lease),
             (self.call_lease_ms, &mut engine.call_lease),
             (self.unknown_wait_ms, &mut engine.unknown_wait),
             (self.poll_ms, &mut engine.poll),
+            (self.upkeep_ms, &mut engine.upkeep_every),
         ];
         for (given, slot) in pairs {
             if let Some(ms) = given {
                 *slot = Duration::from_millis(ms.max(1));
+            }
+        }
+        let kept = [
+            (self.retain_messages_days, &mut engine.retention.messages),
+            (self.retain_events_days, &mut engine.retention.events),
+            (self.retain_references_days, &mut engine.retention.references),
+        ];
+        for (given, slot) in kept {
+            if let Some(days) = given {
+                *slot = (days > 0).then(|| DAY * days);
             }
         }
         engine
@@ -318,7 +414,8 @@ mod tests {
     fn defaults_are_complete() {
         let config = Config::resolve(flags(&[])).expect("config");
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-        assert_eq!(config.database, Path::new("data/justping.db"));
+        let Database::Sqlite(path) = config.database else { panic!("{:?}", config.database) };
+        assert_eq!(path, Path::new("data/justping.db"));
         assert_eq!(config.master_key_file, Path::new("data/master.key"));
         assert!(config.ai.is_none());
     }
@@ -347,10 +444,41 @@ mod tests {
 
     #[test]
     fn other_databases_are_refused_without_their_password() {
-        let refused = Config::resolve(flags(&["--database-url", "postgres://u:secret@h/d"]));
+        let refused = Config::resolve(flags(&["--database-url", "mysql://u:secret@h/d"]));
         let message = refused.expect_err("refused").to_string();
-        assert!(message.contains("postgres://"), "{message}");
+        assert!(message.contains("mysql://") && message.contains("postgres://"), "{message}");
         assert!(!message.contains("secret"), "{message}");
+    }
+
+    #[test]
+    fn a_postgres_is_taken_by_either_name_and_never_printed() {
+        for url in ["postgres://u:hunter2@h/d", "postgresql://u:hunter2@h/d"] {
+            let flags = flags(&["--database-url", url, "--database-connections", "3"]);
+            assert!(!format!("{flags:?}").contains("hunter2"));
+            let config = Config::resolve(flags).expect("config");
+            assert!(!format!("{config:?}").contains("hunter2"));
+            let Database::Postgres { url: kept, connections, pooler } = config.database else {
+                panic!("not Postgres");
+            };
+            assert_eq!(kept.expose_secret(), url);
+            assert_eq!((connections, pooler), (3, Pooler::None));
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_said_in_days() {
+        let retention = |arguments: &[&str]| {
+            Config::resolve(flags(arguments)).map(|config| config.engine.retention)
+        };
+        let default = retention(&[]).expect("config");
+        assert_eq!((default.messages, default.events), (None, Some(90 * DAY)));
+        let given = retention(&["--retain-events-days", "7", "--retain-references-days", "0"]);
+        let given = given.expect("config");
+        assert_eq!((given.events, given.references), (Some(7 * DAY), None));
+        let refused = retention(&["--retain-messages-days", "365"]);
+        assert!(matches!(refused, Err(ConfigError::NeedsPostgres(_))), "{refused:?}");
+        let postgres = ["--database-url", "postgres://h/d", "--retain-messages-days", "365"];
+        assert_eq!(retention(&postgres).expect("config").messages, Some(365 * DAY));
     }
 
     #[test]

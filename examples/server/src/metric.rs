@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::{Method, StatusCode};
 use justping::model::{DeliveryStatus, Direction, Event, EventBody, Topic};
+use justping::port::store::UpkeepReport;
 use justping::port::{EventBus, Subscription};
 use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -35,6 +36,7 @@ fn describe() {
     metrics::describe_histogram!("justping_http_request_seconds", "Time to answer, by route");
     metrics::describe_counter!("justping_webhooks_total", "Provider webhooks by outcome");
     metrics::describe_counter!("justping_events_total", "Domain events by kind");
+    metrics::describe_counter!("justping_upkeep_total", "What the upkeep of this process did");
     metrics::describe_gauge!("justping_sockets", "Open web chat sockets");
 }
 
@@ -149,6 +151,22 @@ fn counted(body: &EventBody) -> Option<&'static str> {
         EventBody::SessionStatus { .. } => "session.status",
         EventBody::Custom { .. } => "flow.event",
     })
+}
+
+/// Counts what the upkeep of this process did since it started.
+pub(crate) fn upkeep(sum: &UpkeepReport) {
+    let counts = [
+        ("month_made", sum.months_made),
+        ("month_detached", sum.months_detached),
+        ("request", sum.requests),
+        ("parked_status", sum.parked),
+        ("received_reference", sum.received),
+        ("sent_reference", sum.sent),
+        ("event", sum.events),
+    ];
+    for (what, count) in counts {
+        metrics::counter!("justping_upkeep_total", "what" => what).absolute(count);
+    }
 }
 
 /// How many sockets are open.

@@ -10,19 +10,15 @@ use justping::agents::provider::openai::OpenAiConfigError;
 use justping::channels::webchat::WebChatProvider;
 use justping::channels::whatsapp::WhatsAppProvider;
 use justping::engine::{BuildError, Relay};
-use justping::model::Timestamp;
-use justping::port::{Store, StoreError, StoreResult};
-use justping::store::envelope::{MasterKey, MasterKeyError};
+use justping::port::StoreError;
 use justping::store::redis::RedisOpenError;
-use justping::store::sqlite::{OpenError, SqliteConfig, SqliteStore};
-use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::config::{AiConfig, Config, ConfigError, Workers};
-use crate::demo::{self, DemoAi, DemoError};
-use crate::http::idempotency;
+use crate::database::{DatabaseError, Opened};
+use crate::demo::{self, DemoAi, DemoError, Seeded};
 use crate::metric::{self, CountingBus};
 use crate::shared::Shared;
 use crate::{ai, http, log};
@@ -32,10 +28,6 @@ const CONNECTIONS_PATIENCE: Duration = Duration::from_secs(10);
 /// How long after readiness is gone new connections are still taken, so that whoever balances load
 /// has time to notice.
 const UNREADY_FIRST: Duration = Duration::from_millis(500);
-/// How often answers that were kept for repeated requests are looked through.
-const EXPIRE_EVERY: Duration = Duration::from_secs(60);
-/// Answers forgotten in one move.
-const EXPIRE_MAX: u32 = 1_000;
 
 /// Why the process ended.
 #[derive(Debug, thiserror::Error)]
@@ -51,12 +43,9 @@ pub enum RunError {
         /// Why it failed.
         source: io::Error,
     },
-    /// The key that seals secrets cannot be used.
-    #[error("the master key cannot be used: {0}")]
-    MasterKey(#[from] MasterKeyError),
     /// The database cannot be opened.
-    #[error("the database cannot be opened: {0}")]
-    Open(#[from] OpenError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The database cannot be closed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -91,11 +80,11 @@ pub fn run(config: Config) -> Result<(), RunError> {
 
 async fn serve(config: Config) -> Result<(), RunError> {
     metric::install();
-    let store = Arc::new(open_store(&config).await?);
+    let opened = Opened::open(&config).await?;
     let flows = flows(config.ai.as_ref())?;
     let shared = Shared::open(config.redis_url.as_ref()).await?;
     let jp = JustPing::builder()
-        .store(Arc::clone(&store) as _)
+        .store(opened.store())
         .provider(Arc::new(WebChatProvider::new()))
         .provider(Arc::new(WhatsAppProvider::new().only_hosts(config.whatsapp_hosts.clone())))
         .flows(Arc::new(flows.clone()))
@@ -108,14 +97,17 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let address = listener.local_addr().map_err(io_error("the listener has no address"))?;
     let url = format!("http://{address}");
     let ai = if config.ai.is_some() { DemoAi::With } else { DemoAi::Without };
-    demo::seed(&jp, ai, |token| say(&format!("API key (shown once): {token}"))).await?;
+    let show = |token: &str| say(&format!("API key (shown once): {token}"));
+    if demo::seed(&jp, ai, show).await? == Seeded::Overtaken {
+        say("That key is void: another process set the demo up at the same time.");
+    }
     say(&format!("JustPing is running: {url}"));
     tracing::info!(%address, "listening");
 
     let relay = shared.relay.clone();
     let app = Arc::new(App::new(jp, flows).shared(shared));
     work(&app, listener, config.workers, relay).await;
-    store.close().await?;
+    opened.close().await?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -124,19 +116,6 @@ async fn serve(config: Config) -> Result<(), RunError> {
 fn say(line: &str) {
     // Without anybody who listens, the log still tells that the server runs.
     drop(writeln!(io::stdout(), "{line}"));
-}
-
-async fn open_store(config: &Config) -> Result<SqliteStore, RunError> {
-    let folders = [Some(config.data_dir.as_path()), config.database.parent()];
-    for folder in folders.into_iter().flatten().filter(|folder| !folder.as_os_str().is_empty()) {
-        let failed = io_error(format!("cannot make the folder {}", folder.display()));
-        tokio::fs::create_dir_all(folder).await.map_err(failed)?;
-    }
-    let master_key = match &config.master_key {
-        Some(text) => MasterKey::from_base64(text.expose_secret())?,
-        None => MasterKey::load_or_create(&config.master_key_file)?,
-    };
-    Ok(SqliteStore::open(SqliteConfig::new(&config.database, master_key)).await?)
 }
 
 /// The nodes flows may use; those that talk to a model only where there is one.
@@ -149,7 +128,6 @@ fn flows(config: Option<&AiConfig>) -> Result<Flows, RunError> {
 /// connections, then finishes what is under way.
 async fn work(app: &Arc<App>, listener: TcpListener, workers: Workers, relay: Option<Arc<Relay>>) {
     let mut tasks = JoinSet::new();
-    tasks.spawn(forget_answers(Arc::clone(app)));
     if let Some(relay) = relay {
         tasks.spawn(pass_hints(Arc::clone(app), relay, workers));
     }
@@ -177,7 +155,6 @@ async fn work(app: &Arc<App>, listener: TcpListener, workers: Workers, relay: Op
     if let Err(error) = engine.await {
         tracing::error!(%error, "the workers died");
     }
-    tasks.shutdown().await;
 }
 
 /// Waits for SIGINT or SIGTERM.
@@ -208,50 +185,5 @@ async fn pass_hints(app: Arc<App>, relay: Arc<Relay>, workers: Workers) {
             tokio::join!(tell, relay.hear(app.jp(), std::future::pending()));
         }
         Workers::Off => tell.await,
-    }
-}
-
-async fn forget_answers(app: Arc<App>) {
-    let mut ticks = tokio::time::interval(EXPIRE_EVERY);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = forget_old_answers(app.store(), app.now()).await {
-            tracing::warn!(%error, "old answers were not forgotten");
-        }
-    }
-}
-
-/// Forgets everything that was kept long enough, in moves of bounded size.
-async fn forget_old_answers(store: &dyn Store, now: Timestamp) -> StoreResult<()> {
-    let before = now.checked_sub(idempotency::KEPT).unwrap_or_default();
-    // A move that took less than it might found no more.
-    while store.expire_requests(before, EXPIRE_MAX).await? >= u64::from(EXPIRE_MAX) {}
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use justping::memory::MemoryStore;
-    use justping::model::{Business, BusinessId};
-    use justping::port::store::{BusinessStore, IdempotencyRecord, IdempotencyStore};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn more_old_answers_than_one_move_takes_are_forgotten() {
-        let store = MemoryStore::new();
-        let business = BusinessId::from_uuid(uuid::Uuid::nil());
-        let created_at = Timestamp::UNIX_EPOCH;
-        let row = Business { id: business, name: "Ours".to_owned(), created_at };
-        store.create_business(&row).await.expect("created");
-        for number in 0..=2 * EXPIRE_MAX {
-            let key = number.to_string();
-            let record = IdempotencyRecord { key, request_sha256: [0; 32], now: Timestamp::MIN };
-            store.start_request(business, &record, Timestamp::MIN).await.expect("started");
-        }
-        let now = Timestamp::from_millisecond(1_767_603_600_000).expect("a time");
-        forget_old_answers(&store, now).await.expect("forgotten");
-        let left = store.expire_requests(now, EXPIRE_MAX).await.expect("counted");
-        assert_eq!(left, 0);
     }
 }

@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::batch::Batcher;
 use super::call::Running;
@@ -144,6 +144,7 @@ impl Builder {
             config: self.config,
             running: Running::default(),
             wake: Wake::default(),
+            upkept: Mutex::default(),
         };
         Ok(JustPing { inner: Arc::new(inner) })
     }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::port::store::Retention;
+
 /// The engine's limits and patience. The defaults suit a server; tests shorten them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,6 +26,14 @@ pub struct EngineConfig {
     pub timers_per_move: u32,
     /// How long the loops may finish what they began when they are told to stop.
     pub drain: Duration,
+    /// How often the process that leads does the upkeep.
+    pub upkeep_every: Duration,
+    /// How long a process leads without a word before another one may.
+    pub upkeep_lease: Duration,
+    /// Rows of a kind that one move of the upkeep removes.
+    pub upkeep_rows: u32,
+    /// How long things are kept.
+    pub retention: Retention,
 }
 
 impl Default for EngineConfig {
@@ -39,6 +49,10 @@ impl Default for EngineConfig {
             calls_max: 32,
             timers_per_move: 500,
             drain: Duration::from_secs(20),
+            upkeep_every: Duration::from_secs(60 * 60),
+            upkeep_lease: Duration::from_secs(60),
+            upkeep_rows: 1_000,
+            retention: Retention::default(),
         }
     }
 }

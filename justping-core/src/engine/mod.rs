@@ -12,6 +12,7 @@
 //! | `dispatch` | leases sends, applies the policy, calls the channel |
 //! | `call` | performs the work that nodes asked for |
 //! | `relay` | hints for other processes, through a queue |
+//! | `upkeep` | one process prepares and clears up for all |
 //! | `work` | the loops, the scheduler, shutdown |
 
 mod announce;
@@ -28,12 +29,13 @@ mod program;
 mod registry;
 mod relay;
 mod turn;
+mod upkeep;
 mod work;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub use announce::AnnouncedPresence;
 pub use builder::{BuildError, Builder};
@@ -47,7 +49,7 @@ pub use work::Worked;
 use tokio::sync::Notify;
 
 use crate::model::WorkerId;
-use crate::port::store::{Accept, Accepted, SendRecord, StatusOutcome, StatusRecord};
+use crate::port::store::{Accept, Accepted, SendRecord, StatusOutcome, StatusRecord, UpkeepReport};
 use crate::port::{Clock, Entropy, EventBus, FlowRuntime, IdSource, RateLimiter, Store};
 
 use batch::Batcher;
@@ -81,6 +83,7 @@ struct Inner {
     config: EngineConfig,
     running: call::Running,
     wake: Wake,
+    upkept: Mutex<UpkeepReport>,
 }
 
 /// Tells the loops that there is something to do.

@@ -487,3 +487,62 @@ async fn a_backlog_of_one_channel_is_spread_over_its_seconds() {
     let sent = stage.advance(SignedDuration::from_secs(10)).await.unwrap();
     assert_eq!(sent, 100);
 }
+
+/// Starts the loops of an engine; they stop when what is returned is dropped.
+fn start(engine: &JustPing) -> (tokio::sync::oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let engine = engine.clone();
+    let running = tokio::spawn(async move {
+        engine.run(async { stopped.await.unwrap_or_default() }).await;
+    });
+    (stop, running)
+}
+
+/// Waits until two engines together have forgotten a number of requests.
+async fn forgotten(engines: [&JustPing; 2], requests: u64) {
+    let all = async {
+        while engines.iter().map(|engine| engine.upkept().requests).sum::<u64>() < requests {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), all).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_engine_of_two_does_the_upkeep_and_another_goes_on() {
+    use crate::memory::{ManualClock, MemoryStore, SeededEntropy};
+    use crate::port::store::{BusinessStore, IdempotencyRecord, IdempotencyStore};
+
+    let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+    let store = Arc::new(MemoryStore::new());
+    let engine = |seed| {
+        let builder = JustPing::builder().store(Arc::clone(&store) as _).flows(Arc::new(Puppet));
+        let builder = builder.clock(Arc::clone(&clock) as _);
+        builder.entropy(Arc::new(SeededEntropy::new(seed))).build().unwrap()
+    };
+    let (a, b) = (engine(1), engine(2));
+    let id = BusinessId::from_uuid(uuid::Uuid::nil());
+    let row = Business { id, name: "Acme".to_owned(), created_at: clock.now() };
+    store.create_business(&row).await.unwrap();
+    let request = async |key: &str| {
+        let (key, now) = (key.to_owned(), clock.now());
+        let record = IdempotencyRecord { key, request_sha256: [0; 32], now };
+        store.start_request(id, &record, Timestamp::MIN).await.unwrap();
+    };
+    request("one").await;
+    let (run_a, run_b) = (start(&a), start(&b));
+    clock.advance(SignedDuration::from_hours(48));
+    forgotten([&a, &b], 1).await;
+    // Whoever leads stops; the other one, told by nobody, goes on.
+    let a_led = a.upkept().requests == 1;
+    let (first, second, other) = if a_led { (run_a, run_b, &b) } else { (run_b, run_a, &a) };
+    drop(first.0);
+    first.1.await.unwrap();
+    request("two").await;
+    clock.advance(SignedDuration::from_hours(48));
+    forgotten([&a, &b], 2).await;
+    assert_eq!(other.upkept().requests, 1);
+    drop(second.0);
+    second.1.await.unwrap();
+    assert!(a.upkeep().await.unwrap().is_some(), "the lead was given back");
+}

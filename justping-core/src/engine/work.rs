@@ -34,6 +34,7 @@ enum Loop {
     Sends,
     Calls,
     Schedule,
+    Upkeep,
 }
 
 impl Worked {
@@ -55,7 +56,7 @@ impl JustPing {
     pub async fn run(&self, shutdown: impl Future<Output = ()> + Send) {
         let (stop, stopped) = watch::channel(());
         let mut loops = JoinSet::new();
-        for kind in [Loop::Turns, Loop::Sends, Loop::Calls, Loop::Schedule] {
+        for kind in [Loop::Turns, Loop::Sends, Loop::Calls, Loop::Schedule, Loop::Upkeep] {
             let (engine, stopped) = (self.clone(), stopped.clone());
             loops.spawn(async move { engine.supervise(kind, stopped).await });
         }
@@ -80,6 +81,7 @@ impl JustPing {
                     Loop::Sends => engine.send_loop(signal).await,
                     Loop::Calls => engine.call_loop(signal).await,
                     Loop::Schedule => engine.schedule_loop(signal).await,
+                    Loop::Upkeep => engine.upkeep_loop(signal).await,
                 }
             });
             if let Some(Err(death)) = alone.join_next().await {
@@ -266,7 +268,7 @@ impl JustPing {
 }
 
 /// The signal is the sender's end: `run` drops it.
-fn is_stopped(stopped: &watch::Receiver<()>) -> bool {
+pub(super) fn is_stopped(stopped: &watch::Receiver<()>) -> bool {
     stopped.has_changed().is_err()
 }
 

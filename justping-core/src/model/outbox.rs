@@ -120,9 +120,11 @@ impl OutboxRow {
 
     /// The key under which a provider may recognise a repeated send, and which a status may echo.
     ///
-    /// It names the row, so that a status finds its message before the send's answer is stored.
+    /// It names the row, so that a status finds its message before the send's answer is stored, and
+    /// when it was made, so that a store which keeps messages by month looks in one month only.
     pub fn idempotency_key(&self) -> String {
-        Self::key(self.conversation_id, self.seq)
+        let key = Self::key(self.conversation_id, self.seq);
+        format!("{key}.{}", self.created_at.as_millisecond())
     }
 
     /// The key of the message with this place in a conversation.
@@ -130,9 +132,15 @@ impl OutboxRow {
         format!("{conversation}.{seq}")
     }
 
-    /// Reads a key made by [`idempotency_key`](Self::idempotency_key).
+    /// Reads a key made by [`idempotency_key`](Self::idempotency_key) or [`key`](Self::key).
     pub fn parse_key(key: &str) -> Option<(ConversationId, u64)> {
-        let (conversation, seq) = key.split_once('.')?;
+        let (conversation, rest) = key.split_once('.')?;
+        let seq = rest.split_once('.').map_or(rest, |(seq, _)| seq);
         Some((conversation.parse().ok()?, seq.parse().ok()?))
+    }
+
+    /// When the message of a key was made, in milliseconds, where the key says so.
+    pub fn moment_of_key(key: &str) -> Option<i64> {
+        key.splitn(3, '.').nth(2)?.parse().ok()
     }
 }

@@ -35,6 +35,7 @@ mod error;
 mod flow;
 mod idempotency;
 mod keys;
+mod lease;
 mod open;
 mod row;
 mod session;

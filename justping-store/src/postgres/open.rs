@@ -48,8 +48,13 @@ statements! {
 }
 
 /// The migrations, oldest first.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "ledger", include_str!("../../migrations/postgres/0001_ledger.sql"))];
+pub(super) const MIGRATIONS: &[Step] = &[
+    (1, "ledger", include_str!("../../migrations/postgres/0001_ledger.sql")),
+    (2, "lease", include_str!("../../migrations/postgres/0002_lease.sql")),
+];
+
+/// A migration: its number, its name, its statements.
+type Step = (i64, &'static str, &'static str);
 
 /// Opens the connections of a database, made or brought up to date as needed.
 pub(super) async fn open(config: &PostgresConfig) -> Result<Connections, OpenError> {
@@ -98,8 +103,8 @@ async fn check_role(options: &PgConnectOptions) -> Result<(), OpenError> {
     if exempt { Err(OpenError::Exempt) } else { Ok(()) }
 }
 
-fn migrator() -> Migrator {
-    let list = MIGRATIONS.iter().map(|(version, name, sql)| {
+pub(super) fn migrator(steps: &'static [Step]) -> Migrator {
+    let list = steps.iter().map(|(version, name, sql)| {
         Migration::new(*version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
     });
     let mut migrator = Migrator::with_migrations(list.collect());
@@ -121,7 +126,7 @@ async fn migrate(options: &PgConnectOptions) -> Result<(), OpenError> {
     }
     let mut connection = options.connect().await.map_err(error::map)?;
     let known = MIGRATIONS.iter().map(|(version, _, _)| *version).max().unwrap_or_default();
-    let done = migrator().run(&mut connection).await;
+    let done = migrator(MIGRATIONS).run(&mut connection).await;
     done.map_err(|error| error::map_migrate(error, known))?;
     connection.close().await.map_err(error::map)?;
     lock.close().await.map_err(error::map)?;

@@ -21,12 +21,17 @@ mod error;
 mod flow;
 mod idempotency;
 mod keys;
+mod lease;
 mod list;
 mod open;
 mod row;
 mod session;
 #[cfg(test)]
 mod tests;
+mod upkeep;
+
+#[cfg(all(test, feature = "postgres"))]
+pub(crate) use open::MIGRATIONS;
 
 pub use config::{READERS_DEFAULT, READERS_MAX, SqliteConfig};
 pub use error::OpenError;

@@ -40,3 +40,24 @@ pub(crate) fn channel(id: u128, owner: u128) -> ChannelConfig {
         updated_at: at(0),
     }
 }
+
+/// Insists that the statements of a backend's files are exactly those that it lists.
+pub(crate) fn check_listed(backend: &str, mut listed: Vec<&str>) {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(backend);
+    let mut written = Vec::new();
+    for folder in [folder.join("engine"), folder] {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default();
+            let Some((_, list)) = text.split_once("\nstatements! {\n") else { continue };
+            let (list, _) = list.split_once("\n}\n").unwrap();
+            let names =
+                list.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(" = "));
+            let is_name = |name: &str| name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+            written
+                .extend(names.filter(|(name, _)| is_name(name)).map(|(name, _)| name.to_owned()));
+        }
+    }
+    written.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(written, listed);
+}

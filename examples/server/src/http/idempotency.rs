@@ -35,7 +35,7 @@ pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotenc
 /// Most characters of a key.
 pub const KEY_MAX_CHARS: usize = 255;
 /// For how long an answer is kept.
-pub const KEPT: SignedDuration = SignedDuration::from_hours(24);
+pub const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// After this time a started request without an answer died with its process. Longer than any
 /// request may take.
 const ABANDONED_AFTER: Duration = Duration::from_secs(REQUEST_TIMEOUT.as_secs() * 2);

@@ -7,17 +7,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use hmac::{Hmac, KeyInit, Mac};
+use justping_store::testing::{Database, Server};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::fleet::MASTER_KEY;
 use crate::graph::{Graph, Keys, Sent};
 use crate::process::{Process, client, free_port};
 
-const APP_SECRET: &str = "crash-app-secret";
-const PHONE_ID: &str = "106540352242922";
+pub(crate) const APP_SECRET: &str = "crash-app-secret";
+pub(crate) const PHONE_ID: &str = "106540352242922";
 /// Messages of each contact, one after the other.
 const BURST: usize = 3;
 /// Contacts that write at the same time.
@@ -39,6 +42,18 @@ struct Plan {
     contacts: usize,
     kills: usize,
     seed: u64,
+    told: Told,
+    /// A database that outlives the server's process by itself; a file otherwise.
+    postgres: Option<Database>,
+}
+
+/// When the provider tells how a message fared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// Some time after it answered the send.
+    Later,
+    /// Before it answers the send.
+    First,
 }
 
 /// A small source of reproducible chance.
@@ -54,7 +69,8 @@ impl Dice {
     }
 }
 
-fn sign(body: &str) -> String {
+/// The signature of a body.
+pub(crate) fn sign(body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(APP_SECRET.as_bytes()).unwrap();
     mac.update(body.as_bytes());
     let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
@@ -76,7 +92,8 @@ fn phone(contact: usize) -> String {
     (15_550_000_000u64 + contact as u64).to_string()
 }
 
-fn message(contact: usize, number: usize) -> String {
+/// A message of a contact, as the provider tells of it.
+pub(crate) fn message(contact: usize, number: usize) -> String {
     webhook(json!({
         "contacts": [{"profile": {"name": format!("Customer {contact}")}, "wa_id": phone(contact)}],
         "messages": [{
@@ -193,6 +210,10 @@ async fn run(plan: &Plan) -> (Graph, Process, String, usize) {
     let port = free_port();
     let mut env = ENV.to_vec();
     env.push(("JUSTPING_UNKNOWN_WAIT_MS", plan.unknown_wait_ms));
+    let url = plan.postgres.as_ref().map(Database::url);
+    if let Some(url) = &url {
+        env.extend([("JUSTPING_DATABASE_URL", &**url), ("JUSTPING_MASTER_KEY", MASTER_KEY)]);
+    }
     let mut process = Process::start(&folder.join("data"), port, &env).await;
     let key = process.api_key.clone().expect("the first start prints a key");
     let (news, heard) = mpsc::unbounded_channel();
@@ -203,7 +224,13 @@ async fn run(plan: &Plan) -> (Graph, Process, String, usize) {
         url: format!("{}/webhooks/whatsapp/{channel}", process.base),
         accepted: Arc::default(),
     };
-    let statuses = tokio::spawn(tell_statuses(provider.clone(), heard, Dice(plan.seed ^ 7)));
+    let mut statuses = JoinSet::new();
+    match plan.told {
+        Told::Later => {
+            statuses.spawn(tell_statuses(provider.clone(), heard, Dice(plan.seed ^ 7)));
+        }
+        Told::First => graph.before_answers(tell_first(provider.clone())),
+    }
     let done = Arc::new(AtomicBool::new(false));
     let writers =
         tokio::spawn(write_all(provider.clone(), plan.contacts, plan.seed, Arc::clone(&done)));
@@ -217,7 +244,7 @@ async fn run(plan: &Plan) -> (Graph, Process, String, usize) {
     writers.await.unwrap();
     let expected = plan.contacts * BURST;
     settle(&process, &key, &graph, expected).await;
-    statuses.abort();
+    statuses.shutdown().await;
     let accepted = provider.accepted.load(Ordering::SeqCst);
     (graph, process, key, accepted)
 }
@@ -249,6 +276,18 @@ async fn write_all(provider: Provider, contacts: usize, seed: u64, done: Arc<Ato
         task.unwrap();
     }
     done.store(true, Ordering::SeqCst);
+}
+
+/// Tells everything there is to tell, out of order, and has the server take it.
+fn tell_first(provider: Provider) -> impl Fn(Sent) -> BoxFuture<'static, ()> + Send + Sync {
+    move |sent| {
+        let provider = provider.clone();
+        Box::pin(async move {
+            for name in ["delivered", "sent", "read"] {
+                provider.post(&status(&sent, name)).await;
+            }
+        })
+    }
 }
 
 /// Tells how every message fared: in shuffled order, some twice.
@@ -357,15 +396,63 @@ async fn twenty_kills_lose_nothing_and_repeat_nothing() {
         contacts: 385,
         kills: 20,
         seed: 0x5eed_0001,
+        told: Told::Later,
+        postgres: None,
     };
-    let (graph, process, key, accepted) = run(&plan).await;
+    let accepted = each_reply_once(&plan).await;
+    assert!(accepted >= 5_000, "only {accepted} webhooks");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_over_postgres_lose_nothing_and_repeat_nothing() {
+    let plan = Plan {
+        keys: Keys::Honoured,
+        policy: "at_least_once",
+        unknown_wait_ms: "800",
+        contacts: 100,
+        kills: 8,
+        seed: 0x5eed_0003,
+        told: Told::Later,
+        postgres: Some(Server::start().empty().await),
+    };
+    each_reply_once(&plan).await;
+}
+
+async fn told_first(postgres: Option<Database>) {
+    let plan = Plan {
+        keys: Keys::Ignored,
+        policy: "at_most_once",
+        unknown_wait_ms: "3000",
+        contacts: 100,
+        kills: 0,
+        seed: 0x5eed_0004,
+        told: Told::First,
+        postgres,
+    };
+    each_reply_once(&plan).await;
+}
+
+/// The status of a message comes, and is stored, before the answer of the send that names it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_before_id() {
+    told_first(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_before_id_over_postgres() {
+    told_first(Some(Server::start().empty().await)).await;
+}
+
+/// Runs a plan, insists that each message has exactly its reply, and tells how many webhooks were
+/// accepted.
+async fn each_reply_once(plan: &Plan) -> usize {
+    let (graph, process, key, accepted) = run(plan).await;
     println!(
         "{accepted} webhooks accepted, {} kills, {} sends, {} requests",
         plan.kills,
         graph.effects().len(),
         graph.requests()
     );
-    assert!(accepted >= 5_000, "only {accepted} webhooks");
 
     // Nothing accepted is lost, nothing is decided twice: every conversation holds exactly its
     // replies, in order.
@@ -386,6 +473,7 @@ async fn twenty_kills_lose_nothing_and_repeat_nothing() {
     for (to, texts) in &seen {
         assert_eq!(*texts, expected_replies(), "{to}");
     }
+    accepted
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -397,6 +485,8 @@ async fn without_keys_at_most_once_never_repeats_and_statuses_reconcile() {
         contacts: 60,
         kills: 6,
         seed: 0x5eed_0002,
+        told: Told::Later,
+        postgres: None,
     };
     let (graph, process, key, _) = run(&plan).await;
     let effects = graph.effects();

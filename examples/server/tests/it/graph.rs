@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -38,7 +39,6 @@ pub(crate) struct Graph {
     inner: Arc<Mutex<Inner>>,
 }
 
-#[derive(Debug)]
 struct Inner {
     keys: Keys,
     log: File,
@@ -46,6 +46,16 @@ struct Inner {
     effects: Vec<Sent>,
     requests: usize,
     news: mpsc::UnboundedSender<Sent>,
+    before: Option<Before>,
+}
+
+/// What is done about a send before it is answered.
+type Before = Arc<dyn Fn(Sent) -> BoxFuture<'static, ()> + Send + Sync>;
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").field("requests", &self.requests).finish_non_exhaustive()
+    }
 }
 
 impl Graph {
@@ -58,6 +68,7 @@ impl Graph {
             effects: Vec::new(),
             requests: 0,
             news,
+            before: None,
         };
         let inner = Arc::new(Mutex::new(inner));
         let app = Router::new()
@@ -74,6 +85,14 @@ impl Graph {
         self.inner.lock().unwrap().effects.clone()
     }
 
+    /// Does something about each send before it is answered.
+    pub(crate) fn before_answers(
+        &self,
+        before: impl Fn(Sent) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) {
+        self.inner.lock().unwrap().before = Some(Arc::new(before));
+    }
+
     /// How many requests came, repeats included.
     pub(crate) fn requests(&self) -> usize {
         self.inner.lock().unwrap().requests
@@ -81,24 +100,32 @@ impl Graph {
 }
 
 async fn answer(State(inner): State<Arc<Mutex<Inner>>>, Json(body): Json<Value>) -> Json<Value> {
-    let mut inner = inner.lock().unwrap();
+    let (sent, before) = record(&mut inner.lock().unwrap(), &body);
+    if let Some(before) = before {
+        before(sent.clone()).await;
+    }
+    Json(json!({
+        "messaging_product": "whatsapp",
+        "contacts": [{"input": sent.to, "wa_id": sent.to}],
+        "messages": [{"id": sent.wamid}],
+    }))
+}
+
+/// Writes a request down; what it came to, and what is to be done before it is answered.
+fn record(inner: &mut Inner, body: &Value) -> (Sent, Option<Before>) {
     inner.requests += 1;
     writeln!(inner.log, "{body}").unwrap();
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let (to, key) = (text("/to").to_owned(), text("/biz_opaque_callback_data").to_owned());
     let said = text("/text/body").to_owned();
     let known = inner.by_key.get(&key).cloned().filter(|_| inner.keys == Keys::Honoured);
-    let wamid = known.unwrap_or_else(|| {
-        let wamid = format!("wamid.T{:08}", inner.effects.len());
-        let sent = Sent { to: to.clone(), text: said, key: key.clone(), wamid: wamid.clone() };
-        inner.by_key.insert(key, wamid.clone());
-        inner.effects.push(sent.clone());
-        let _ = inner.news.send(sent);
-        wamid
-    });
-    Json(json!({
-        "messaging_product": "whatsapp",
-        "contacts": [{"input": to, "wa_id": to}],
-        "messages": [{"id": wamid}],
-    }))
+    if let Some(wamid) = known {
+        return (Sent { to, text: said, key, wamid }, None);
+    }
+    let wamid = format!("wamid.T{:08}", inner.effects.len());
+    let sent = Sent { to, text: said, key: key.clone(), wamid: wamid.clone() };
+    inner.by_key.insert(key, wamid);
+    inner.effects.push(sent.clone());
+    let _ = inner.news.send(sent.clone());
+    (sent, inner.before.clone())
 }

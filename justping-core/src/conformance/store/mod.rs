@@ -13,6 +13,7 @@ mod post;
 mod schedule;
 mod status;
 mod turn;
+mod upkeep;
 
 pub use accept::*;
 pub use channel::*;
@@ -27,12 +28,13 @@ pub use post::*;
 pub use schedule::*;
 pub use status::*;
 pub use turn::*;
+pub use upkeep::*;
 
 #[cfg(doc)]
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 163;
+pub const CHECKS: usize = 175;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -206,6 +208,18 @@ macro_rules! store_conformance {
             foreign_sends_are_out_of_reach
             foreign_calls_are_out_of_reach
             foreign_requests_are_hidden
+            lease_is_held_by_one
+            lease_is_extended_by_its_holder
+            lease_that_is_over_has_another_fence
+            lease_is_given_back
+            leases_have_names
+            upkeep_needs_the_lease
+            upkeep_of_an_old_leader_changes_nothing
+            upkeep_forgets_requests_of_all_businesses
+            upkeep_drops_parked_news
+            upkeep_forgets_references
+            upkeep_drops_events_in_order
+            upkeep_twice_at_once_is_once
         ] }
     };
 }

@@ -60,7 +60,7 @@ impl Requests {
         }
     }
 
-    fn expire(&mut self, before: Timestamp, limit: u32) -> u64 {
+    pub(super) fn expire(&mut self, before: Timestamp, limit: u32) -> u64 {
         let mut expired = 0;
         while expired < u64::from(limit)
             && let Some((_, key)) = self.ages.first().filter(|(age, _)| *age < before).cloned()

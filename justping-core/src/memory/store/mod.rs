@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `table`, `queue`, `thread` | how rows are kept: by business, by due moment, by conversation |
 //! | `inbox`, `turn`, `outbox`, `status`, `timer`, `call` | the engine's moves |
+//! | `upkeep` | leases, and what goes |
 //! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `idempotency` | the nouns |
 
 mod agent;
@@ -26,6 +27,7 @@ mod table;
 mod thread;
 mod timer;
 mod turn;
+mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,6 +35,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use self::call::Calls;
 use self::channel::ChannelRow;
 use self::contact::Contacts;
+use self::event::Events;
 use self::flow::FlowRow;
 use self::idempotency::Requests;
 use self::outbox::Outbox;
@@ -42,9 +45,10 @@ use self::status::References;
 use self::table::Table;
 use self::thread::Thread;
 use self::timer::Timers;
+use self::upkeep::Leases;
 use crate::model::{
     Agent, AgentId, ApiKey, ApiKeyId, Business, BusinessId, ChannelId, ContactId, ConversationId,
-    Event, FlowId, FlowVersion, FlowVersionId, Member, MemberId, SessionId, Timestamp,
+    FlowId, FlowVersion, FlowVersionId, Member, MemberId, SessionId, Timestamp,
 };
 use crate::port::{StoreError, StoreResult};
 
@@ -103,8 +107,9 @@ struct State {
     outbox: Outbox,
     timers: Timers,
     calls: Calls,
-    events: BTreeMap<BusinessId, Vec<Event>>,
+    events: BTreeMap<BusinessId, Events>,
     requests: Requests,
+    leases: Leases,
 }
 
 impl State {
@@ -132,6 +137,7 @@ impl State {
             calls: Calls::default(),
             events: BTreeMap::new(),
             requests: Requests::default(),
+            leases: Leases::default(),
         }
     }
 

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::State;
 use crate::model::{
     BusinessId, ChannelId, ConversationId, DeliveryStatus, Direction, Message, OutboxRow,
-    StatusUpdate,
+    StatusUpdate, Timestamp,
 };
 use crate::port::StoreResult;
 use crate::port::store::{StatusOutcome, StatusRecord};
@@ -70,7 +70,62 @@ impl References {
     }
 }
 
+impl References {
+    /// Drops news that has waited too long.
+    pub(super) fn trim_parked(&mut self, before: Timestamp, limit: u32) -> u64 {
+        let mut left = limit;
+        for parked in self.parked.values_mut() {
+            parked.news.retain(|news| {
+                let goes = left > 0 && news.at.is_some_and(|at| at < before);
+                left -= u32::from(goes);
+                !goes
+            });
+        }
+        self.parked.retain(|_, parked| !parked.news.is_empty());
+        self.ages.retain(|_, reference| self.parked.contains_key(reference));
+        u64::from(limit - left)
+    }
+}
+
+/// The references in a map that `is_old` says so of, a bounded number.
+fn old_ones(
+    places: &BTreeMap<Reference, Place>,
+    is_old: impl Fn(&Reference, Place) -> bool,
+    limit: u32,
+) -> Vec<Reference> {
+    let old = places.iter().filter(|(reference, place)| is_old(reference, **place));
+    old.map(|(reference, _)| reference.clone()).take(limit as usize).collect()
+}
+
 impl State {
+    /// Says whether a reference's message is that old.
+    fn is_older(&self, (channel, _): &Reference, (id, seq): Place, before: Timestamp) -> bool {
+        let business = self.channel_owners.get(channel);
+        let thread = business.and_then(|business| self.threads.find(*business, id));
+        let message = thread.and_then(|thread| thread.message(seq));
+        message.is_none_or(|message| message.created_at < before)
+    }
+
+    /// Forgets what providers called received messages.
+    pub(super) fn trim_received(&mut self, before: Timestamp, limit: u32) -> u64 {
+        let is_old = |reference: &_, place| self.is_older(reference, place, before);
+        let old = old_ones(&self.references.received, is_old, limit);
+        for reference in &old {
+            self.references.received.remove(reference);
+        }
+        old.len() as u64
+    }
+
+    /// Forgets what providers called sent messages.
+    pub(super) fn trim_sent(&mut self, before: Timestamp, limit: u32) -> u64 {
+        let is_old = |reference: &_, place| self.is_older(reference, place, before);
+        let old = old_ones(&self.references.sent, is_old, limit);
+        for reference in &old {
+            self.references.sent.remove(reference);
+        }
+        old.len() as u64
+    }
+
     /// Learns the provider's id of a message and tells it the news that waited for that; says
     /// whether its status changed.
     pub(super) fn refer(

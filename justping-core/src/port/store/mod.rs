@@ -20,6 +20,7 @@
 mod error;
 mod moves;
 mod noun;
+mod upkeep;
 
 pub use error::{StoreError, StoreResult};
 pub use moves::{
@@ -32,6 +33,7 @@ pub use noun::{
     ConversationStore, EventStore, FlowStore, IdempotencyStore, MemberStore, MessageOrder,
     SessionStore,
 };
+pub use upkeep::{LeaseStore, Retention, UPKEEP_LEASE, UpkeepOptions, UpkeepReport, UpkeepStore};
 
 /// Most mailbox entries that one claim of a conversation carries.
 pub const TURN_ENTRIES_MAX: usize = 64;
@@ -48,8 +50,10 @@ pub trait Store:
     + EventStore
     + FlowStore
     + IdempotencyStore
+    + LeaseStore
     + MemberStore
     + SessionStore
+    + UpkeepStore
 {
 }
 
@@ -64,7 +68,9 @@ impl<S> Store for S where
         + EventStore
         + FlowStore
         + IdempotencyStore
+        + LeaseStore
         + MemberStore
         + SessionStore
+        + UpkeepStore
 {
 }

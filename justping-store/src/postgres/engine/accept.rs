@@ -10,12 +10,13 @@ use super::write::{
 };
 use crate::decision::{Change, Inbox, Pair, Plan, Received, Sender, check, senders};
 use crate::postgres::connection::{Bound, Write};
-use crate::postgres::row::{bytes, count, get, get_count, get_index, statements};
+use crate::postgres::row::{bytes, count, get, get_count, get_index, millis, statements};
 
 statements! {
     /// Whether each message's channel is there, and where its reference is known.
     ACCEPT_READ = "SELECT v.ord, \
-            EXISTS (SELECT 1 FROM channels WHERE business_id = v.business_id AND id = v.channel_id), \
+            (SELECT true FROM channels h WHERE h.business_id = v.business_id \
+                AND h.id = v.channel_id) IS NOT NULL, \
             r.conversation_id, r.seq \
         FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) WITH ORDINALITY \
                 v (business_id, channel_id, provider_ref, ord) \
@@ -32,10 +33,12 @@ statements! {
                 SELECT contact_id FROM identities x \
                 WHERE x.business_id = v.business_id AND x.kind = v.kind \
                     AND x.address = v.address LIMIT 1) i";
+    /// `greatest` of one value is that value; it keeps the planner from the index by channel, which
+    /// looks as good as the one by contact while the table is empty.
     THREADS_LOCK = "SELECT n.doc FROM conversations n \
             JOIN unnest($1::uuid[], $2::uuid[], $3::uuid[]) v (business_id, channel_id, contact_id) \
             ON n.business_id = v.business_id AND n.contact_id = v.contact_id \
-                AND n.channel_id = v.channel_id \
+                AND greatest(n.channel_id) = v.channel_id \
         ORDER BY n.business_id, n.id FOR UPDATE OF n";
     PEOPLE_LOCK = "SELECT c.doc, c.business_id, c.id FROM contacts c \
             JOIN unnest($1::uuid[], $2::uuid[]) v (business_id, id) \
@@ -44,8 +47,10 @@ statements! {
     /// Writes everything; tells how many references were new.
     ACCEPT_WRITE = concat!(
         "WITH refs AS ( \
-            INSERT INTO received_refs (business_id, channel_id, provider_ref, conversation_id, seq) \
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::uuid[], $5::bigint[]) \
+            INSERT INTO received_refs (business_id, channel_id, provider_ref, conversation_id, seq, \
+                created_at) \
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::uuid[], $5::bigint[], \
+                $47::bigint[]) \
             ON CONFLICT DO NOTHING RETURNING 1), \
         born AS (INSERT INTO contacts (business_id, id, named, doc) SELECT * FROM ",
             contacts!("$6", "$7", "$8", "$9"), "), \
@@ -195,9 +200,11 @@ fn writes(inbox: &mut Inbox, accepted: &[Accepted]) -> StoreResult<Bound> {
         mail.iter().map(|row| row.business_id.uuid()).collect::<Vec<_>>(),
         mail.iter().map(|row| row.conversation_id.uuid()).collect::<Vec<_>>(),
         mail.iter().map(|row| count(row.seq)).collect::<Vec<_>>(),
-        mail.iter().map(|row| crate::document::millis(row.at)).collect::<Vec<_>>(),
+        mail.iter().map(|row| millis(row.at)).collect::<Vec<_>>(),
     );
-    let bound = bind_references(query(ACCEPT_WRITE), &inbox.references);
+    let references = sorted(&inbox.references);
+    let moments: Vec<i64> = references.iter().map(|row| millis(row.at)).collect();
+    let bound = bind_references(query(ACCEPT_WRITE), &references);
     let bound = bind_contacts(bound, inbox.people(Change::New))?;
     let bound = bind_contacts(bound, inbox.people(Change::Changed))?;
     inbox.identities.sort_unstable();
@@ -205,14 +212,19 @@ fn writes(inbox: &mut Inbox, accepted: &[Accepted]) -> StoreResult<Bound> {
     let bound = bind_conversations(bound, inbox.threads(Change::New))?;
     let bound = bind_conversations(bound, inbox.threads(Change::Changed))?;
     let bound = bind_messages(bound, messages)?;
-    bind_events(bound.bind(mail.0).bind(mail.1).bind(mail.2).bind(mail.3), &inbox.events)
+    let bound = bound.bind(mail.0).bind(mail.1).bind(mail.2).bind(mail.3);
+    Ok(bind_events(bound, &inbox.events)?.bind(moments))
 }
 
-fn bind_references(query: Bound, references: &[Received]) -> Bound {
+fn sorted(references: &[Received]) -> Vec<&Received> {
     let mut sorted: Vec<&Received> = references.iter().collect();
     sorted.sort_unstable_by_key(|row| (row.business_id, row.channel_id, &row.provider_ref));
+    sorted
+}
+
+fn bind_references(query: Bound, references: &[&Received]) -> Bound {
     let mut columns = (vec![], vec![], vec![], vec![], vec![]);
-    for row in sorted {
+    for row in references {
         columns.0.push(row.business_id.uuid());
         columns.1.push(row.channel_id.uuid());
         columns.2.push(bytes(&row.provider_ref));

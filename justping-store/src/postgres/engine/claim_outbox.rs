@@ -36,14 +36,15 @@ statements! {
         FROM picked p WHERE o.business_id = p.business_id \
             AND o.conversation_id = p.conversation_id AND o.seq = p.seq \
         RETURNING o.business_id, o.conversation_id, o.seq";
-    OUTBOX_READ = "SELECT o.fence, o.unknown, o.attempts - 1, o.due_at, o.doc, g.doc, n.doc, c.doc \
+    OUTBOX_READ = "SELECT o.fence, o.unknown, o.attempts - 1, o.due_at, o.doc, g.doc, n.doc, \
+            (SELECT c.doc FROM contacts c \
+                WHERE c.business_id = n.business_id AND c.id = n.contact_id) \
         FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) v (b, c, s) \
             JOIN outbox o ON o.business_id = v.b AND o.conversation_id = v.c AND o.seq = v.s \
             JOIN messages g ON g.business_id = o.business_id \
                 AND g.conversation_id = o.conversation_id AND g.seq = o.seq \
                 AND g.created_at = o.created_at \
             JOIN conversations n ON n.business_id = o.business_id AND n.id = o.conversation_id \
-            JOIN contacts c ON c.business_id = n.business_id AND c.id = n.contact_id \
         ORDER BY o.lane, o.created_at, o.message_id";
 }
 

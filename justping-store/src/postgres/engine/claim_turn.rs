@@ -14,10 +14,12 @@ use crate::postgres::row::{
 };
 
 statements! {
-    /// Takes the leases of conversations by their oldest mail.
+    /// Takes the leases of conversations by their oldest mail. `greatest` of one value is that
+    /// value; it keeps the planner from going through the conversations to find mail, which looks
+    /// as good as the other way while both are empty.
     TURNS_CLAIM = "WITH due AS MATERIALIZED ( \
             SELECT n.business_id, n.id, m.seq FROM mailbox m JOIN conversations n \
-                ON n.business_id = m.business_id AND n.id = m.conversation_id \
+                ON n.business_id = greatest(m.business_id) AND n.id = greatest(m.conversation_id) \
             WHERE coalesce(n.lease_until, n.not_before) <= $1 AND NOT EXISTS ( \
                 SELECT 1 FROM mailbox x WHERE x.business_id = m.business_id \
                     AND x.conversation_id = m.conversation_id AND x.seq < m.seq) \
@@ -27,13 +29,15 @@ statements! {
         RETURNING n.business_id, n.id, d.seq";
     /// All a turn reads but the mail. It is a statement after the claim, so that it sees what was
     /// committed until the lease was taken.
-    TURNS_READ = "SELECT n.fence, n.doc, c.doc, h.doc, \
+    TURNS_READ = "SELECT n.fence, n.doc, \
+            (SELECT c.doc FROM contacts c WHERE c.business_id = v.b AND c.id = n.contact_id), h.doc, \
             (SELECT a.doc FROM agents a WHERE a.business_id = n.business_id AND a.id = h.agent_id), \
             (SELECT s.doc FROM sessions s WHERE s.business_id = n.business_id AND s.id = n.session_id) \
         FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY v (b, id, ord) \
             JOIN conversations n ON n.business_id = v.b AND n.id = v.id \
-            JOIN contacts c ON c.business_id = n.business_id AND c.id = n.contact_id \
-            JOIN channels h ON h.business_id = n.business_id AND h.id = n.channel_id \
+            CROSS JOIN LATERAL ( \
+                SELECT doc, agent_id FROM channels x \
+                WHERE x.business_id = v.b AND x.id = n.channel_id LIMIT 1) h \
         ORDER BY v.ord";
     MAIL_READ = "SELECT v.ord, m.seq, m.event, (SELECT g.doc FROM messages g \
             WHERE g.business_id = v.b AND g.conversation_id = v.id AND g.seq = m.message_seq \

@@ -4,7 +4,7 @@ use sqlx::query;
 use super::write::bind_messages;
 use crate::decision::{Delivery, PARKED_MAX};
 use crate::postgres::connection::{Bound, Write};
-use crate::postgres::row::{bytes, count, statements, to_doc};
+use crate::postgres::row::{bytes, count, millis, statements, to_doc};
 
 statements! {
     /// Makes those who deal with the same references wait for each other: news is parked for a
@@ -26,8 +26,10 @@ statements! {
             FROM unnest($9::uuid[], $10::uuid[], $11::bigint[], $12::bool[], $13::bigint[], \
                 $14::bool[]) v (b, c, s, unknown, due_at, deferred) \
             WHERE o.business_id = v.b AND o.conversation_id = v.c AND o.seq = v.s) \
-        INSERT INTO sent_refs (business_id, channel_id, provider_ref, conversation_id, seq) \
-        SELECT * FROM unnest($15::uuid[], $16::uuid[], $17::bytea[], $18::uuid[], $19::bigint[]) \
+        INSERT INTO sent_refs (business_id, channel_id, provider_ref, conversation_id, seq, \
+            created_at) \
+        SELECT * FROM unnest($15::uuid[], $16::uuid[], $17::bytea[], $18::uuid[], $19::bigint[], \
+            $20::bigint[]) \
         ON CONFLICT DO NOTHING";
     UNPARK = "DELETE FROM parked_statuses p USING unnest($1::uuid[], $2::bytea[]) v (c, r) \
         WHERE p.channel_id = v.c AND p.provider_ref = v.r AND p.business_id IN ( \
@@ -107,14 +109,16 @@ fn changes(delivery: &Delivery) -> StoreResult<Bound> {
     }
     let bound = bound.bind(settled.0).bind(settled.1).bind(settled.2);
     let bound = bound.bind(settled.3).bind(settled.4).bind(settled.5);
-    let mut named = (vec![], vec![], vec![], vec![], vec![]);
+    let mut named = (vec![], vec![], vec![], vec![], vec![], vec![]);
     for ((channel, name), one) in delivery.named() {
         named.0.push(one.business.uuid());
         named.1.push(channel.uuid());
         named.2.push(bytes(name));
         named.3.push(one.place.0.uuid());
         named.4.push(count(one.place.1));
+        let message = delivery.message(one.business, one.place);
+        named.5.push(message.map(|message| millis(message.created_at)));
     }
     let bound = bound.bind(named.0).bind(named.1).bind(named.2);
-    Ok(bound.bind(named.3).bind(named.4))
+    Ok(bound.bind(named.3).bind(named.4).bind(named.5))
 }

@@ -14,6 +14,8 @@ mod timer;
 mod write;
 
 #[cfg(test)]
+pub(super) use self::record_status::STATUSES_LOCK;
+#[cfg(test)]
 pub(super) use self::statements::LISTS;
 
 use async_trait::async_trait;

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 
-use justping_core::model::{ConversationId, Message};
+use justping_core::model::{ConversationId, Message, OutboxRow};
 use justping_core::port::store::{StatusOutcome, StatusRecord, StoreError, StoreResult};
 use sqlx::query;
 use uuid::Uuid;
@@ -15,23 +15,30 @@ use crate::postgres::row::{
 statements! {
     /// Whether each channel is there, and what each reference names.
     STATUSES_READ = "SELECT v.ord, \
-            EXISTS (SELECT 1 FROM channels h WHERE h.business_id = v.b AND h.id = v.c), \
-            r.conversation_id, r.seq \
+            (SELECT true FROM channels h WHERE h.business_id = v.b AND h.id = v.c) IS NOT NULL, \
+            r.conversation_id, r.seq, r.created_at \
         FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) WITH ORDINALITY v (b, c, r, ord) \
             LEFT JOIN LATERAL ( \
-                SELECT conversation_id, seq FROM sent_refs x WHERE x.business_id = v.b \
+                SELECT conversation_id, seq, created_at FROM sent_refs x WHERE x.business_id = v.b \
                     AND x.channel_id = v.c AND x.provider_ref = v.r LIMIT 1) r ON true";
     STATUSES_PARKED = "SELECT v.ord, p.doc \
         FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) WITH ORDINALITY v (b, c, r, ord) \
             JOIN parked_statuses p ON p.business_id = v.b AND p.channel_id = v.c \
                 AND p.provider_ref = v.r \
         ORDER BY p.id";
-    /// The messages that the news may be about, in the order in which all lock them.
-    STATUSES_LOCK = "SELECT n.channel_id, g.business_id, g.doc \
-        FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) v (b, c, s) \
-            JOIN conversations n ON n.business_id = v.b AND n.id = v.c \
-            JOIN messages g ON g.business_id = v.b AND g.conversation_id = v.c AND g.seq = v.s \
-        ORDER BY v.c, v.s FOR UPDATE OF g";
+    /// The messages that the news may be about, in the order in which all lock them. Where their
+    /// moment is known, only the partition of that moment is looked at.
+    STATUSES_LOCK = "SELECT ( \
+                SELECT n.channel_id FROM conversations n WHERE n.business_id = v.b AND n.id = v.c), \
+            g.business_id, g.doc \
+        FROM ( \
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[]) \
+                u (b, c, s, since, until) \
+            ORDER BY c, s OFFSET 0) v CROSS JOIN LATERAL ( \
+                SELECT business_id, doc FROM messages m WHERE m.business_id = v.b \
+                    AND m.conversation_id = v.c AND m.seq = v.s \
+                    AND m.created_at >= v.since AND m.created_at <= v.until \
+                LIMIT 1 FOR UPDATE) g";
 }
 
 /// A message: business, conversation, place.
@@ -51,13 +58,14 @@ pub(super) async fn run(
 async fn read(write: &mut Write, batch: &[StatusRecord]) -> StoreResult<StatusDesk> {
     let mut desk = StatusDesk::default();
     // What each record may be about: by our key, only on its own channel; by the provider's name.
-    let mut spots: BTreeMap<Spot, Vec<(usize, Means)>> = BTreeMap::new();
+    let mut spots: BTreeMap<Spot, About> = BTreeMap::new();
     for (index, record) in batch.iter().enumerate() {
         if let Some((id, seq)) = place_of_key(&record.update)
             && let Some(seq) = count(seq)
         {
             let spot = (record.business_id.uuid(), id.uuid(), seq);
-            spots.entry(spot).or_default().push((index, Means::Key));
+            let moment = record.update.key.as_deref().and_then(OutboxRow::moment_of_key);
+            spots.entry(spot).or_default().add(index, Means::Key, moment);
         }
     }
     for row in write.run(bind(STATUSES_READ, batch)).await? {
@@ -69,7 +77,7 @@ async fn read(write: &mut Write, batch: &[StatusRecord]) -> StoreResult<StatusDe
         if let Some(id) = get::<Option<Uuid>>(&row, 2)? {
             desk.add_sent(record, (ConversationId::from_uuid(id), get_count(&row, 3)?));
             let spot = (record.business_id.uuid(), id, get(&row, 3)?);
-            spots.entry(spot).or_default().push((index, Means::Name));
+            spots.entry(spot).or_default().add(index, Means::Name, get(&row, 4)?);
         }
     }
     for row in write.run(bind(STATUSES_PARKED, batch)).await? {
@@ -79,6 +87,25 @@ async fn read(write: &mut Write, batch: &[StatusRecord]) -> StoreResult<StatusDe
     }
     lock_messages(write, &mut desk, batch, &spots).await?;
     Ok(desk)
+}
+
+/// What is about one message.
+#[derive(Default)]
+struct About {
+    records: Vec<(usize, Means)>,
+    /// When the message was made, if that is known.
+    moment: Option<i64>,
+}
+
+impl About {
+    fn add(&mut self, index: usize, means: Means, moment: Option<i64>) {
+        self.records.push((index, means));
+        // What is stored beside the name is our own; a key went around through the provider.
+        self.moment = match means {
+            Means::Key => self.moment.or(moment),
+            Means::Name => moment.or(self.moment),
+        };
+    }
 }
 
 /// What led from news to a message.
@@ -102,18 +129,21 @@ async fn lock_messages(
     write: &mut Write,
     desk: &mut StatusDesk,
     batch: &[StatusRecord],
-    spots: &BTreeMap<Spot, Vec<(usize, Means)>>,
+    spots: &BTreeMap<Spot, About>,
 ) -> StoreResult<()> {
     if spots.is_empty() {
         return Ok(());
     }
-    let mut columns = (vec![], vec![], vec![]);
-    for (business, id, seq) in spots.keys() {
+    let mut columns = (vec![], vec![], vec![], vec![], vec![]);
+    for ((business, id, seq), about) in spots {
         columns.0.push(*business);
         columns.1.push(*id);
         columns.2.push(*seq);
+        columns.3.push(about.moment.unwrap_or(i64::MIN));
+        columns.4.push(about.moment.unwrap_or(i64::MAX));
     }
     let lock = query(STATUSES_LOCK).bind(columns.0).bind(columns.1).bind(columns.2);
+    let lock = lock.bind(columns.3).bind(columns.4);
     let mut found: HashMap<Spot, (Uuid, Message)> = HashMap::new();
     for row in write.run(lock).await? {
         let message: Message = get_doc(&row, 2, "message")?;
@@ -123,7 +153,7 @@ async fn lock_messages(
     }
     for (spot, about) in spots {
         let Some((channel, message)) = found.get(spot) else { continue };
-        for (index, means) in about {
+        for (index, means) in &about.records {
             let Some(record) = batch.get(*index) else { continue };
             if *means == Means::Name || record.channel_id.uuid() == *channel {
                 desk.add_message(record, message.clone());

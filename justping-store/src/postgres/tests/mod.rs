@@ -1,13 +1,14 @@
 mod database;
+mod growth;
+mod months;
 mod race;
 mod schema;
-mod server;
 
 use sqlx::Executor;
 use tokio::sync::OnceCell;
 
-use self::server::Database;
 use super::*;
+use crate::testing::{self as server, Database};
 use crate::tests::agreement::HAPPENS;
 
 /// Runs of the comparison with the store in memory.
@@ -78,11 +79,9 @@ fn is_a_store(store: PostgresStore) -> Box<dyn justping_core::port::Store> {
     Box::new(store)
 }
 
-/// Preparing checks every table, column and function a statement names.
-#[tokio::test]
-async fn every_statement_prepares() {
-    let scratch = scratch().await;
-    let nouns = [
+/// Every statement of the store by its name.
+fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
+    const NOUNS: &[&[(&str, &str)]] = &[
         agent::STATEMENTS,
         business::STATEMENTS,
         channel::STATEMENTS,
@@ -92,17 +91,30 @@ async fn every_statement_prepares() {
         flow::STATEMENTS,
         idempotency::STATEMENTS,
         keys::STATEMENTS,
+        lease::STATEMENTS,
         open::STATEMENTS,
         session::STATEMENTS,
         upkeep::STATEMENTS,
     ];
+    NOUNS.iter().chain(engine::LISTS).copied().flatten().copied()
+}
+
+/// Preparing checks every table, column and function a statement names.
+#[tokio::test]
+async fn every_statement_prepares() {
+    let scratch = scratch().await;
     let mut connection = server::plain(&scratch.database.name).await;
     let mut prepared = 0;
-    for (name, sql) in nouns.iter().chain(engine::LISTS).copied().flatten() {
-        let sql: &'static str = sql;
+    for (name, sql) in statements() {
         let result = connection.prepare(sqlx::SqlSafeStr::into_sql_str(sql)).await;
         result.unwrap_or_else(|error| panic!("{name}: {error}"));
         prepared += 1;
     }
     assert!(prepared > 80, "{prepared} statements prepared");
+}
+
+/// What stands in a file under `statements!` and is never listed would not be prepared.
+#[test]
+fn every_statement_is_listed() {
+    crate::tests::check_listed("src/postgres", statements().map(|(name, _)| name).collect());
 }

@@ -49,6 +49,12 @@ pub(super) async fn conversation(store: &PostgresStore, n: u128) {
     store.accept(vec![accept(100 + n, format!("p{n}"), &[&format!("c{n}")])]).await.unwrap();
 }
 
+/// Has that contact write once more.
+pub(super) async fn write_again(store: &PostgresStore, n: u128, reference: &str, now: Timestamp) {
+    let accept = accept(9_000 + n, reference.to_owned(), &[&format!("c{n}")]);
+    store.accept(vec![Accept { now, ..accept }]).await.unwrap();
+}
+
 /// Stores on one database, as processes have them.
 async fn stores() -> (Scratch, Vec<PostgresStore>) {
     let scratch = scratch().await;
@@ -173,55 +179,73 @@ async fn a_conversation_is_claimed_by_one() {
     assert_eq!((claimed.len(), different.len()), (8, 8));
 }
 
+/// Has a contact of its own write, and somebody answer: that is about to leave.
+pub(super) async fn leaving(store: &PostgresStore, n: u128) -> ConversationId {
+    conversation(store, n).await;
+    let id = ConversationId::from_uuid(uuid((100 + n) * 10 + 3));
+    let post = Post {
+        business_id: business(1),
+        conversation_id: id,
+        message_id: MessageId::from_uuid(uuid(50_000 + n)),
+        direction: Direction::Outbound,
+        author: Author::System,
+        content: Content::text("hi"),
+        lane: Lane::Interactive,
+        reply_to: None,
+        owner: None,
+        now: at(0),
+    };
+    store.post(vec![post]).await.unwrap().remove(0).unwrap();
+    id
+}
+
+/// Claims everything that is to be sent.
+pub(super) async fn claims(store: &PostgresStore) -> Vec<SendClaim> {
+    let options = ClaimOptions {
+        worker: WorkerId::from_uuid(uuid(1)),
+        now: at(0),
+        lease_until: at(1000),
+        limit: 1_000,
+    };
+    store.claim_outbox(&options, at(2000)).await.unwrap()
+}
+
+pub(super) fn sent(claim: &SendClaim, reference: &str) -> SendRecord {
+    SendRecord {
+        business_id: business(1),
+        conversation_id: claim.row.conversation_id,
+        seq: claim.row.seq,
+        fence: claim.fence,
+        now: at(1),
+        outcome: SendOutcome::Sent { provider_ref: Some(reference.to_owned()) },
+    }
+}
+
+pub(super) fn delivered(reference: &str, key: Option<String>) -> StatusRecord {
+    StatusRecord {
+        business_id: business(1),
+        channel_id: ChannelId::from_uuid(uuid(11)),
+        update: StatusUpdate {
+            key,
+            provider_ref: reference.to_owned(),
+            status: DeliveryStatus::Delivered,
+            at: None,
+            failure: None,
+        },
+        now: at(1),
+    }
+}
+
 /// A status by the provider's name and the answer that brings the name, at the same time: whoever
 /// is first, the message hears of it.
 #[tokio::test]
 async fn a_status_never_misses_the_answer_that_names_its_message() {
     let (scratch, stores) = stores().await;
     for round in 0..ROUNDS {
-        conversation(&scratch, 20 + round).await;
-        let id = ConversationId::from_uuid(uuid((120 + round) * 10 + 3));
-        let post = Post {
-            business_id: business(1),
-            conversation_id: id,
-            message_id: MessageId::from_uuid(uuid(50_000 + round)),
-            direction: Direction::Outbound,
-            author: Author::System,
-            content: Content::text("hi"),
-            lane: Lane::Interactive,
-            reply_to: None,
-            owner: None,
-            now: at(0),
-        };
-        scratch.post(vec![post]).await.unwrap();
-        let options = ClaimOptions {
-            worker: WorkerId::from_uuid(uuid(1)),
-            now: at(0),
-            lease_until: at(1000),
-            limit: 1,
-        };
-        let claim = scratch.claim_outbox(&options, at(2000)).await.unwrap().remove(0);
+        let id = leaving(&scratch, 20 + round).await;
+        let claim = claims(&scratch).await.remove(0);
         let reference = format!("wamid.{round}");
-        let sent = SendRecord {
-            business_id: business(1),
-            conversation_id: id,
-            seq: claim.row.seq,
-            fence: claim.fence,
-            now: at(1),
-            outcome: SendOutcome::Sent { provider_ref: Some(reference.clone()) },
-        };
-        let news = StatusRecord {
-            business_id: business(1),
-            channel_id: ChannelId::from_uuid(uuid(11)),
-            update: StatusUpdate {
-                key: None,
-                provider_ref: reference,
-                status: DeliveryStatus::Delivered,
-                at: None,
-                failure: None,
-            },
-            now: at(1),
-        };
+        let (sent, news) = (sent(&claim, &reference), delivered(&reference, None));
         let (sent, heard) =
             tokio::join!(stores[0].record_sends(vec![sent]), stores[1].record_statuses(vec![news]));
         sent.unwrap();
@@ -229,5 +253,54 @@ async fn a_status_never_misses_the_answer_that_names_its_message() {
         let newest = PageRequest::first(1);
         let page = scratch.messages(business(1), id, MessageOrder::NewestFirst, &newest).await;
         assert_eq!(page.unwrap().items[0].status, DeliveryStatus::Delivered, "round {round}");
+    }
+}
+
+/// Batches of answers and batches of news about the same messages, each in an order of its own:
+/// none is lost to a deadlock, and nothing is left that would be sent again.
+#[tokio::test]
+async fn mark_sent_against_apply_status() {
+    const MESSAGES: u128 = 40;
+    let (scratch, stores) = stores().await;
+    for round in 0..ROUNDS {
+        let mut threads = Vec::new();
+        for n in 0..MESSAGES {
+            threads.push(leaving(&scratch, 1_000 + round * MESSAGES + n).await);
+        }
+        let claims = claims(&scratch).await;
+        assert_eq!(claims.len() as u128, MESSAGES, "round {round}");
+        let name = |claim: &SendClaim| format!("wamid.{}", claim.row.message_id);
+        let answers: Vec<_> = claims.iter().map(|claim| sent(claim, &name(claim))).collect();
+        let news: Vec<_> = claims
+            .iter()
+            .enumerate()
+            // One half names our key, the other one only what the provider calls the message.
+            .map(|(n, one)| delivered(&name(one), (n % 2 == 0).then(|| one.row.idempotency_key())))
+            .collect();
+        let reversed = |rows: &[StatusRecord]| rows.iter().rev().cloned().collect::<Vec<_>>();
+        let (early, late) = answers.split_at(answers.len() / 2);
+        let late = late.iter().rev().chain(early.iter().take(5)).cloned().collect();
+        let (a, b, c, d) = tokio::join!(
+            stores[0].record_sends(early.to_vec()),
+            stores[1].record_sends(late),
+            stores[2].record_statuses(news.clone()),
+            stores[3].record_statuses(reversed(&news)),
+        );
+        a.unwrap();
+        b.unwrap();
+        c.unwrap();
+        d.unwrap();
+        for id in threads {
+            let newest = PageRequest::first(1);
+            let page = scratch.messages(business(1), id, MessageOrder::NewestFirst, &newest).await;
+            assert_eq!(page.unwrap().items[0].status, DeliveryStatus::Delivered, "round {round}");
+        }
+        let again = ClaimOptions {
+            worker: WorkerId::from_uuid(uuid(2)),
+            now: at(5_000),
+            lease_until: at(6_000),
+            limit: 1_000,
+        };
+        assert_eq!(scratch.claim_outbox(&again, at(7_000)).await.unwrap(), [], "round {round}");
     }
 }

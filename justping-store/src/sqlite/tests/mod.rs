@@ -70,11 +70,9 @@ fn is_a_store(store: SqliteStore) -> Box<dyn justping_core::port::Store> {
     Box::new(store)
 }
 
-/// Preparing checks every table, column and function a statement names.
-#[tokio::test]
-async fn every_statement_prepares() {
-    let scratch = scratch().await;
-    let nouns = [
+/// Every statement of the store by its name.
+fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
+    const NOUNS: &[&[(&str, &str)]] = &[
         agent::STATEMENTS,
         business::STATEMENTS,
         channel::STATEMENTS,
@@ -83,17 +81,30 @@ async fn every_statement_prepares() {
         flow::STATEMENTS,
         idempotency::STATEMENTS,
         keys::STATEMENTS,
+        lease::STATEMENTS,
         open::STATEMENTS,
         session::STATEMENTS,
+        upkeep::STATEMENTS,
     ];
     let sized = engine::SIZED.iter().flat_map(|sized| {
         (0..=ROWS_MAX.ilog2()).map(|size| ("sized", sized.text(1 << size).unwrap().1))
     });
+    NOUNS.iter().chain(engine::LISTS).copied().flatten().copied().chain(sized)
+}
+
+/// What stands in a file under `statements!` and is never listed would not be prepared.
+#[test]
+fn every_statement_is_listed() {
+    crate::tests::check_listed("src/sqlite", statements().map(|(name, _)| name).collect());
+}
+
+/// Preparing checks every table, column and function a statement names.
+#[tokio::test]
+async fn every_statement_prepares() {
+    let scratch = scratch().await;
     let mut write = scratch.store.connections.write().await.unwrap();
     let mut prepared = 0;
-    let fixed = nouns.iter().chain(engine::LISTS).copied().flatten().copied();
-    for (name, sql) in fixed.chain(sized) {
-        let sql: &'static str = sql;
+    for (name, sql) in statements() {
         for statement in sql.split_inclusive(';') {
             let statement: &'static str = statement;
             let connection = write.connection().unwrap();

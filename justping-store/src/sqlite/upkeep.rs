@@ -1,0 +1,217 @@
+//! What nobody needs any more goes, in bounded moves.
+//!
+//! Age is read from the messages and events themselves: no index by time that every accept would
+//! have to keep. A move looks at a range of keys and hands on where it stopped.
+
+use async_trait::async_trait;
+use justping_core::model::{Cursor, Timestamp};
+use justping_core::port::store::{
+    Retention, StoreError, StoreResult, UPKEEP_LEASE, UpkeepOptions, UpkeepReport, UpkeepStore,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::query;
+use uuid::Uuid;
+
+use super::SqliteStore;
+use super::connection::Write;
+use super::idempotency::EXPIRE_REQUESTS;
+use super::row::{after, count, get, millis, parse_doc, statements, to_doc};
+use crate::document::second;
+
+/// Businesses whose events one move looks at.
+const BUSINESSES: i64 = 16;
+
+/// The end of a range of references, and what is old in it. A reference whose message is gone is
+/// old too.
+macro_rules! references {
+    ($table:literal) => {
+        (
+            concat!(
+                "SELECT channel_id, provider_ref FROM ( \
+                    SELECT channel_id, provider_ref FROM ",
+                $table,
+                " WHERE (channel_id, provider_ref) > ($1, $2) \
+                    ORDER BY channel_id, provider_ref LIMIT $3) \
+                ORDER BY channel_id DESC, provider_ref DESC LIMIT 1"
+            ),
+            concat!(
+                "DELETE FROM ",
+                $table,
+                " AS r WHERE (channel_id, provider_ref) > ($1, $2) \
+                    AND (channel_id, provider_ref) <= ($3, $4) \
+                    AND coalesce((SELECT g.doc ->> '$.created_at' FROM channels h \
+                        JOIN messages g ON g.business_id = h.business_id \
+                            AND g.conversation_id = r.conversation_id AND g.seq = r.seq \
+                        WHERE h.id = r.channel_id) < $5, 1) \
+                RETURNING 1"
+            ),
+        )
+    };
+}
+
+statements! {
+    BEGIN_UPKEEP = "BEGIN IMMEDIATE; SELECT 1 FROM leases WHERE name = $1 AND fence = $2";
+    END_UPKEEP = "COMMIT";
+    DROP_PARKED = "DELETE FROM parked_statuses \
+        WHERE id IN (SELECT id FROM parked_statuses ORDER BY id LIMIT $2) \
+            AND doc ->> '$.at' < $1 RETURNING 1";
+    RECEIVED_END = references!("received_refs").0;
+    DROP_RECEIVED = references!("received_refs").1;
+    SENT_END = references!("sent_refs").0;
+    DROP_SENT = references!("sent_refs").1;
+    EVENTS_END = "SELECT id FROM ( \
+            SELECT id FROM businesses WHERE id > $1 ORDER BY id LIMIT $2) \
+        ORDER BY id DESC LIMIT 1";
+    /// The newest stays: it holds the number that the next one continues.
+    DROP_EVENTS = "DELETE FROM events WHERE (business_id, seq) IN ( \
+            SELECT b.id, e.seq FROM businesses b CROSS JOIN events e ON e.business_id = b.id \
+                AND e.seq < $3 + (SELECT min(x.seq) FROM events x WHERE x.business_id = b.id) \
+                AND e.seq < (SELECT max(x.seq) FROM events x WHERE x.business_id = b.id) \
+            WHERE b.id > $1 AND b.id <= $2 AND e.doc ->> '$.at' < $4) RETURNING 1";
+}
+
+/// How far a table was looked through.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Place<K> {
+    #[default]
+    Start,
+    After(K),
+    End,
+}
+
+/// How far the upkeep got.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct Sweep {
+    received: Place<(Uuid, String)>,
+    sent: Place<(Uuid, String)>,
+    events: Place<Uuid>,
+    /// Whether queues of old rows are empty.
+    queues: bool,
+}
+
+impl Sweep {
+    fn parse(cursor: Option<&Cursor>) -> StoreResult<Self> {
+        let Some(cursor) = cursor else { return Ok(Self::default()) };
+        parse_doc(&cursor.0, "cursor").map_err(|_| StoreError::Invalid("cursor"))
+    }
+
+    fn next(&self) -> StoreResult<Option<Cursor>> {
+        let done = self.received == Place::End
+            && self.sent == Place::End
+            && self.events == Place::End
+            && self.queues;
+        if done { Ok(None) } else { Ok(Some(Cursor(to_doc(self)?))) }
+    }
+}
+
+#[async_trait]
+impl UpkeepStore for SqliteStore {
+    async fn upkeep(&self, options: &UpkeepOptions) -> StoreResult<UpkeepReport> {
+        let mut write = self.connections.write().await?;
+        let result = run(&mut write, options).await;
+        write.settle(result).await
+    }
+}
+
+async fn run(write: &mut Write<'_>, options: &UpkeepOptions) -> StoreResult<UpkeepReport> {
+    let mut sweep = Sweep::parse(options.after.as_ref())?;
+    let begin = query(BEGIN_UPKEEP).bind(UPKEEP_LEASE).bind(count(options.fence));
+    if write.begin(begin).await?.is_empty() {
+        return Err(StoreError::Stale("lease"));
+    }
+    let mut report = UpkeepReport::default();
+    queues(write, options, &mut sweep, &mut report).await?;
+    let (keep, limit) = (&options.keep, i64::from(options.limit));
+    let before = |kept| Retention::before(kept, options.now);
+    if let Some(before) = before(keep.references) {
+        let (received, sent) = ((RECEIVED_END, DROP_RECEIVED), (SENT_END, DROP_SENT));
+        report.received = references(write, received, &mut sweep.received, before, limit).await?;
+        report.sent = references(write, sent, &mut sweep.sent, before, limit).await?;
+    } else {
+        (sweep.received, sweep.sent) = (Place::End, Place::End);
+    }
+    match before(keep.events) {
+        Some(before) => report.events = events(write, &mut sweep.events, before, limit).await?,
+        None => sweep.events = Place::End,
+    }
+    write.commit(query(END_UPKEEP)).await?;
+    report.next = sweep.next()?;
+    Ok(report)
+}
+
+/// Drops what stands in the order of its age.
+async fn queues(
+    write: &mut Write<'_>,
+    options: &UpkeepOptions,
+    sweep: &mut Sweep,
+    report: &mut UpkeepReport,
+) -> StoreResult<()> {
+    let (keep, limit) = (&options.keep, i64::from(options.limit));
+    let before = |kept| Retention::before(kept, options.now);
+    if let Some(before) = before(keep.requests) {
+        let expire = query(EXPIRE_REQUESTS).bind(millis(before)).bind(limit);
+        report.requests = write.run(expire).await?.len() as u64;
+    }
+    if let Some(before) = before(keep.parked) {
+        let drop = query(DROP_PARKED).bind(second(before)).bind(limit);
+        report.parked = write.run(drop).await?.len() as u64;
+    }
+    let most = u64::from(options.limit);
+    sweep.queues = report.requests < most && report.parked < most;
+    Ok(())
+}
+
+/// Looks through the next range of references.
+async fn references(
+    write: &mut Write<'_>,
+    (end, drop): (&'static str, &'static str),
+    place: &mut Place<(Uuid, String)>,
+    before: Timestamp,
+    limit: i64,
+) -> StoreResult<u64> {
+    let (channel, reference) = match place {
+        Place::Start => (after(None), String::new()),
+        Place::After((channel, reference)) => (after(Some(*channel)), reference.clone()),
+        Place::End => return Ok(0),
+    };
+    let find = query(end).bind(channel.clone()).bind(reference.clone()).bind(limit);
+    let rows = write.run(find).await?;
+    let Some(row) = rows.first() else {
+        *place = Place::End;
+        return Ok(0);
+    };
+    let last: (Uuid, String) = (get(row, 0)?, get(row, 1)?);
+    let drop = query(drop).bind(channel).bind(reference);
+    let drop = drop.bind(last.0).bind(last.1.clone()).bind(second(before));
+    let dropped = write.run(drop).await?.len() as u64;
+    *place = Place::After(last);
+    Ok(dropped)
+}
+
+/// Looks at the oldest events of the next businesses, and at the same ones again when there may be
+/// more.
+async fn events(
+    write: &mut Write<'_>,
+    place: &mut Place<Uuid>,
+    before: Timestamp,
+    limit: i64,
+) -> StoreResult<u64> {
+    let start = match place {
+        Place::Start => after(None),
+        Place::After(business) => after(Some(*business)),
+        Place::End => return Ok(0),
+    };
+    let rows = write.run(query(EVENTS_END).bind(start.clone()).bind(BUSINESSES)).await?;
+    let Some(row) = rows.first() else {
+        *place = Place::End;
+        return Ok(0);
+    };
+    let last: Uuid = get(row, 0)?;
+    let drop = query(DROP_EVENTS).bind(start).bind(last).bind(limit).bind(second(before));
+    let dropped = write.run(drop).await?.len() as u64;
+    if dropped < limit.unsigned_abs() {
+        *place = Place::After(last);
+    }
+    Ok(dropped)
+}
