@@ -417,6 +417,17 @@ async fn stop_counts_whoever_owns_the_conversation() {
 }
 
 #[tokio::test]
+async fn a_take_over_does_not_hide_that_a_message_may_have_left() {
+    let stage = stage().await;
+    stage.provider().channel(stage.channel()).script(MemoryAnswer::Lose);
+    stage.say("ann", "hi").await.unwrap();
+    assign(&stage, Owner::Queue).await;
+    stage.advance(SignedDuration::from_mins(5)).await.unwrap();
+    let unknown = (DeliveryStatus::Failed, Some(FailureKind::UnknownOutcome));
+    assert_eq!(fate(&stage, "1 hi").await, unknown);
+}
+
+#[tokio::test]
 async fn a_node_that_panics_costs_its_own_session_only() {
     let stage = stage().await;
     stage.drop_in("ann", Content::text("panic")).await.unwrap();
