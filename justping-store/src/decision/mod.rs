@@ -18,7 +18,7 @@ pub(crate) const READY: i64 = 1;
 
 pub(crate) use delivery::{Delivery, PARKED_MAX};
 pub(crate) use event::Events;
-pub(crate) use inbox::{Change, Inbox, Plan, Sender, check, senders};
+pub(crate) use inbox::{Change, Inbox, Plan, Sender, adds, check, senders};
 #[cfg(feature = "postgres")]
 pub(crate) use inbox::{Pair, Received};
 pub(crate) use post::PostDesk;

@@ -10,7 +10,7 @@ use super::write::{
     contact_row, conversation_row, events, insert_contacts, insert_conversations, insert_events,
     insert_identities, insert_messages, message_row, rows, update_contacts, update_conversations,
 };
-use crate::decision::{Change, Inbox, Plan, Sender, check, senders};
+use crate::decision::{Change, Inbox, Plan, Sender, adds, check, senders};
 use crate::sqlite::connection::{Bound, Write};
 use crate::sqlite::row::{Hex, batch, get, statements};
 
@@ -109,9 +109,8 @@ fn read(accepts: &[Accept], senders: &[Sender<'_>]) -> StoreResult<Bound> {
     let senders: Vec<_> = senders
         .iter()
         .map(|Sender { accept, identity }| {
-            let several = accept.message.from.len() > 1;
             let (business, channel) = (accept.business_id.uuid(), accept.channel_id.uuid());
-            (Hex(business), identity.kind.as_str(), &*identity.id, Hex(channel), several)
+            (Hex(business), identity.kind.as_str(), &*identity.id, Hex(channel), adds(accept))
         })
         .collect();
     Ok(query(ACCEPT_READ).bind(batch(&channels)?).bind(batch(&references)?).bind(batch(&senders)?))
