@@ -148,10 +148,8 @@ impl<'a> Turn<'a> {
     }
 
     fn message(&mut self, content: &Content) {
-        match policy::consent_of(content) {
-            Some(ConsentWord::OptOut) => return self.opt_out(),
-            Some(ConsentWord::OptIn) => self.opt_in(),
-            None => {}
+        if policy::consent_of(content) == Some(ConsentWord::OptOut) {
+            return self.opt_out();
         }
         let event = StepEvent::Message { content: content.clone() };
         match self.session.take() {
@@ -160,20 +158,13 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// The contact wants silence, which the store knows since it accepted the message: a word that
+    /// the contact took back meanwhile must not be written again.
     fn opt_out(&mut self) {
         if let Some(session) = self.session.take() {
             self.end(session, SessionStatus::Cancelled, None);
         }
-        let opt_out = [self.env.capabilities.kind.clone()].into();
-        self.patch(ContactPatch { opt_out, ..ContactPatch::default() });
         self.note("The contact opted out.".to_owned(), Author::System);
-    }
-
-    fn opt_in(&mut self) {
-        if self.contact.opted_out.contains(&self.env.capabilities.kind) {
-            let opt_in = [self.env.capabilities.kind.clone()].into();
-            self.patch(ContactPatch { opt_in, ..ContactPatch::default() });
-        }
     }
 
     /// Starts the first flow whose trigger matches; without one, people take over.

@@ -100,30 +100,40 @@ impl JustPing {
     }
 
     async fn attempt(&self, claim: &SendClaim, deadline: Timestamp) -> SendOutcome {
+        match self.permit(claim, deadline).await {
+            Ok(open) => self.hand_over(claim, &open).await,
+            Err(outcome) if claim.row.state == OutboxState::Unknown => in_doubt(outcome),
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Everything that may keep a message from leaving now.
+    async fn permit(
+        &self,
+        claim: &SendClaim,
+        deadline: Timestamp,
+    ) -> Result<OpenChannel, SendOutcome> {
         let row = &claim.row;
         if row.origin == Origin::Bot && row.generation != claim.conversation.generation {
-            return superseded();
+            return Err(superseded());
         }
+        let unavailable = |detail: &str| failed(FailureKind::ChannelUnavailable, detail);
         let open = match self.inner.registry.channel(row.business_id, row.channel_id).await {
             Ok(open) if open.config.enabled => open,
-            Ok(_) => return failed(FailureKind::ChannelUnavailable, "the channel is disabled"),
+            Ok(_) => return Err(unavailable("the channel is disabled")),
             Err(EngineError::Store(StoreError::Unavailable(_))) => {
-                return SendOutcome::Defer { due_at: self.later(self.inner.config.poll) };
+                return Err(SendOutcome::Defer { due_at: self.later(self.inner.config.poll) });
             }
-            Err(error) => return failed(FailureKind::ChannelUnavailable, &error.to_string()),
+            Err(error) => return Err(unavailable(&error.to_string())),
         };
         if row.state == OutboxState::Unknown
             && open.config.unknown_policy == UnknownPolicy::AtMostOnce
         {
-            return failed(FailureKind::UnknownOutcome, "no status told whether it left");
+            return Err(failed(FailureKind::UnknownOutcome, "no status told whether it left"));
         }
-        if let Err(outcome) = self.may_leave(claim, &open).await {
-            return outcome;
-        }
-        match self.still_ours(claim, deadline).await {
-            Ok(()) => self.hand_over(claim, &open).await,
-            Err(outcome) => outcome,
-        }
+        self.may_leave(claim, &open).await?;
+        self.still_ours(claim, deadline).await?;
+        Ok(open)
     }
 
     /// Asks the policy, the pause and the limiter, in this order.
@@ -162,17 +172,21 @@ impl JustPing {
     /// takes over after it finds the message on its way.
     async fn still_ours(&self, claim: &SendClaim, deadline: Timestamp) -> Result<(), SendOutcome> {
         let row = &claim.row;
+        if row.origin == Origin::Bot {
+            match self.inner.store.conversation(row.business_id, row.conversation_id).await {
+                Ok(now) if now.generation == row.generation => {}
+                Ok(_) => return Err(superseded()),
+                Err(_) => {
+                    return Err(SendOutcome::Defer { due_at: self.later(self.inner.config.poll) });
+                }
+            }
+        }
+        // Last of all, because the read may have taken long: whoever held the lease next may have
+        // given the message up and sent those behind it.
         if self.inner.clock.now() >= deadline {
             return Err(SendOutcome::Defer { due_at: self.later(Duration::ZERO) });
         }
-        if row.origin == Origin::Human {
-            return Ok(());
-        }
-        match self.inner.store.conversation(row.business_id, row.conversation_id).await {
-            Ok(now) if now.generation == row.generation => Ok(()),
-            Ok(_) => Err(superseded()),
-            Err(_) => Err(SendOutcome::Defer { due_at: self.later(self.inner.config.poll) }),
-        }
+        Ok(())
     }
 
     async fn hand_over(&self, claim: &SendClaim, open: &OpenChannel) -> SendOutcome {
@@ -255,6 +269,18 @@ fn whole(moment: Timestamp) -> Timestamp {
     let up = i128::from(moment.as_nanosecond().rem_euclid(1_000_000) != 0);
     let millis = i64::try_from(millis + up).unwrap_or(i64::MAX);
     Timestamp::from_millisecond(millis).unwrap_or(moment)
+}
+
+/// What becomes of a message that may have left and is not tried again now: as long as it waits it
+/// stays in doubt, and when it is given up, nobody knows whether it left.
+fn in_doubt(outcome: SendOutcome) -> SendOutcome {
+    match outcome {
+        SendOutcome::Defer { due_at } => SendOutcome::Unknown { due_at },
+        SendOutcome::Failed(failure) => {
+            SendOutcome::Failed(Failure { kind: FailureKind::UnknownOutcome, ..failure })
+        }
+        tried => tried,
+    }
 }
 
 fn superseded() -> SendOutcome {

@@ -1,12 +1,11 @@
 use super::registry::OpenChannel;
 use super::{EngineError, JustPing, WebhookError};
 use crate::model::{
-    BusinessId, ChannelId, ContactId, ContactPatch, ConversationId, Event, EventBody, Identity,
-    Inbound, InboundMessage, MessageId, Owner, StatusUpdate, Timestamp,
+    BusinessId, ChannelId, ContactId, ConversationId, Event, EventBody, Identity, Inbound,
+    InboundMessage, MessageId, Owner, StatusUpdate, Timestamp,
 };
-use crate::policy::{self, ConsentWord};
 use crate::port::store::{Accept, Accepted, StatusOutcome, StatusRecord};
-use crate::port::{Capabilities, Received, StoreError, WebhookRequest};
+use crate::port::{Received, StoreError, WebhookRequest};
 
 /// What a webhook is answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,12 +68,8 @@ impl JustPing {
         for one in news {
             sorted.put(one);
         }
-        let consents = consents(&sorted.messages, open.adapter.capabilities());
         let accepts = sorted.messages.into_iter().map(|m| self.accept_row(open, m, now)).collect();
         let accepted = self.inner.accepts.submit(accepts).await?;
-        for (identity, patch) in consents {
-            self.consent(open.config.business_id, &identity, &patch, now).await?;
-        }
         self.announce(&accepted, now).await;
         self.record_statuses(open, sorted.statuses, now).await?;
         for (known, also) in sorted.identities {
@@ -95,21 +90,6 @@ impl JustPing {
             conversation_id: ConversationId::from_uuid(ids.uuid()),
             now,
         }
-    }
-
-    /// Stores what a contact decided about hearing from us, whoever owns the conversation. A webhook
-    /// that is repeated after a crash repeats this too.
-    async fn consent(
-        &self,
-        business: BusinessId,
-        identity: &Identity,
-        patch: &ContactPatch,
-        now: Timestamp,
-    ) -> Result<(), EngineError> {
-        let store = &self.inner.store;
-        let contact = store.contact_by_identity(business, identity).await?;
-        store.patch_contact(business, contact.id, patch, now).await?;
-        Ok(())
     }
 
     /// Tells the turns about mail and the listeners about messages.
@@ -186,22 +166,6 @@ impl JustPing {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// The consent words among messages: whose they are and what they change.
-fn consents(
-    messages: &[InboundMessage],
-    capabilities: &Capabilities,
-) -> Vec<(Identity, ContactPatch)> {
-    let kind = || [capabilities.kind.clone()].into();
-    let decided = |message: &InboundMessage| {
-        let patch = match policy::consent_of(&message.content)? {
-            ConsentWord::OptOut => ContactPatch { opt_out: kind(), ..ContactPatch::default() },
-            ConsentWord::OptIn => ContactPatch { opt_in: kind(), ..ContactPatch::default() },
-        };
-        Some((message.from.first()?.clone(), patch))
-    };
-    messages.iter().filter_map(decided).collect()
 }
 
 /// Whether accepted messages went into a mailbox.

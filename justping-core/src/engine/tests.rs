@@ -417,6 +417,40 @@ async fn stop_counts_whoever_owns_the_conversation() {
 }
 
 #[tokio::test]
+async fn a_webhook_that_is_repeated_does_not_undo_a_newer_wish() {
+    let stage = stage().await;
+    let says = |reference: &str, word: &str| {
+        Inbound::Message(crate::model::InboundMessage {
+            provider_ref: reference.into(),
+            from: vec![Identity::new(ChannelKind::MEMORY, "ann")],
+            name: None,
+            content: Content::text(word),
+            reply_to: None,
+            sent_at: None,
+        })
+    };
+    for news in [says("1", "start"), says("2", "stop"), says("1", "start")] {
+        stage.engine().receive(stage.business(), stage.channel(), vec![news]).await.unwrap();
+    }
+    stage.engine().settle().await.unwrap();
+    let identity = Identity::new(ChannelKind::MEMORY, "ann");
+    let store = stage.engine().store();
+    let contact = store.contact_by_identity(stage.business(), &identity).await.unwrap();
+    assert!(contact.opted_out.contains(&ChannelKind::MEMORY));
+}
+
+#[tokio::test]
+async fn a_take_over_does_not_hide_that_a_message_may_have_left() {
+    let stage = stage().await;
+    stage.provider().channel(stage.channel()).script(MemoryAnswer::Lose);
+    stage.say("ann", "hi").await.unwrap();
+    assign(&stage, Owner::Queue).await;
+    stage.advance(SignedDuration::from_mins(5)).await.unwrap();
+    let unknown = (DeliveryStatus::Failed, Some(FailureKind::UnknownOutcome));
+    assert_eq!(fate(&stage, "1 hi").await, unknown);
+}
+
+#[tokio::test]
 async fn a_node_that_panics_costs_its_own_session_only() {
     let stage = stage().await;
     stage.drop_in("ann", Content::text("panic")).await.unwrap();

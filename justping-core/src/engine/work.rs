@@ -1,4 +1,5 @@
-//! The loops, the scheduler and shutdown.
+//! The loops, the scheduler and shutdown. Of news that is there at once a loop takes the first one
+//! of its list: chance comes from `Entropy` only.
 
 use std::future::Future;
 use std::time::Duration;
@@ -88,6 +89,7 @@ impl JustPing {
                 tracing::error!(?kind, %death, "a loop died and is started again");
                 let poll = self.later(self.inner.config.poll);
                 tokio::select! {
+                    biased;
                     () = self.inner.clock.sleep_until(poll) => {}
                     _ = stopped.changed() => {}
                 }
@@ -203,6 +205,7 @@ impl JustPing {
         let full = under_way.len() >= most;
         let poll = self.later(self.inner.config.poll);
         tokio::select! {
+            biased;
             Some(ended) = under_way.join_next() => log_end(ended),
             () = wake.notified(), if !full => {}
             () = self.inner.clock.sleep_until(poll) => {}
@@ -225,6 +228,7 @@ impl JustPing {
                 }
             };
             tokio::select! {
+                biased;
                 () = self.inner.wake.schedule.notified() => {}
                 () = self.inner.clock.sleep_until(until) => {}
                 _ = stopped.changed() => {}
@@ -259,6 +263,7 @@ impl JustPing {
     async fn rest(&self, wake: &Notify, stopped: &mut watch::Receiver<()>) -> bool {
         let poll = self.later(self.inner.config.poll);
         tokio::select! {
+            biased;
             () = wake.notified() => {}
             () = self.inner.clock.sleep_until(poll) => {}
             _ = stopped.changed() => {}

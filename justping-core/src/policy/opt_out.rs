@@ -1,4 +1,4 @@
-use crate::model::Content;
+use crate::model::{ContactPatch, Content, InboundMessage};
 
 /// What a contact decided about hearing from us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,19 @@ pub fn consent_of(content: &Content) -> Option<ConsentWord> {
         Content::Text { text } => consent_word(text),
         _ => None,
     }
+}
+
+/// What a message changes about hearing from us, on every kind of channel it names its sender by;
+/// `None` when it is no such word.
+///
+/// Every store applies this together with the message, so that the newest word counts in the order
+/// of the ledger, whatever webhook is repeated or overtaken.
+pub fn consent_patch(message: &InboundMessage) -> Option<ContactPatch> {
+    let kinds = message.from.iter().map(|identity| identity.kind.clone()).collect();
+    Some(match consent_of(&message.content)? {
+        ConsentWord::OptOut => ContactPatch { opt_out: kinds, ..ContactPatch::default() },
+        ConsentWord::OptIn => ContactPatch { opt_in: kinds, ..ContactPatch::default() },
+    })
 }
 
 const OPT_OUT: &[&str] = &["stop", "stopall", "stop all", "unsubscribe", "optout", "opt out"];

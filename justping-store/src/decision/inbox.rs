@@ -6,6 +6,7 @@ use justping_core::model::{
     BusinessId, ChannelId, Contact, ContactId, Conversation, ConversationId, ConversationStatus,
     EventBody, Identity, Message, Owner, Timestamp,
 };
+use justping_core::policy;
 use justping_core::port::store::{Accept, Accepted, StoreError, StoreResult};
 
 use super::Events;
@@ -31,6 +32,11 @@ pub(crate) fn senders(batch: &[Accept]) -> Vec<Sender<'_>> {
         accept.message.from.iter().map(move |identity| Sender { accept, identity })
     };
     batch.iter().flat_map(of).collect()
+}
+
+/// Says whether a message may change its contact, whatever is known of it.
+pub(crate) fn adds(accept: &Accept) -> bool {
+    accept.message.from.len() > 1 || policy::consent_patch(&accept.message).is_some()
 }
 
 /// Refuses a batch with a channel that is missing or a message that nobody sent.
@@ -189,6 +195,7 @@ impl Inbox {
             }
         }
         let id = owner.unwrap_or(accept.contact_id);
+        let consent = policy::consent_patch(message);
         for identity in &free {
             self.owners.insert((business, identity.clone()), id);
             self.identities.push((business, identity.clone(), id));
@@ -196,15 +203,22 @@ impl Inbox {
         let person = self.people.entry((business, id)).or_default();
         if owner.is_none() {
             let name = message.name.clone();
-            let contact = Contact { identities: free, name, ..Contact::new(id, business, now) };
+            let mut contact = Contact { identities: free, name, ..Contact::new(id, business, now) };
+            if let Some(patch) = &consent {
+                contact.apply(patch, now);
+            }
             *person = Person { contact: Some(contact), change: Change::New };
             return Plan::New { contact: id, created: true };
         }
-        if let Some(contact) = &mut person.contact
-            && contact.learn(free, message.name.as_deref(), now)
-            && person.change == Change::None
-        {
-            person.change = Change::Changed;
+        if let Some(contact) = &mut person.contact {
+            let mut changed = contact.learn(free, message.name.as_deref(), now);
+            if let Some(patch) = &consent {
+                contact.apply(patch, now);
+                changed = true;
+            }
+            if changed && person.change == Change::None {
+                person.change = Change::Changed;
+            }
         }
         Plan::New { contact: id, created: false }
     }

@@ -20,7 +20,7 @@ pub(crate) use delivery::{Delivery, PARKED_MAX};
 pub(crate) use event::Events;
 #[cfg(feature = "postgres")]
 pub(crate) use inbox::Pair;
-pub(crate) use inbox::{Change, Inbox, Plan, Received, Sender, check, senders};
+pub(crate) use inbox::{Change, Inbox, Plan, Received, Sender, adds, check, senders};
 pub(crate) use post::PostDesk;
 pub(crate) use send::{Parcel, SendDesk, reference};
 pub(crate) use status::{StatusDesk, place_of_key};

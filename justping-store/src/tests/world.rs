@@ -108,14 +108,14 @@ pub(super) fn identity(n: u8) -> Identity {
 }
 
 pub(super) fn text(n: u8) -> String {
-    ["hello", "", "naïve \u{1f600}\u{0}", "\"quoted\" \\ '; DROP TABLE messages; --"]
-        [usize::from(n & 3)]
-    .to_owned()
+    let quoted = "\"quoted\" \\ '; DROP TABLE messages; --";
+    let texts = ["hello", "stop", "", "naïve \u{1f600}\u{0}", "START", quoted];
+    texts[usize::from(n % 6)].to_owned()
 }
 
 fn content(n: u8) -> Content {
     match n % 3 {
-        0 => Content::text(text(n)),
+        0 => Content::text(text(n / 3)),
         1 => {
             Content::Location { latitude: 52.520_008_1, longitude: -0.1, name: None, address: None }
         }

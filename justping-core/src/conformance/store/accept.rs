@@ -89,6 +89,55 @@ pub async fn accept_drops_duplicates_within_a_batch(store: &dyn Store) {
     assert_eq!(world.messages(conversation_id).await.len(), 1);
 }
 
+/// A word about hearing from us changes the contact with its message, in the order of a batch,
+/// whether the contact is new, known, or made by the batch itself.
+pub async fn accept_knows_words_of_consent(store: &dyn Store) {
+    let world = World::new(store).await;
+    let says = |who: &str, reference: &str, word: &str| {
+        let mut accept = world.hello(who, reference);
+        accept.message.name = Some("Somebody".to_owned());
+        accept.message.content = Content::text(word);
+        accept
+    };
+    let silent = async |who: &str| {
+        let contact = store.contact_by_identity(world.business, &identity(who)).await.unwrap();
+        contact.opted_out.contains(&identity(who).kind)
+    };
+    world.arrive(says("ann", "a1", "hello")).await;
+    let known = world.arrive(says("ann", "a2", "STOP")).await;
+    world.arrive(says("bob", "b1", "stop")).await;
+    assert!(silent("ann").await && silent("bob").await);
+    let contact = store.contact(world.business, known.contact_id).await.unwrap();
+    assert_eq!((contact.revision, contact.updated_at), (2, at(0)));
+    let batch = ["start", "stop", "start"].into_iter().zip(1..);
+    let batch = |who: &str| -> Vec<Accept> {
+        let word = |(word, n)| says(who, &format!("{who} {n}"), word);
+        batch.clone().map(word).collect()
+    };
+    store.accept([batch("ann"), batch("eve")].concat()).await.unwrap();
+    assert!(!silent("ann").await && !silent("eve").await);
+    world.arrive(says("eve", "e9", "please stop it")).await;
+    assert!(!silent("eve").await);
+}
+
+/// A word that comes again does not undo a newer one.
+pub async fn accept_hears_a_repeated_word_once(store: &dyn Store) {
+    let world = World::new(store).await;
+    let says = |reference: &str, word: &str| {
+        let mut accept = world.hello("ann", reference);
+        accept.message.content = Content::text(word);
+        accept
+    };
+    let conversation = world.arrive(says("m1", "start")).await;
+    world.arrive(says("m2", "stop")).await;
+    let before = store.contact(world.business, conversation.contact_id).await.unwrap();
+    assert_eq!(before.opted_out.len(), 1);
+    let again = world.accept(says("m1", "start")).await;
+    assert_eq!(again, Accepted::Duplicate { conversation_id: conversation.id, seq: 1 });
+    let after = store.contact(world.business, conversation.contact_id).await.unwrap();
+    assert_eq!(after, before);
+}
+
 /// The provider's ids of two channels have nothing to do with each other.
 pub async fn accept_dedupes_within_a_channel_only(store: &dyn Store) {
     let world = World::new(store).await;

@@ -34,7 +34,7 @@ pub use upkeep::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 175;
+pub const CHECKS: usize = 178;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -97,6 +97,8 @@ macro_rules! store_conformance {
             accept_opens_the_window
             accept_drops_duplicates
             accept_drops_duplicates_within_a_batch
+            accept_knows_words_of_consent
+            accept_hears_a_repeated_word_once
             accept_dedupes_within_a_channel_only
             accept_keeps_the_order_of_a_burst
             accept_finds_the_contact_by_any_identity

@@ -4,6 +4,7 @@ use crate::model::{
     Contact, ContactId, Conversation, ConversationId, EventBody, MailboxEntry, MailboxEvent,
     Message, Owner,
 };
+use crate::policy;
 use crate::port::store::{Accept, Accepted};
 use crate::port::{StoreError, StoreResult};
 
@@ -25,6 +26,9 @@ impl State {
             return Ok(Accepted::Duplicate { conversation_id, seq });
         }
         let (contact, contact_created) = self.meet(&accept)?;
+        if let Some(patch) = policy::consent_patch(&accept.message) {
+            self.contacts.rows.get_mut(business, contact)?.apply(&patch, now);
+        }
         let (id, conversation_created) = self.open(&accept, contact)?;
         let key = (business, id);
         let before = self.standing(key)?;

@@ -346,7 +346,8 @@ pub trait EngineStore: Send + Sync + Debug + 'static {
     /// Records inbound messages in order: de-duplicated on (channel, provider reference), contact
     /// found by any of its identities or created (further identities and a first name are added),
     /// conversation found or opened, message appended, and, when a bot owns the conversation, an
-    /// entry put into its mailbox. Answers in the order of the batch. A channel that is not there
+    /// entry put into its mailbox. A new message that is a word about hearing from us changes the
+    /// contact with it ([`consent_patch`](crate::policy::consent_patch)). Answers in the order of the batch. A channel that is not there
     /// ([`StoreError::NotFound`]) or a message without a sender ([`StoreError::Invalid`]) refuses
     /// the whole batch.
     async fn accept(&self, batch: Vec<Accept>) -> StoreResult<Vec<Accepted>>;

@@ -8,7 +8,7 @@ use super::write::{
     bind_contacts, bind_conversations, bind_events, bind_messages, contacts, conversations,
     insert_messages, update_contacts, update_conversations, with_events,
 };
-use crate::decision::{Change, Inbox, Pair, Plan, Received, Sender, check, senders};
+use crate::decision::{Change, Inbox, Pair, Plan, Received, Sender, adds, check, senders};
 use crate::postgres::connection::{Bound, Write};
 use crate::postgres::row::{bytes, count, get, get_count, get_index, millis, statements};
 
@@ -118,7 +118,7 @@ async fn read(write: &mut Write, batch: &[Accept]) -> StoreResult<Inbox> {
         inbox.add_owner(sender, contact);
         pairs.insert((business, sender.accept.channel_id, contact));
         let named = get::<Option<bool>>(&row, 2)?.unwrap_or_default();
-        if !named || sender.accept.message.from.len() > 1 {
+        if !named || adds(sender.accept) {
             people.insert((business, contact));
         }
     }

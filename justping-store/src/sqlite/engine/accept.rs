@@ -7,7 +7,7 @@ use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
 use super::write::{contact_row, events, insert_events, insert_identities, rows, update_contacts};
-use crate::decision::{Change, Inbox, Plan, Received, Sender, check, senders};
+use crate::decision::{Change, Inbox, Plan, Received, Sender, adds, check, senders};
 use crate::document::{owner_column, status_column, to_doc};
 use crate::sqlite::connection::{Bound, Write};
 use crate::sqlite::list::{FILLED, Parameters, ROWS_MAX, Sized, values};
@@ -32,8 +32,8 @@ static WRITE_LAST: Sized = Sized::new(|rows| format!("{}{ACCEPT_REST}", write_te
 
 /// Every text that is written out for a number of rows.
 #[cfg(test)]
-pub(in crate::sqlite) const SIZED: [&Sized; 4] =
-    [&READ_FIRST, &READ_MORE, &WRITE_MORE, &WRITE_LAST];
+pub(in crate::sqlite) const SIZED: [&Sized; 5] =
+    [&READ_FIRST, &READ_MORE, &WRITE_NEW, &WRITE_MORE, &WRITE_LAST];
 
 /// Fields of the lists, in the order of the statements.
 const REFERENCE: usize = 3;
@@ -177,7 +177,7 @@ fn read_step(accepts: &[Accept], senders: &[Sender<'_>], step: usize) -> StoreRe
     for (index, Sender { accept, identity }) in (step * ROWS_MAX..).zip(met) {
         parameters.add(place(index)?)?.add(accept.business_id.uuid())?;
         parameters.add(identity.kind.as_str())?.add(&*identity.id)?;
-        parameters.add(accept.channel_id.uuid())?.add(accept.message.from.len() > 1)?;
+        parameters.add(accept.channel_id.uuid())?.add(adds(accept))?;
     }
     parameters.pad(room - met.len(), SENDER)?;
     Ok(parameters.bind(text))
