@@ -34,7 +34,7 @@ pub use upkeep::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 178;
+pub const CHECKS: usize = 166;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
