@@ -16,6 +16,7 @@ mod member;
 mod message;
 mod outbox;
 mod page;
+mod search;
 mod session;
 mod status;
 mod timer;
@@ -40,6 +41,9 @@ pub use member::{ApiKey, Member, Permission, Role};
 pub use message::{Author, Direction, Message, Timeline};
 pub use outbox::{Lane, Origin, OutboxRow, OutboxState};
 pub use page::{Cursor, PAGE_DEFAULT, PAGE_MAX, Page, PageRequest};
+pub use search::{
+    PREFIX_CHARS_MIN, QUERY_WORDS_MAX, SearchQuery, WORD_CHARS_MAX, WORDS_MAX, Words,
+};
 pub use session::{Session, SessionStatus, TraceStep};
 pub use status::{DeliveryStatus, Failure, FailureKind};
 pub use timer::Timer;
