@@ -329,6 +329,7 @@ fn every_check_is_listed() {
         include_str!("store/outbox.rs"),
         include_str!("store/post.rs"),
         include_str!("store/schedule.rs"),
+        include_str!("store/search.rs"),
         include_str!("store/status.rs"),
         include_str!("store/turn.rs"),
     ]

@@ -34,7 +34,12 @@ enum Loop {
     Sends,
     Calls,
     Schedule,
+    Index,
 }
+
+/// Every one.
+const LOOPS: [Loop; 5] =
+    [Loop::Turns, Loop::Sends, Loop::Calls, Loop::Schedule, Loop::Index];
 
 impl Worked {
     fn total(&self) -> u64 {
@@ -55,7 +60,7 @@ impl JustPing {
     pub async fn run(&self, shutdown: impl Future<Output = ()> + Send) {
         let (stop, stopped) = watch::channel(());
         let mut loops = JoinSet::new();
-        for kind in [Loop::Turns, Loop::Sends, Loop::Calls, Loop::Schedule] {
+        for kind in LOOPS {
             let (engine, stopped) = (self.clone(), stopped.clone());
             loops.spawn(async move { engine.supervise(kind, stopped).await });
         }
@@ -80,6 +85,7 @@ impl JustPing {
                     Loop::Sends => engine.send_loop(signal).await,
                     Loop::Calls => engine.call_loop(signal).await,
                     Loop::Schedule => engine.schedule_loop(signal).await,
+                    Loop::Index => engine.index_loop(signal).await,
                 }
             });
             if let Some(Err(death)) = alone.join_next().await {
@@ -103,7 +109,7 @@ impl JustPing {
         let mut sum = Worked::default();
         for _ in 0..ROUNDS_MAX {
             let round = self.round().await?;
-            if round.total() == 0 {
+            if round.total() == 0 && !self.index().await? {
                 return Ok(sum);
             }
             sum.add(round);
@@ -251,6 +257,28 @@ impl JustPing {
         let until = self.later(*rest).min(poll);
         *rest = if fired > 0 { REST } else { (*rest * 2).min(inner.config.poll) };
         Ok(until)
+    }
+
+    /// Lets the search take in what was written, in batches that leave room for others.
+    async fn index_loop(&self, mut stopped: watch::Receiver<()>) {
+        while !is_stopped(&stopped) {
+            match self.index().await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "the search waits"),
+            }
+            let next = self.later(self.inner.config.index_every);
+            tokio::select! {
+                () = self.inner.clock.sleep_until(next) => {}
+                _ = stopped.changed() => {}
+            }
+        }
+    }
+
+    /// Takes in one batch; `true` when there may be more.
+    async fn index(&self) -> Result<bool, EngineError> {
+        let rows = self.inner.config.rows_per_index.max(1);
+        Ok(self.inner.store.index_due(rows).await? >= u64::from(rows))
     }
 
     /// Waits for work or a poll; `true` when it is time to stop.

@@ -37,6 +37,7 @@ mod idempotency;
 mod keys;
 mod open;
 mod row;
+mod search;
 mod session;
 #[cfg(test)]
 mod tests;

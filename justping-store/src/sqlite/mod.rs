@@ -23,6 +23,7 @@ mod idempotency;
 mod keys;
 mod open;
 mod row;
+mod search;
 mod session;
 #[cfg(test)]
 mod tests;

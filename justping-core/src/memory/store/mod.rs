@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `table`, `queue`, `thread` | how rows are kept: by business, by due moment, by conversation |
 //! | `inbox`, `turn`, `outbox`, `status`, `timer`, `call` | the engine's moves |
-//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `idempotency` | the nouns |
+//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `idempotency`, `search` | the nouns |
 
 mod agent;
 mod call;
@@ -20,6 +20,7 @@ mod idempotency;
 mod inbox;
 mod outbox;
 mod queue;
+mod search;
 mod session;
 mod status;
 mod table;
@@ -37,6 +38,7 @@ use self::flow::FlowRow;
 use self::idempotency::Requests;
 use self::outbox::Outbox;
 use self::queue::Queue;
+use self::search::Index;
 use self::session::Run;
 use self::status::References;
 use self::table::Table;
@@ -105,6 +107,7 @@ struct State {
     calls: Calls,
     events: BTreeMap<BusinessId, Vec<Event>>,
     requests: Requests,
+    index: Index,
 }
 
 impl State {
@@ -132,6 +135,7 @@ impl State {
             calls: Calls::default(),
             events: BTreeMap::new(),
             requests: Requests::default(),
+            index: Index::default(),
         }
     }
 

@@ -20,6 +20,7 @@
 mod error;
 mod moves;
 mod noun;
+mod search;
 
 pub use error::{StoreError, StoreResult};
 pub use moves::{
@@ -32,6 +33,7 @@ pub use noun::{
     ConversationStore, EventStore, FlowStore, IdempotencyStore, MemberStore, MessageOrder,
     SessionStore,
 };
+pub use search::{MessageFilter, SearchIndex};
 
 /// Most mailbox entries that one claim of a conversation carries.
 pub const TURN_ENTRIES_MAX: usize = 64;
@@ -49,6 +51,7 @@ pub trait Store:
     + FlowStore
     + IdempotencyStore
     + MemberStore
+    + SearchIndex
     + SessionStore
 {
 }
@@ -65,6 +68,7 @@ impl<S> Store for S where
         + FlowStore
         + IdempotencyStore
         + MemberStore
+        + SearchIndex
         + SessionStore
 {
 }

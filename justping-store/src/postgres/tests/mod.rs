@@ -12,6 +12,8 @@ use crate::tests::agreement::HAPPENS;
 
 /// Runs of the comparison with the store in memory.
 const CASES: u32 = 200;
+/// Runs of the comparison of what is found.
+const SEARCH_CASES: u32 = 40;
 /// Runs of it without prepared statements: each statement is planned every time, so that a few have
 /// to do.
 const POOLED_CASES: u32 = 12;
@@ -72,6 +74,18 @@ fn random_operations_agree_behind_a_pooler() {
     crate::tests::agreement::check(POOLED_CASES, &[], || emptied(shared.get_or_init(pooled)));
 }
 
+#[test]
+fn random_texts_are_found_as_in_memory() {
+    let shared = OnceCell::new();
+    crate::tests::search::check(SEARCH_CASES, || emptied(shared.get_or_init(scratch)));
+}
+
+#[test]
+fn random_texts_are_found_behind_a_pooler() {
+    let shared = OnceCell::new();
+    crate::tests::search::check(POOLED_CASES, || emptied(shared.get_or_init(pooled)));
+}
+
 /// Says that the store is all of a store.
 #[expect(dead_code, reason = "it is here to compile")]
 fn is_a_store(store: PostgresStore) -> Box<dyn justping_core::port::Store> {
@@ -93,6 +107,7 @@ async fn every_statement_prepares() {
         idempotency::STATEMENTS,
         keys::STATEMENTS,
         open::STATEMENTS,
+        search::STATEMENTS,
         session::STATEMENTS,
         upkeep::STATEMENTS,
     ];

@@ -8,7 +8,8 @@ use sqlx::sqlite::SqliteRow;
 
 use super::write::{
     contact_row, conversation_row, events, insert_contacts, insert_conversations, insert_events,
-    insert_identities, insert_messages, message_row, rows, update_contacts, update_conversations,
+    insert_identities, insert_messages, insert_places, message_row, place_row, rows,
+    update_contacts, update_conversations,
 };
 use crate::decision::{Change, Inbox, Plan, Sender, check, senders};
 use crate::sqlite::connection::{Bound, Write};
@@ -50,7 +51,7 @@ statements! {
             FROM json_each($7); \
         INSERT OR ROLLBACK INTO mailbox (business_id, conversation_id, message_seq) \
             SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2 FROM json_each($8); ",
-        insert_events!("$9"), "COMMIT"
+        insert_events!("$9"), insert_places!("$10"), "COMMIT"
     );
 }
 
@@ -173,8 +174,9 @@ fn writes(inbox: &Inbox, accepted: &[Accepted]) -> StoreResult<Bound> {
         .bind(rows(identities)?)
         .bind(rows(inbox.threads(Change::New).map(conversation_row))?)
         .bind(rows(inbox.threads(Change::Changed).map(conversation_row))?)
-        .bind(rows(messages.map(message_row))?)
+        .bind(rows(messages.clone().map(message_row))?)
         .bind(rows(references)?)
         .bind(rows(mail)?)
-        .bind(events(&inbox.events)?))
+        .bind(events(&inbox.events)?)
+        .bind(rows(messages.map(place_row))?))
 }
