@@ -27,5 +27,6 @@ mod log;
 mod noise;
 mod pages;
 mod process;
+mod search;
 mod tenants;
 mod webhooks;
