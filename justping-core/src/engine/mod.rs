@@ -42,7 +42,9 @@ use tokio::sync::Notify;
 
 use crate::model::WorkerId;
 use crate::port::store::{Accept, Accepted, SendRecord, StatusOutcome, StatusRecord};
-use crate::port::{Clock, Entropy, EventBus, FlowRuntime, IdSource, RateLimiter, Store};
+use crate::port::{
+    Clock, Entropy, EventBus, FlowRuntime, IdSource, Loops, RateLimiter, Store, WakeSource,
+};
 
 use batch::Batcher;
 use program::Programs;
@@ -75,6 +77,7 @@ struct Inner {
     config: EngineConfig,
     running: call::Running,
     wake: Wake,
+    wakes: Option<Arc<dyn WakeSource>>,
 }
 
 /// Tells the loops that there is something to do.
@@ -84,6 +87,21 @@ struct Wake {
     sends: Notify,
     calls: Notify,
     schedule: Notify,
+}
+
+impl Wake {
+    fn wake(&self, loops: Loops) {
+        for (one, notify) in [
+            (Loops::TURNS, &self.turns),
+            (Loops::SENDS, &self.sends),
+            (Loops::CALLS, &self.calls),
+            (Loops::SCHEDULE, &self.schedule),
+        ] {
+            if loops.has(one) {
+                notify.notify_one();
+            }
+        }
+    }
 }
 
 impl JustPing {

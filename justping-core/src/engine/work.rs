@@ -35,11 +35,12 @@ enum Loop {
     Calls,
     Schedule,
     Index,
+    Wakes,
 }
 
 /// Every one.
-const LOOPS: [Loop; 5] =
-    [Loop::Turns, Loop::Sends, Loop::Calls, Loop::Schedule, Loop::Index];
+const LOOPS: [Loop; 6] =
+    [Loop::Turns, Loop::Sends, Loop::Calls, Loop::Schedule, Loop::Index, Loop::Wakes];
 
 impl Worked {
     fn total(&self) -> u64 {
@@ -86,6 +87,7 @@ impl JustPing {
                     Loop::Calls => engine.call_loop(signal).await,
                     Loop::Schedule => engine.schedule_loop(signal).await,
                     Loop::Index => engine.index_loop(signal).await,
+                    Loop::Wakes => engine.wake_loop(signal).await,
                 }
             });
             if let Some(Err(death)) = alone.join_next().await {
@@ -257,6 +259,20 @@ impl JustPing {
         let until = self.later(*rest).min(poll);
         *rest = if fired > 0 { REST } else { (*rest * 2).min(inner.config.poll) };
         Ok(until)
+    }
+
+    /// Wakes the other loops for what other processes left.
+    async fn wake_loop(&self, mut stopped: watch::Receiver<()>) {
+        let Some(wakes) = &self.inner.wakes else {
+            let _ = stopped.changed().await;
+            return;
+        };
+        while !is_stopped(&stopped) {
+            tokio::select! {
+                loops = wakes.next() => self.inner.wake.wake(loops),
+                _ = stopped.changed() => {}
+            }
+        }
     }
 
     /// Lets the search take in what was written, in batches that leave room for others.

@@ -8,6 +8,7 @@ mod clock;
 mod entropy;
 mod limiter;
 mod store;
+mod wake;
 
 pub use ai::{AiReply, ScriptedAi};
 pub use bus::MemoryBus;
@@ -16,3 +17,4 @@ pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
 pub use limiter::MemoryLimiter;
 pub use store::MemoryStore;
+pub use wake::MemoryWakes;

@@ -10,6 +10,7 @@ mod limiter;
 mod node;
 mod runtime;
 pub mod store;
+mod wake;
 
 pub use ai::{
     AiError, AiProvider, ChatMessage, ChatReply, ChatRequest, ChatRole, FinishReason, OnDelta,
@@ -32,3 +33,4 @@ pub use runtime::{
     StepInput,
 };
 pub use store::{Store, StoreError, StoreResult};
+pub use wake::{Loops, WakeSource};
