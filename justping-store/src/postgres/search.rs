@@ -100,13 +100,15 @@ impl SearchIndex for PostgresStore {
         if query.is_empty() {
             return Ok(Page { items: Vec::new(), next: None });
         }
-        let search = sqlx::query(SEARCH_CONTACTS)
-            .bind(business.uuid())
-            .bind(whole(query))
-            .bind(query.start().map(str::to_owned))
-            .bind(below.map(ContactId::uuid))
-            .bind(page.rows() as i64 + 1);
-        let rows = self.connections.read(Scope::Business(business), search).await?;
+        let search = || {
+            sqlx::query(SEARCH_CONTACTS)
+                .bind(business.uuid())
+                .bind(whole(query))
+                .bind(query.start().map(str::to_owned))
+                .bind(below.map(ContactId::uuid))
+                .bind(page.rows() as i64 + 1)
+        };
+        let rows = self.connections.list(business, search).await?;
         let rows = rows.iter().map(|row| get_doc(row, 0, "contact")).collect::<StoreResult<_>>()?;
         Ok(Page::from_rows(rows, page.rows(), |row: &Contact| row.id.to_string()))
     }
@@ -122,21 +124,29 @@ impl SearchIndex for PostgresStore {
         if query.is_empty() {
             return Ok(Page { items: Vec::new(), next: None });
         }
-        let search = sqlx::query(SEARCH_MESSAGES)
-            .bind(business.uuid())
-            .bind(whole(query))
-            .bind(query.start().map(str::to_owned))
-            .bind(filter.conversation_id.map(ConversationId::uuid))
-            .bind(below)
-            .bind(page.rows() as i64 + 1);
-        let rows = self.connections.read(Scope::Business(business), search).await?;
+        let search = || {
+            sqlx::query(SEARCH_MESSAGES)
+                .bind(business.uuid())
+                .bind(whole(query))
+                .bind(query.start().map(str::to_owned))
+                .bind(filter.conversation_id.map(ConversationId::uuid))
+                .bind(below)
+                .bind(page.rows() as i64 + 1)
+        };
+        let rows = self.connections.list(business, search).await?;
         let rows: Vec<(i64, Message)> = rows.iter().map(place).collect::<StoreResult<_>>()?;
         let page = Page::from_rows(rows, page.rows(), |(place, _)| place.to_string());
         Ok(Page { items: page.items.into_iter().map(|(_, row)| row).collect(), next: page.next })
     }
 
     async fn index_due(&self, limit: u32) -> StoreResult<u64> {
-        transaction!(self, Scope::System, |write| index(write, i64::from(limit)))
+        let taken: StoreResult<u64> =
+            transaction!(self, Scope::System, |write| index(write, i64::from(limit)));
+        let taken = taken?;
+        if taken > 0 {
+            self.connections.changed();
+        }
+        Ok(taken)
     }
 
     async fn unindexed(&self) -> StoreResult<u64> {

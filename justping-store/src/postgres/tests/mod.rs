@@ -2,6 +2,8 @@ mod database;
 mod race;
 mod schema;
 mod server;
+mod standby;
+mod wakes;
 
 use sqlx::Executor;
 use tokio::sync::OnceCell;
@@ -106,7 +108,9 @@ async fn every_statement_prepares() {
         flow::STATEMENTS,
         idempotency::STATEMENTS,
         keys::STATEMENTS,
+        listen::STATEMENTS,
         open::STATEMENTS,
+        replica::STATEMENTS,
         search::STATEMENTS,
         session::STATEMENTS,
         upkeep::STATEMENTS,

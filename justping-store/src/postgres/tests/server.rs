@@ -36,6 +36,19 @@ read -r _
 stop "$1" "$2"
 "#;
 
+/// The same for a standby: it copies a running server and follows it from then on.
+const FOLLOW: &str = r#"
+trap '' INT TERM HUP
+stop() { "$2/pg_ctl" -D "$1/data" -s -m immediate stop; rm -rf "$1"; }
+"$2/pg_basebackup" -h "$3" -U postgres -D "$1/data" -R -X stream -c fast --no-sync \
+    >"$1/log" 2>&1 &&
+"$2/pg_ctl" -D "$1/data" -s -w -l "$1/log" -o "-k $1 -c listen_addresses= -c fsync=off \
+    -c max_connections=200 -c shared_buffers=64MB" start </dev/null >/dev/null 2>&1 &&
+echo ready || { cat "$1/log"; exit 1; }
+read -r _
+stop "$1" "$2"
+"#;
+
 /// The server, and the databases that can go.
 struct Server {
     folder: PathBuf,
@@ -52,6 +65,19 @@ fn server() -> &'static Server {
 }
 
 fn start() -> Server {
+    let (folder, watch) = launch(WATCH, &[]);
+    Server {
+        folder,
+        _watch: Mutex::new(watch),
+        template: OnceCell::new(),
+        databases: AtomicU32::new(0),
+        unused: Mutex::new(Vec::new()),
+    }
+}
+
+/// Runs a script that starts a server in a new folder, and waits until it is ready. The script is
+/// given the folder, that of the programs, and `more`.
+fn launch(script: &str, more: &[&Path]) -> (PathBuf, Child) {
     assert!(
         Path::new(PROGRAMS).join("initdb").exists(),
         "these tests need the programs of Postgres 15 in {PROGRAMS}: \
@@ -68,7 +94,7 @@ fn start() -> Server {
     } else {
         Command::new("sh")
     };
-    command.args(["-c", WATCH, "watch"]).arg(&folder).arg(PROGRAMS);
+    command.args(["-c", script, "watch"]).arg(&folder).arg(PROGRAMS).args(more);
     command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut watch = command.spawn().unwrap();
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
@@ -77,12 +103,55 @@ fn start() -> Server {
         let rest: Vec<String> = lines.map_while(Result::ok).collect();
         panic!("the server did not start: {first}\n{}", rest.join("\n"));
     }
-    Server {
-        folder,
-        _watch: Mutex::new(watch),
-        template: OnceCell::new(),
-        databases: AtomicU32::new(0),
-        unused: Mutex::new(Vec::new()),
+    (folder, watch)
+}
+
+/// A server of one test's own, and a standby that follows it.
+pub(super) struct Followed {
+    primary: Server,
+    standby: PathBuf,
+    _watch: Child,
+}
+
+impl Followed {
+    pub(super) fn start() -> Self {
+        let primary = start();
+        let (standby, watch) = launch(FOLLOW, &[&primary.folder]);
+        Self { primary, standby, _watch: watch }
+    }
+
+    /// A store's role and its database on the primary.
+    pub(super) async fn config(&self) -> PostgresConfig {
+        let mut admin = self.primary.options().username("postgres").connect().await.unwrap();
+        run(&mut admin, format!("CREATE ROLE {ROLE} LOGIN")).await;
+        run(&mut admin, format!("CREATE DATABASE {TEMPLATE} OWNER {ROLE}")).await;
+        let folder = self.standby.display();
+        let url = format!("postgres://{ROLE}@localhost/{TEMPLATE}?host={folder}");
+        PostgresConfig { read_url: Some(url.into()), ..self.primary.config(TEMPLATE) }
+    }
+
+    /// A connection to the standby that may do everything.
+    pub(super) async fn standby(&self) -> PgConnection {
+        let options = PgConnectOptions::new_without_pgpass().socket(&self.standby);
+        options.username("postgres").database("postgres").connect().await.unwrap()
+    }
+
+    /// Waits until the standby has replayed all that the primary wrote so far.
+    pub(super) async fn catch_up(&self) {
+        let mut admin = self.primary.options().username("postgres").connect().await.unwrap();
+        let position = "SELECT pg_current_wal_insert_lsn()::text";
+        let position: String = sqlx::query_scalar(position).fetch_one(&mut admin).await.unwrap();
+        let mut standby = self.standby().await;
+        let replayed = "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn FROM pg_sleep(0.01)";
+        let caught_up = async {
+            while !sqlx::query_scalar::<_, bool>(replayed)
+                .bind(position.clone())
+                .fetch_one(&mut standby)
+                .await
+                .unwrap()
+            {}
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), caught_up).await.unwrap();
     }
 }
 
