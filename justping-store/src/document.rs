@@ -3,11 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
-use justping_core::model::{Conversation, ConversationStatus, Cursor, Owner, Timestamp};
+use justping_core::model::{Content, Conversation, ConversationStatus, Cursor, Owner, Timestamp};
 use justping_core::port::store::{StoreError, StoreResult};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+/// Of a message's document no more than what it says.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ContentOf {
+    /// What it says.
+    pub(crate) content: Content,
+}
 
 /// Writes a document.
 pub(crate) fn to_doc<T: Serialize>(value: &T) -> StoreResult<String> {

@@ -10,6 +10,7 @@
     reason = "a test fails by a panic: this module is test code that other programs can call"
 )]
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -43,6 +44,19 @@ stop() { "$2/pg_ctl" -D "$1/data" -s -m immediate stop; rm -rf "$1"; }
 "$2/pg_ctl" -D "$1/data" -s -w -l "$1/log" -o "-k $1 -c listen_addresses= -c fsync=off \
     -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB \
     -c autovacuum=off $3" start </dev/null >/dev/null 2>&1 &&
+echo ready || { cat "$1/log"; exit 1; }
+read -r _
+stop "$1" "$2" 2>/dev/null
+"#;
+
+/// The same for a standby: it copies a running server and follows it from then on.
+const FOLLOW: &str = r#"
+trap '' INT TERM HUP
+stop() { "$2/pg_ctl" -D "$1/data" -s -m immediate stop; rm -rf "$1"; }
+"$2/pg_basebackup" -h "$3" -U postgres -D "$1/data" -R -X stream -c fast --no-sync \
+    >"$1/log" 2>&1 &&
+"$2/pg_ctl" -D "$1/data" -s -w -l "$1/log" -o "-k $1 -c listen_addresses= -c fsync=off \
+    -c max_connections=200 -c shared_buffers=64MB" start </dev/null >/dev/null 2>&1 &&
 echo ready || { cat "$1/log"; exit 1; }
 read -r _
 stop "$1" "$2" 2>/dev/null
@@ -83,7 +97,7 @@ fn server() -> &'static Server {
 }
 
 /// A command for the user who may run the server.
-fn as_runner(program: impl AsRef<std::ffi::OsStr>) -> Command {
+fn as_runner(program: impl AsRef<OsStr>) -> Command {
     let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
     let mut command = if root {
         let mut command = Command::new("setpriv");
@@ -97,6 +111,19 @@ fn as_runner(program: impl AsRef<std::ffi::OsStr>) -> Command {
 }
 
 fn start(commits: Commits) -> Server {
+    let (folder, watch) = launch(WATCH, commits.settings().as_ref());
+    Server {
+        folder,
+        _watch: Mutex::new(watch),
+        template: OnceCell::new(),
+        databases: AtomicU32::new(0),
+        unused: Mutex::new(Vec::new()),
+    }
+}
+
+/// Runs a script that starts a server in a new folder, and waits until it is ready. The script is
+/// given the folder, that of the programs, and `more`.
+fn launch(script: &str, more: &OsStr) -> (PathBuf, Child) {
     assert!(
         Path::new(PROGRAMS).join("initdb").exists(),
         "these tests need the programs of Postgres 15 in {PROGRAMS}: \
@@ -109,7 +136,7 @@ fn start(commits: Commits) -> Server {
         assert!(owner.success(), "the folder of the server goes to {RUNNER}");
     }
     let mut command = as_runner("sh");
-    command.args(["-c", WATCH, "watch"]).arg(&folder).arg(PROGRAMS).arg(commits.settings());
+    command.args(["-c", script, "watch"]).arg(&folder).arg(PROGRAMS).arg(more);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut watch = command.spawn().unwrap();
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
@@ -118,12 +145,57 @@ fn start(commits: Commits) -> Server {
         let rest: Vec<String> = lines.map_while(Result::ok).collect();
         panic!("the server did not start: {first}\n{}", rest.join("\n"));
     }
-    Server {
-        folder,
-        _watch: Mutex::new(watch),
-        template: OnceCell::new(),
-        databases: AtomicU32::new(0),
-        unused: Mutex::new(Vec::new()),
+    (folder, watch)
+}
+
+/// A server of one test's own, and a standby that follows it.
+#[derive(Debug)]
+pub struct Followed {
+    primary: Server,
+    standby: PathBuf,
+    _watch: Child,
+}
+
+impl Followed {
+    /// Starts both.
+    pub fn start() -> Self {
+        let primary = start(Commits::Hasty);
+        let (standby, watch) = launch(FOLLOW, primary.folder.as_os_str());
+        Self { primary, standby, _watch: watch }
+    }
+
+    /// A store's role and its database on the primary.
+    pub async fn config(&self) -> PostgresConfig {
+        let mut admin = self.primary.admin("postgres").await;
+        run(&mut admin, format!("CREATE ROLE {ROLE} LOGIN")).await;
+        run(&mut admin, format!("CREATE DATABASE {TEMPLATE} OWNER {ROLE}")).await;
+        let folder = self.standby.display();
+        let url = format!("postgres://{ROLE}@localhost/{TEMPLATE}?host={folder}");
+        PostgresConfig { read_url: Some(url.into()), ..self.primary.config(TEMPLATE) }
+    }
+
+    /// A connection to the standby that may do everything.
+    pub async fn standby(&self) -> PgConnection {
+        let options = PgConnectOptions::new_without_pgpass().socket(&self.standby);
+        options.username("postgres").database("postgres").connect().await.unwrap()
+    }
+
+    /// Waits until the standby has replayed all that the primary wrote so far.
+    pub async fn catch_up(&self) {
+        let mut admin = self.primary.admin("postgres").await;
+        let position = "SELECT pg_current_wal_insert_lsn()::text";
+        let position: String = sqlx::query_scalar(position).fetch_one(&mut admin).await.unwrap();
+        let mut standby = self.standby().await;
+        let replayed = "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn FROM pg_sleep(0.01)";
+        let caught_up = async {
+            while !sqlx::query_scalar::<_, bool>(replayed)
+                .bind(position.clone())
+                .fetch_one(&mut standby)
+                .await
+                .unwrap()
+            {}
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), caught_up).await.unwrap();
     }
 }
 

@@ -498,8 +498,10 @@ fn every_check_is_listed() {
         include_str!("store/outbox.rs"),
         include_str!("store/post.rs"),
         include_str!("store/schedule.rs"),
+        include_str!("store/search.rs"),
         include_str!("store/status.rs"),
         include_str!("store/turn.rs"),
+        include_str!("store/upkeep.rs"),
     ]
     .concat();
     for (suite, source, checks) in [

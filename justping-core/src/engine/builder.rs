@@ -10,6 +10,7 @@ use crate::memory::{MemoryBus, MemoryLimiter, MemoryStore};
 use crate::model::WorkerId;
 use crate::port::{
     ChannelProvider, Clock, Entropy, EventBus, FlowRuntime, IdSource, RateLimiter, Store,
+    WakeSource,
 };
 use crate::system::{SystemClock, SystemEntropy};
 
@@ -35,6 +36,7 @@ pub struct Builder {
     entropy: Option<Arc<dyn Entropy>>,
     flows: Option<Arc<dyn FlowRuntime>>,
     providers: Vec<Arc<dyn ChannelProvider>>,
+    wakes: Option<Arc<dyn WakeSource>>,
     config: EngineConfig,
 }
 
@@ -85,6 +87,13 @@ impl Builder {
     #[must_use]
     pub fn provider(mut self, provider: Arc<dyn ChannelProvider>) -> Self {
         self.providers.push(provider);
+        self
+    }
+
+    /// Who tells of work that other processes left; without it, the next poll finds it.
+    #[must_use]
+    pub fn wakes(mut self, wakes: Arc<dyn WakeSource>) -> Self {
+        self.wakes = Some(wakes);
         self
     }
 
@@ -145,6 +154,7 @@ impl Builder {
             running: Running::default(),
             wake: Wake::default(),
             upkept: Mutex::default(),
+            wakes: self.wakes,
         };
         Ok(JustPing { inner: Arc::new(inner) })
     }

@@ -24,6 +24,10 @@ pub struct EngineConfig {
     pub calls_max: u32,
     /// Timers fired in one move.
     pub timers_per_move: u32,
+    /// How often the search takes in what was written: what was found so far is about that old.
+    pub index_every: Duration,
+    /// Rows that the search takes in at once; until they are stored, nothing else is.
+    pub rows_per_index: u32,
     /// How long the loops may finish what they began when they are told to stop.
     pub drain: Duration,
     /// How often the process that leads does the upkeep.
@@ -48,6 +52,8 @@ impl Default for EngineConfig {
             sends_max: 128,
             calls_max: 32,
             timers_per_move: 500,
+            index_every: Duration::from_secs(1),
+            rows_per_index: 256,
             drain: Duration::from_secs(20),
             upkeep_every: Duration::from_secs(60 * 60),
             upkeep_lease: Duration::from_secs(60),

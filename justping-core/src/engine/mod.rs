@@ -50,7 +50,9 @@ use tokio::sync::Notify;
 
 use crate::model::WorkerId;
 use crate::port::store::{Accept, Accepted, SendRecord, StatusOutcome, StatusRecord, UpkeepReport};
-use crate::port::{Clock, Entropy, EventBus, FlowRuntime, IdSource, RateLimiter, Store};
+use crate::port::{
+    Clock, Entropy, EventBus, FlowRuntime, IdSource, Loops, RateLimiter, Store, WakeSource,
+};
 
 use batch::Batcher;
 use program::Programs;
@@ -84,6 +86,7 @@ struct Inner {
     running: call::Running,
     wake: Wake,
     upkept: Mutex<UpkeepReport>,
+    wakes: Option<Arc<dyn WakeSource>>,
 }
 
 /// Tells the loops that there is something to do.
@@ -93,6 +96,21 @@ struct Wake {
     sends: Notify,
     calls: Notify,
     schedule: Notify,
+}
+
+impl Wake {
+    fn wake(&self, loops: Loops) {
+        for (one, notify) in [
+            (Loops::TURNS, &self.turns),
+            (Loops::SENDS, &self.sends),
+            (Loops::CALLS, &self.calls),
+            (Loops::SCHEDULE, &self.schedule),
+        ] {
+            if loops.has(one) {
+                notify.notify_one();
+            }
+        }
+    }
 }
 
 impl JustPing {

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::memory::MemoryAnswer;
+use crate::memory::{MemoryAnswer, MemoryWakes};
 use crate::model::*;
 use crate::port::{
     Capabilities, Channel, DeltaSink, Effect, Finding, FlowRuntimeError, Outcome, Program, Rate,
@@ -344,6 +344,40 @@ async fn the_loops_do_what_settle_does_and_stop_when_told() {
     stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(5), running).await.unwrap().unwrap();
     assert_eq!(stage.provider().channel(stage.channel()).tries(), 20);
+}
+
+/// The clock stands still, so that no poll is ever due: only the source can have woken the loops.
+#[tokio::test]
+async fn what_another_process_left_is_done_when_told_of() {
+    let stage = stage().await;
+    let wakes = Arc::new(MemoryWakes::new());
+    let other = JustPing::builder()
+        .store(Arc::clone(stage.engine().store()))
+        .provider(Arc::clone(stage.provider()) as _)
+        .clock(Arc::clone(stage.clock()) as Arc<dyn Clock>)
+        .flows(Arc::new(Puppet))
+        .wakes(Arc::clone(&wakes) as _)
+        .build()
+        .unwrap();
+    let mut heard = other.bus().subscribe(Topic::Business(stage.business()));
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(async move {
+        other.run(async { stopped.await.unwrap_or_default() }).await;
+    });
+    for n in 0..3 {
+        stage.drop_in("ann", Content::text(format!("hello {n}"))).await.unwrap();
+        wakes.tell(Loops::TURNS);
+        loop {
+            let event = tokio::time::timeout(Duration::from_secs(20), heard.next()).await;
+            let sent = DeliveryStatus::Sent;
+            match event.unwrap().unwrap().body {
+                EventBody::MessageStatus { status, .. } if status == sent => break,
+                _ => {}
+            }
+        }
+    }
+    stop.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(5), running).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -36,7 +36,13 @@ enum Loop {
     Calls,
     Schedule,
     Upkeep,
+    Index,
+    Wakes,
 }
+
+/// Every one.
+const LOOPS: [Loop; 7] =
+    [Loop::Turns, Loop::Sends, Loop::Calls, Loop::Schedule, Loop::Upkeep, Loop::Index, Loop::Wakes];
 
 impl Worked {
     fn total(&self) -> u64 {
@@ -57,7 +63,7 @@ impl JustPing {
     pub async fn run(&self, shutdown: impl Future<Output = ()> + Send) {
         let (stop, stopped) = watch::channel(());
         let mut loops = JoinSet::new();
-        for kind in [Loop::Turns, Loop::Sends, Loop::Calls, Loop::Schedule, Loop::Upkeep] {
+        for kind in LOOPS {
             let (engine, stopped) = (self.clone(), stopped.clone());
             loops.spawn(async move { engine.supervise(kind, stopped).await });
         }
@@ -83,6 +89,8 @@ impl JustPing {
                     Loop::Calls => engine.call_loop(signal).await,
                     Loop::Schedule => engine.schedule_loop(signal).await,
                     Loop::Upkeep => engine.upkeep_loop(signal).await,
+                    Loop::Index => engine.index_loop(signal).await,
+                    Loop::Wakes => engine.wake_loop(signal).await,
                 }
             });
             if let Some(Err(death)) = alone.join_next().await {
@@ -107,7 +115,7 @@ impl JustPing {
         let mut sum = Worked::default();
         for _ in 0..ROUNDS_MAX {
             let round = self.round().await?;
-            if round.total() == 0 {
+            if round.total() == 0 && !self.index().await? {
                 return Ok(sum);
             }
             sum.add(round);
@@ -257,6 +265,42 @@ impl JustPing {
         let until = self.later(*rest).min(poll);
         *rest = if fired > 0 { REST } else { (*rest * 2).min(inner.config.poll) };
         Ok(until)
+    }
+
+    /// Wakes the other loops for what other processes left.
+    async fn wake_loop(&self, mut stopped: watch::Receiver<()>) {
+        let Some(wakes) = &self.inner.wakes else {
+            let _ = stopped.changed().await;
+            return;
+        };
+        while !is_stopped(&stopped) {
+            tokio::select! {
+                loops = wakes.next() => self.inner.wake.wake(loops),
+                _ = stopped.changed() => {}
+            }
+        }
+    }
+
+    /// Lets the search take in what was written, in batches that leave room for others.
+    async fn index_loop(&self, mut stopped: watch::Receiver<()>) {
+        while !is_stopped(&stopped) {
+            match self.index().await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "the search waits"),
+            }
+            let next = self.later(self.inner.config.index_every);
+            tokio::select! {
+                () = self.inner.clock.sleep_until(next) => {}
+                _ = stopped.changed() => {}
+            }
+        }
+    }
+
+    /// Takes in one batch; `true` when there may be more.
+    async fn index(&self) -> Result<bool, EngineError> {
+        let rows = self.inner.config.rows_per_index.max(1);
+        Ok(self.inner.store.index_due(rows).await? >= u64::from(rows))
     }
 
     /// Waits for work or a poll; `true` when it is time to stop.

@@ -11,6 +11,7 @@ mod limiter;
 mod presence;
 mod queue;
 mod store;
+mod wake;
 
 pub use ai::{AiReply, ScriptedAi};
 pub use bus::MemoryBus;
@@ -22,3 +23,4 @@ pub use limiter::MemoryLimiter;
 pub use presence::MemoryPresence;
 pub use queue::MemoryQueue;
 pub use store::MemoryStore;
+pub use wake::MemoryWakes;

@@ -17,6 +17,7 @@ mod message;
 mod outbox;
 mod page;
 mod presence;
+mod search;
 mod session;
 mod status;
 mod timer;
@@ -42,6 +43,9 @@ pub use message::{Author, Direction, Message, Timeline};
 pub use outbox::{Lane, Origin, OutboxRow, OutboxState};
 pub use page::{Cursor, PAGE_DEFAULT, PAGE_MAX, Page, PageRequest};
 pub use presence::Typist;
+pub use search::{
+    PREFIX_CHARS_MIN, QUERY_WORDS_MAX, SearchQuery, WORD_CHARS_MAX, WORDS_MAX, Words,
+};
 pub use session::{Session, SessionStatus, TraceStep};
 pub use status::{DeliveryStatus, Failure, FailureKind};
 pub use timer::Timer;

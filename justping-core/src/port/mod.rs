@@ -13,6 +13,7 @@ mod presence;
 mod queue;
 mod runtime;
 pub mod store;
+mod wake;
 
 pub use ai::{
     AiError, AiProvider, ChatMessage, ChatReply, ChatRequest, ChatRole, FinishReason, OnDelta,
@@ -45,3 +46,4 @@ pub use runtime::{
     StepInput,
 };
 pub use store::{Store, StoreError, StoreResult};
+pub use wake::{Loops, WakeSource};

@@ -25,12 +25,30 @@ pub enum SessionSettings {
     Role,
 }
 
+/// Whom a process tells that a commit of its left work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Announce {
+    /// Whoever listens, see [`PostgresStore::wakes`](super::PostgresStore::wakes).
+    #[default]
+    Others,
+    /// Nobody: there is no other process.
+    Nobody,
+}
+
 /// Where the database is and what opens its secrets.
 #[derive(Debug, Clone)]
 pub struct PostgresConfig {
     /// `postgres://user:password@host:port/database?sslmode=require`. The role owns its tables and
     /// is neither a superuser nor exempt from row security.
     pub url: SecretString,
+    /// A standby that answers lists and searches once it has replayed what this process wrote; the
+    /// primary does whenever it cannot.
+    pub read_url: Option<SecretString>,
+    /// Where to listen for wake-ups, when [`url`](Self::url) leads to a transaction pooler: it has to
+    /// lead to the server itself.
+    pub listen_url: Option<SecretString>,
+    /// Whom to tell of work.
+    pub announce: Announce,
     /// The key that wraps the data keys of the businesses.
     pub master_key: MasterKey,
     /// Most connections, 1 to [`CONNECTIONS_MAX`].
@@ -50,6 +68,9 @@ impl PostgresConfig {
     pub fn new(url: impl Into<String>, master_key: MasterKey) -> Self {
         Self {
             url: SecretString::from(url.into()),
+            read_url: None,
+            listen_url: None,
+            announce: Announce::default(),
             master_key,
             connections: CONNECTIONS_DEFAULT,
             statement_cache: STATEMENT_CACHE_DEFAULT,

@@ -7,6 +7,7 @@ use sqlx::query::Query;
 use sqlx::{Executor, Transaction};
 
 use super::error;
+use super::replica::Replica;
 use super::row::statements;
 
 /// A statement with its parameters.
@@ -36,11 +37,36 @@ pub(super) enum Scope {
 #[derive(Debug)]
 pub(super) struct Connections {
     pool: PgPool,
+    replica: Option<Replica>,
 }
 
 impl Connections {
-    pub(super) fn new(pool: PgPool) -> Self {
-        Self { pool }
+    pub(super) fn new(pool: PgPool, replica: Option<Replica>) -> Self {
+        Self { pool, replica }
+    }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Takes note that what lists show has changed. The moves of the engine say so themselves: most
+    /// of them find nothing to do, most of the time.
+    pub(super) fn changed(&self) {
+        if let Some(replica) = &self.replica {
+            replica.committed();
+        }
+    }
+
+    /// The same after a transaction of one business, which is there to change something.
+    pub(super) fn committed(&self, scope: Scope) {
+        if matches!(scope, Scope::Business(_)) {
+            self.changed();
+        }
+    }
+
+    /// How many lists the standby answered.
+    pub(super) fn replica_answers(&self) -> u64 {
+        self.replica.as_ref().map_or(0, Replica::answers)
     }
 
     /// Opens a transaction.
@@ -73,7 +99,25 @@ impl Connections {
 
     /// Runs one statement that only reads.
     pub(super) async fn read(&self, scope: Scope, query: Bound) -> StoreResult<Vec<PgRow>> {
-        self.change(scope, query).await
+        let mut write = self.begin(scope).await?;
+        let rows = write.run(query).await?;
+        write.commit().await?;
+        Ok(rows)
+    }
+
+    /// Runs one statement that lists rows for people to look at: a standby may do it, and nothing is
+    /// decided by what it says.
+    pub(super) async fn list(
+        &self,
+        business: BusinessId,
+        query: impl Fn() -> Bound + Send,
+    ) -> StoreResult<Vec<PgRow>> {
+        if let Some(replica) = &self.replica
+            && let Some(rows) = replica.read(&self.pool, business, query()).await
+        {
+            return Ok(rows);
+        }
+        self.read(Scope::Business(business), query()).await
     }
 
     /// Runs one statement that reads the one row of a `noun`.
@@ -83,7 +127,7 @@ impl Connections {
         query: Bound,
         noun: &'static str,
     ) -> StoreResult<PgRow> {
-        self.change(scope, query).await?.pop().ok_or(StoreError::NotFound(noun))
+        self.read(scope, query).await?.pop().ok_or(StoreError::NotFound(noun))
     }
 
     /// Runs one statement that adds a row below its `parent`, in a transaction of its own. It
@@ -97,19 +141,22 @@ impl Connections {
         let mut write = self.begin(scope).await?;
         let added = write.execute(query).await?;
         write.commit().await?;
+        self.committed(scope);
         if added == 0 { Err(StoreError::NotFound(parent)) } else { Ok(()) }
     }
 
     /// Runs one statement in a transaction of its own, and returns its rows.
     pub(super) async fn change(&self, scope: Scope, query: Bound) -> StoreResult<Vec<PgRow>> {
-        let mut write = self.begin(scope).await?;
-        let rows = write.run(query).await?;
-        write.commit().await?;
+        let rows = self.read(scope, query).await?;
+        self.committed(scope);
         Ok(rows)
     }
 
     /// Waits for what is running, then closes every connection.
     pub(super) async fn close(&self) {
+        if let Some(replica) = &self.replica {
+            replica.close().await;
+        }
         self.pool.close().await;
     }
 }
@@ -180,6 +227,7 @@ macro_rules! transaction {
                 $body.await
             };
             if let Some(value) = transaction.settle(result, &mut tries).await? {
+                $store.connections.committed($scope);
                 break Ok(value);
             }
         }

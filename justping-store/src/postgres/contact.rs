@@ -122,11 +122,11 @@ impl ContactStore for PostgresStore {
         page: &PageRequest,
     ) -> StoreResult<Page<Contact>> {
         let last = parse_cursor::<ContactId>(page.after.as_ref())?;
-        let list = query(CONTACTS).bind(business.uuid()).bind(from(last.map(ContactId::uuid)));
-        let rows = self
-            .connections
-            .read(Scope::Business(business), list.bind(page.rows() as i64 + 1))
-            .await?;
+        let list = || {
+            let list = query(CONTACTS).bind(business.uuid()).bind(from(last.map(ContactId::uuid)));
+            list.bind(page.rows() as i64 + 1)
+        };
+        let rows = self.connections.list(business, list).await?;
         let rows = rows.iter().map(|row| get_doc(row, 0, "contact")).collect::<StoreResult<_>>()?;
         Ok(Page::from_rows(rows, page.rows(), |row: &Contact| row.id.to_string()))
     }

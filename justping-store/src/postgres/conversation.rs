@@ -91,16 +91,18 @@ impl ConversationStore for PostgresStore {
             Some(_) => CONVERSATIONS_OF_CONTACT,
             None => CONVERSATIONS,
         };
-        let list = query(statement)
-            .bind(business.uuid())
-            .bind(end.at)
-            .bind(end.id)
-            .bind(filter.status.map(status_column))
-            .bind(filter.owner.map(owner_column))
-            .bind(filter.channel_id.map(ChannelId::uuid))
-            .bind(page.rows() as i64 + 1)
-            .bind(filter.contact_id.map(ContactId::uuid));
-        let rows = self.connections.read(Scope::Business(business), list).await?;
+        let list = || {
+            query(statement)
+                .bind(business.uuid())
+                .bind(end.at)
+                .bind(end.id)
+                .bind(filter.status.map(status_column))
+                .bind(filter.owner.map(owner_column))
+                .bind(filter.channel_id.map(ChannelId::uuid))
+                .bind(page.rows() as i64 + 1)
+                .bind(filter.contact_id.map(ContactId::uuid))
+        };
+        let rows = self.connections.list(business, list).await?;
         let read = |row: &PgRow| get_doc(row, 0, "conversation");
         let rows = rows.iter().map(read).collect::<StoreResult<_>>()?;
         Ok(Page::from_rows(rows, page.rows(), |row: &Conversation| {

@@ -21,7 +21,12 @@
 //!
 //! # Poolers
 //! Everything a transaction needs is set inside it. With [`PostgresConfig::pooled`] nothing is kept
-//! in a session, so that a transaction pooler may stand in between.
+//! in a session, so that a transaction pooler may stand in between. Only whoever listens for
+//! [wake-ups](PostgresStore::wakes) needs the server itself.
+//!
+//! # Standbys
+//! With [`PostgresConfig::read_url`] lists of contacts and conversations and all searches go to a
+//! standby that has replayed what this process wrote. What the engine decides by never does.
 
 mod agent;
 mod business;
@@ -36,29 +41,49 @@ mod flow;
 mod idempotency;
 mod keys;
 mod lease;
+mod listen;
 mod open;
+mod replica;
 mod row;
+mod search;
 mod session;
 #[cfg(test)]
 mod tests;
 mod upkeep;
 
 pub use config::{
-    CONNECTIONS_DEFAULT, CONNECTIONS_MAX, PostgresConfig, STATEMENT_CACHE_DEFAULT,
+    Announce, CONNECTIONS_DEFAULT, CONNECTIONS_MAX, PostgresConfig, STATEMENT_CACHE_DEFAULT,
     STATEMENT_TIMEOUT_DEFAULT, SessionSettings,
 };
 pub use error::OpenError;
+pub use listen::PostgresWakes;
 pub use open::SESSION_SETTINGS;
 pub use upkeep::MONTHS_AHEAD;
 
+use std::fmt;
+
+use justping_core::port::Loops;
+use sqlx::postgres::PgConnectOptions;
+
 use self::connection::Connections;
+use self::listen::Bell;
 use crate::envelope::MasterKey;
 
 /// A store in one Postgres database.
-#[derive(Debug)]
 pub struct PostgresStore {
     connections: Connections,
     master_key: MasterKey,
+    bell: Bell,
+    announce: Announce,
+    listen: PgConnectOptions,
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
+    }
 }
 
 impl PostgresStore {
@@ -70,12 +95,35 @@ impl PostgresStore {
     /// hold for each have an [`OpenError`] of their own.
     pub async fn open(config: PostgresConfig) -> Result<Self, OpenError> {
         let connections = open::open(&config).await?;
-        Ok(Self { connections, master_key: config.master_key })
+        let bell = Bell::hang(connections.pool().clone()).await.map_err(error::map)?;
+        let listen = config.listen_url.as_ref().unwrap_or(&config.url);
+        let listen = open::options(&config, listen)?;
+        let announce = config.announce;
+        Ok(Self { connections, master_key: config.master_key, bell, announce, listen })
+    }
+
+    /// Hears what other processes left to do here, for
+    /// [`Builder::wakes`](justping_core::engine::Builder::wakes). It keeps a connection of its own.
+    pub fn wakes(&self) -> PostgresWakes {
+        PostgresWakes::new(self.bell.name(), self.listen.clone())
+    }
+
+    /// How many lists and searches the standby answered; the others went to the primary.
+    pub fn replica_answers(&self) -> u64 {
+        self.connections.replica_answers()
     }
 
     /// Waits for what is running and closes the connections. Whatever is asked afterwards is
     /// [`Unavailable`](justping_core::port::StoreError::Unavailable).
     pub async fn close(&self) {
         self.connections.close().await;
+    }
+
+    /// Takes note that a commit changed what lists show, and tells others of the work it left.
+    fn moved(&self, loops: Loops) {
+        self.connections.changed();
+        if self.announce == Announce::Others {
+            self.bell.pull(loops);
+        }
     }
 }

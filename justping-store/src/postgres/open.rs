@@ -3,9 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, Row, SqlSafeStr};
 
 use justping_core::port::store::StoreError;
@@ -14,6 +14,7 @@ use super::config::{CONNECTIONS_MAX, PostgresConfig, SessionSettings};
 use super::connection::Connections;
 use super::error::{self, OpenError};
 use super::keys;
+use super::replica::{self, Replica};
 use super::row::statements;
 
 /// How long a method waits for a connection.
@@ -51,6 +52,7 @@ statements! {
 pub(super) const MIGRATIONS: &[Step] = &[
     (1, "ledger", include_str!("../../migrations/postgres/0001_ledger.sql")),
     (2, "lease", include_str!("../../migrations/postgres/0002_lease.sql")),
+    (3, "search", include_str!("../../migrations/postgres/0003_search.sql")),
 ];
 
 /// A migration: its number, its name, its statements.
@@ -58,16 +60,26 @@ type Step = (i64, &'static str, &'static str);
 
 /// Opens the connections of a database, made or brought up to date as needed.
 pub(super) async fn open(config: &PostgresConfig) -> Result<Connections, OpenError> {
-    let options = options(config)?;
+    let read = config.read_url.as_ref().map(|url| options(config, url)).transpose()?;
+    let options = options(config, &config.url)?;
     check_role(&options).await?;
     migrate(&options).await?;
-    let connections = Connections::new(pool(config, settle(config, options)));
+    let read = read.map(|read| {
+        let pool = pool(config).acquire_timeout(replica::ACQUIRE_TIMEOUT);
+        Replica::new(pool.connect_lazy_with(settle(config, read)))
+    });
+    let pool = pool(config).connect_lazy_with(settle(config, options));
+    let connections = Connections::new(pool, read);
     keys::check_master(&connections, &config.master_key).await?;
     Ok(connections)
 }
 
-fn options(config: &PostgresConfig) -> Result<PgConnectOptions, OpenError> {
-    let options = PgConnectOptions::from_str(config.url.expose_secret());
+/// How a server is reached.
+pub(super) fn options(
+    config: &PostgresConfig,
+    url: &SecretString,
+) -> Result<PgConnectOptions, OpenError> {
+    let options = PgConnectOptions::from_str(url.expose_secret());
     let options = options.map_err(|_| OpenError::InvalidUrl)?;
     Ok(options
         .application_name(&config.application_name)
@@ -87,12 +99,11 @@ fn settle(config: &PostgresConfig, options: PgConnectOptions) -> PgConnectOption
     }
 }
 
-fn pool(config: &PostgresConfig, options: PgConnectOptions) -> PgPool {
+fn pool(config: &PostgresConfig) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(config.connections.clamp(1, CONNECTIONS_MAX))
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .connect_lazy_with(options)
 }
 
 async fn check_role(options: &PgConnectOptions) -> Result<(), OpenError> {

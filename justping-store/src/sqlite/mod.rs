@@ -25,6 +25,7 @@ mod lease;
 mod list;
 mod open;
 mod row;
+mod search;
 mod session;
 #[cfg(test)]
 mod tests;

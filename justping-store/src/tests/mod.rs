@@ -2,6 +2,7 @@
 
 pub(crate) mod agreement;
 mod nouns;
+pub(crate) mod search;
 mod world;
 
 use justping_core::model::{BusinessId, ChannelConfig, ChannelId, Timestamp, UnknownPolicy};

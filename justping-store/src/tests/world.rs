@@ -76,7 +76,7 @@ macro_rules! every_page {
     }};
 }
 
-pub(super) use both;
+pub(super) use {both, every_page, pages};
 
 fn owner(n: u8) -> Owner {
     match n % 4 {
@@ -642,6 +642,8 @@ where
             }
             self.compare_conversations(business, n).await;
         }
+        let queries = ["hello", "naive", "drop messages tab", "bob"];
+        self.compare_searches(queries.into_iter()).await;
     }
 
     async fn compare_conversations(&self, business: BusinessId, n: u8) {

@@ -36,7 +36,7 @@ struct IdentityBody {
 /// An end user, known by one identity or more.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Contact)]
-struct ContactView {
+pub(super) struct ContactView {
     #[schema(value_type = String)]
     id: ContactId,
     name: Option<String>,

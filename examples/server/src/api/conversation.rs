@@ -139,7 +139,7 @@ impl From<Author> for AuthorView {
 /// One message of a conversation.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Message)]
-struct MessageView {
+pub(super) struct MessageView {
     #[schema(value_type = String)]
     id: MessageId,
     /// Its place in the conversation: 1, 2, 3 … without a gap.

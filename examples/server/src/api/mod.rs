@@ -13,6 +13,7 @@ mod me;
 mod openapi;
 mod sandbox;
 mod schema;
+mod search;
 mod session;
 mod view;
 
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(channel::routes())
         .merge(contact::routes())
         .merge(conversation::routes())
+        .merge(search::routes())
         .merge(session::routes())
         .merge(api_key::routes())
 }

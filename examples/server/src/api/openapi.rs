@@ -29,6 +29,7 @@ pub(crate) const API_KEY: &str = "api_key";
         (name = "channels", description = "Senders: numbers, chat widgets."),
         (name = "contacts", description = "End users."),
         (name = "conversations", description = "Threads and their messages."),
+        (name = "search", description = "Contacts and messages by the words in them."),
         (name = "sessions", description = "Walks of contacts through flows, step by step."),
         (name = "api-keys", description = "Credentials for programs."),
     )

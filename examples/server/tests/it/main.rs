@@ -29,5 +29,6 @@ mod noise;
 mod pages;
 mod process;
 mod redis;
+mod search;
 mod tenants;
 mod webhooks;

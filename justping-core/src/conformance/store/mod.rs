@@ -11,6 +11,7 @@ mod ledger;
 mod outbox;
 mod post;
 mod schedule;
+mod search;
 mod status;
 mod turn;
 mod upkeep;
@@ -26,6 +27,7 @@ pub use ledger::*;
 pub use outbox::*;
 pub use post::*;
 pub use schedule::*;
+pub use search::*;
 pub use status::*;
 pub use turn::*;
 pub use upkeep::*;
@@ -34,7 +36,7 @@ pub use upkeep::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 166;
+pub const CHECKS: usize = 192;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -222,6 +224,20 @@ macro_rules! store_conformance {
             upkeep_forgets_references
             upkeep_drops_events_in_order
             upkeep_twice_at_once_is_once
+            search_finds_messages_of_every_direction
+            search_finds_what_turns_say
+            search_needs_every_word
+            search_ignores_case_and_accents
+            search_finds_other_scripts
+            search_takes_any_query_for_words
+            search_finds_contacts_by_what_is_known
+            search_follows_a_contact
+            search_is_of_one_business
+            search_of_a_conversation_stays_there
+            search_pages_through_a_hundred
+            search_pages_through_contacts
+            search_lag_is_seen_and_ends
+            search_refuses_cursors_of_no_list
         ] }
     };
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use async_trait::async_trait;
 
@@ -15,11 +15,13 @@ use crate::port::{StoreError, StoreResult};
 pub(super) struct Contacts {
     pub(super) rows: Table<ContactId, Contact>,
     identities: BTreeMap<(BusinessId, Identity), ContactId>,
+    /// Those that changed since they were last taken in by the search, the oldest change first.
+    pub(super) changed: VecDeque<(BusinessId, ContactId)>,
 }
 
 impl Contacts {
     pub(super) fn new() -> Self {
-        Self { rows: Table::new("contact"), identities: BTreeMap::new() }
+        Self { rows: Table::new("contact"), identities: BTreeMap::new(), changed: VecDeque::new() }
     }
 
     /// Who has an identity.
@@ -35,6 +37,7 @@ impl Contacts {
         }
         let (id, identities) = (contact.id, contact.identities.clone());
         self.rows.add(business, id, contact)?;
+        self.changed.push_back((business, id));
         self.identities.extend(identities.into_iter().map(|identity| ((business, identity), id)));
         Ok(())
     }
@@ -53,15 +56,30 @@ impl Contacts {
             .cloned()
             .collect();
         let contact = self.rows.get_mut(business, id)?;
-        contact.learn(free.iter().cloned(), name, now);
+        if contact.learn(free.iter().cloned(), name, now) {
+            self.changed.push_back((business, id));
+        }
         self.identities.extend(free.into_iter().map(|identity| ((business, identity), id)));
         Ok(contact.clone())
+    }
+
+    /// Changes a contact.
+    pub(super) fn apply(
+        &mut self,
+        (business, id): (BusinessId, ContactId),
+        patch: &ContactPatch,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        self.rows.get_mut(business, id)?.apply(patch, now);
+        self.changed.push_back((business, id));
+        Ok(())
     }
 
     fn remove(&mut self, business: BusinessId, id: ContactId) -> StoreResult<()> {
         for identity in self.rows.remove(business, id)?.identities {
             self.identities.remove(&(business, identity));
         }
+        self.changed.push_back((business, id));
         Ok(())
     }
 }
@@ -115,11 +133,10 @@ impl ContactStore for MemoryStore {
         now: Timestamp,
     ) -> StoreResult<Contact> {
         let mut state = self.state();
-        let contact = state.contacts.rows.get_mut(business, id)?;
         if !patch.is_empty() {
-            contact.apply(patch, now);
+            state.contacts.apply((business, id), patch, now)?;
         }
-        Ok(contact.clone())
+        state.contacts.rows.get(business, id).cloned()
     }
 
     async fn link_identities(

@@ -50,6 +50,7 @@ impl State {
         let before = thread.conversation.last_message_at;
         let message = write(&mut thread.conversation);
         thread.messages.push(message.clone());
+        self.index.recorded((business, id), message.seq);
         let recency = self.recency.entry(business).or_default();
         recency.remove(&(before, id));
         recency.insert((thread.conversation.last_message_at, id));

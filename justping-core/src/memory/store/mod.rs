@@ -6,7 +6,7 @@
 //! | `table`, `queue`, `thread` | how rows are kept: by business, by due moment, by conversation |
 //! | `inbox`, `turn`, `outbox`, `status`, `timer`, `call` | the engine's moves |
 //! | `upkeep` | leases, and what goes |
-//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `idempotency` | the nouns |
+//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `idempotency`, `search` | the nouns |
 
 mod agent;
 mod call;
@@ -21,6 +21,7 @@ mod idempotency;
 mod inbox;
 mod outbox;
 mod queue;
+mod search;
 mod session;
 mod status;
 mod table;
@@ -40,6 +41,7 @@ use self::flow::FlowRow;
 use self::idempotency::Requests;
 use self::outbox::Outbox;
 use self::queue::Queue;
+use self::search::Index;
 use self::session::Run;
 use self::status::References;
 use self::table::Table;
@@ -110,6 +112,7 @@ struct State {
     events: BTreeMap<BusinessId, Events>,
     requests: Requests,
     leases: Leases,
+    index: Index,
 }
 
 impl State {
@@ -138,6 +141,7 @@ impl State {
             events: BTreeMap::new(),
             requests: Requests::default(),
             leases: Leases::default(),
+            index: Index::default(),
         }
     }
 

@@ -88,7 +88,7 @@ impl State {
         let changed = self.apply_changes(key, &commit.changes, now)?;
         let contact = self.threads.get(business, id)?.conversation.contact_id;
         if !commit.contact.is_empty() {
-            self.contacts.rows.get_mut(business, contact)?.apply(&commit.contact, now);
+            self.contacts.apply((business, contact), &commit.contact, now)?;
         }
         let messages = commit.messages.into_iter();
         let messages =

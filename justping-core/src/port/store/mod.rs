@@ -20,6 +20,7 @@
 mod error;
 mod moves;
 mod noun;
+mod search;
 mod upkeep;
 
 pub use error::{StoreError, StoreResult};
@@ -33,6 +34,7 @@ pub use noun::{
     ConversationStore, EventStore, FlowStore, IdempotencyStore, MemberStore, MessageOrder,
     SessionStore,
 };
+pub use search::{MessageFilter, SearchIndex};
 pub use upkeep::{LeaseStore, Retention, UPKEEP_LEASE, UpkeepOptions, UpkeepReport, UpkeepStore};
 
 /// Most mailbox entries that one claim of a conversation carries.
@@ -52,6 +54,7 @@ pub trait Store:
     + IdempotencyStore
     + LeaseStore
     + MemberStore
+    + SearchIndex
     + SessionStore
     + UpkeepStore
 {
@@ -70,6 +73,7 @@ impl<S> Store for S where
         + IdempotencyStore
         + LeaseStore
         + MemberStore
+        + SearchIndex
         + SessionStore
         + UpkeepStore
 {

@@ -1,6 +1,7 @@
 use std::collections::{BTreeSet, HashSet};
 
-use justping_core::model::{BusinessId, ChannelId, ContactId, ConversationId};
+use justping_core::model::{BusinessId, ChannelId, ContactId, ConversationId, Owner};
+use justping_core::port::Loops;
 use justping_core::port::store::{Accept, Accepted, StoreResult};
 use sqlx::query;
 
@@ -94,6 +95,15 @@ pub(super) async fn run(write: &mut Write, batch: Vec<Accept>) -> StoreResult<Ve
         return Err(write.overtaken());
     }
     Ok(accepted)
+}
+
+/// What a batch left to do.
+pub(super) fn work(accepted: &[Accepted]) -> Loops {
+    let for_a_bot = |outcome: &Accepted| match outcome {
+        Accepted::New { conversation, .. } => conversation.owner == Owner::Bot,
+        Accepted::Duplicate { .. } => false,
+    };
+    if accepted.iter().any(for_a_bot) { Loops::TURNS } else { Loops::NONE }
 }
 
 /// Reads what is known about a batch. Conversations are locked before contacts, as everywhere.

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use justping_core::model::{
     BusinessId, Call, CallId, Conversation, ConversationId, Session, SessionId, Timer, TimerId,
 };
+use justping_core::port::Loops;
 use justping_core::port::store::{StoreResult, TurnCommit, TurnCommitted};
 use sqlx::query;
 use uuid::Uuid;
@@ -87,6 +88,16 @@ pub(super) async fn run(
         write.run(writes(&ledger)?).await?;
     }
     Ok(outcomes)
+}
+
+/// What turns left to do.
+pub(super) fn work(batch: &[TurnCommit]) -> Loops {
+    let any = |loops: Loops, wanted: fn(&TurnCommit) -> bool| {
+        if batch.iter().any(wanted) { loops } else { Loops::NONE }
+    };
+    any(Loops::SENDS, |commit| !commit.messages.is_empty())
+        .and(any(Loops::CALLS, |commit| !commit.calls.is_empty()))
+        .and(any(Loops::SCHEDULE, |commit| !commit.timers.is_empty()))
 }
 
 /// A conversation as it was locked.

@@ -20,6 +20,7 @@ pub(super) use self::statements::LISTS;
 
 use async_trait::async_trait;
 use justping_core::model::{Message, Timestamp};
+use justping_core::port::Loops;
 use justping_core::port::store::{
     Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, SendClaim,
     SendRecord, StatusOutcome, StatusRecord, StoreResult, TurnClaim, TurnCommit, TurnCommitted,
@@ -35,7 +36,11 @@ impl EngineStore for PostgresStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        transaction!(self, Scope::System, |write| accept::run(write, batch.clone()))
+        let accepted: StoreResult<Vec<Accepted>> =
+            transaction!(self, Scope::System, |write| accept::run(write, batch.clone()));
+        let accepted = accepted?;
+        self.moved(accept::work(&accepted));
+        Ok(accepted)
     }
 
     async fn claim_turns(&self, options: &ClaimOptions) -> StoreResult<Vec<TurnClaim>> {
@@ -49,7 +54,10 @@ impl EngineStore for PostgresStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        transaction!(self, Scope::System, |write| commit_turn::run(write, batch.clone()))
+        let outcomes: StoreResult<Vec<_>> =
+            transaction!(self, Scope::System, |write| commit_turn::run(write, batch.clone()));
+        self.moved(commit_turn::work(&batch));
+        outcomes
     }
 
     async fn release_turns(&self, batch: &[TurnRelease]) -> StoreResult<()> {
@@ -63,7 +71,10 @@ impl EngineStore for PostgresStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        transaction!(self, Scope::System, |write| post::run(write, batch.clone()))
+        let outcomes: StoreResult<Vec<_>> =
+            transaction!(self, Scope::System, |write| post::run(write, batch.clone()));
+        self.moved(Loops::SENDS);
+        outcomes
     }
 
     async fn claim_outbox(
@@ -80,18 +91,30 @@ impl EngineStore for PostgresStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        transaction!(self, Scope::System, |write| record_send::run(write, batch.clone()))
+        let messages: StoreResult<Vec<Message>> =
+            transaction!(self, Scope::System, |write| record_send::run(write, batch.clone()));
+        self.connections.changed();
+        messages
     }
 
     async fn record_statuses(&self, batch: Vec<StatusRecord>) -> StoreResult<Vec<StatusOutcome>> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        transaction!(self, Scope::System, |write| record_status::run(write, batch.clone()))
+        let outcomes: StoreResult<Vec<StatusOutcome>> =
+            transaction!(self, Scope::System, |write| record_status::run(write, batch.clone()));
+        self.connections.changed();
+        outcomes
     }
 
     async fn fire_due(&self, now: Timestamp, limit: u32) -> StoreResult<u64> {
-        transaction!(self, Scope::System, |write| timer::fire(write, now, limit))
+        let fired: StoreResult<u64> =
+            transaction!(self, Scope::System, |write| timer::fire(write, now, limit));
+        let fired = fired?;
+        if fired > 0 {
+            self.moved(Loops::TURNS);
+        }
+        Ok(fired)
     }
 
     async fn claim_calls(&self, options: &ClaimOptions) -> StoreResult<Vec<CallClaim>> {
@@ -102,7 +125,10 @@ impl EngineStore for PostgresStore {
         if batch.is_empty() {
             return Ok(0);
         }
-        transaction!(self, Scope::System, |write| call::finish(write, &batch))
+        let finished: StoreResult<u64> =
+            transaction!(self, Scope::System, |write| call::finish(write, &batch));
+        self.moved(Loops::TURNS);
+        finished
     }
 
     async fn next_due(&self) -> StoreResult<Option<Timestamp>> {

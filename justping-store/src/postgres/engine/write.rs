@@ -77,6 +77,8 @@ macro_rules! update_conversations {
     };
 }
 
+/// Adds messages and queues them for the search. It is the `WITH` query called `written`, and ends
+/// in another one.
 macro_rules! insert_messages {
     ($business:literal, $conversation:literal, $seq:literal, $at:literal, $doc:literal) => {
         concat!(
@@ -91,7 +93,10 @@ macro_rules! insert_messages {
             $at,
             "::bigint[], ",
             $doc,
-            "::text[])"
+            "::text[]) RETURNING business_id, conversation_id, seq, created_at), \
+            unindexed AS ( \
+                INSERT INTO unindexed_messages (business_id, conversation_id, seq, message_at) \
+                SELECT * FROM written"
         )
     };
 }

@@ -3,6 +3,8 @@ mod growth;
 mod months;
 mod race;
 mod schema;
+mod standby;
+mod wakes;
 
 use sqlx::Executor;
 use tokio::sync::OnceCell;
@@ -13,6 +15,8 @@ use crate::tests::agreement::HAPPENS;
 
 /// Runs of the comparison with the store in memory.
 const CASES: u32 = 200;
+/// Runs of the comparison of what is found.
+const SEARCH_CASES: u32 = 40;
 /// Runs of it without prepared statements: each statement is planned every time, so that a few have
 /// to do.
 const POOLED_CASES: u32 = 12;
@@ -73,6 +77,18 @@ fn random_operations_agree_behind_a_pooler() {
     crate::tests::agreement::check(POOLED_CASES, &[], || emptied(shared.get_or_init(pooled)));
 }
 
+#[test]
+fn random_texts_are_found_as_in_memory() {
+    let shared = OnceCell::new();
+    crate::tests::search::check(SEARCH_CASES, || emptied(shared.get_or_init(scratch)));
+}
+
+#[test]
+fn random_texts_are_found_behind_a_pooler() {
+    let shared = OnceCell::new();
+    crate::tests::search::check(POOLED_CASES, || emptied(shared.get_or_init(pooled)));
+}
+
 /// Says that the store is all of a store.
 #[expect(dead_code, reason = "it is here to compile")]
 fn is_a_store(store: PostgresStore) -> Box<dyn justping_core::port::Store> {
@@ -92,7 +108,10 @@ fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         idempotency::STATEMENTS,
         keys::STATEMENTS,
         lease::STATEMENTS,
+        listen::STATEMENTS,
         open::STATEMENTS,
+        replica::STATEMENTS,
+        search::STATEMENTS,
         session::STATEMENTS,
         upkeep::STATEMENTS,
     ];

@@ -40,6 +40,7 @@ const REFERENCE: usize = 3;
 const SENDER: usize = 6;
 const THREAD: usize = 6;
 const MESSAGE: usize = 4;
+const PLACE: usize = 3;
 const RECEIVED: usize = 4;
 const MAIL: usize = 3;
 const NEW_CONTACT: usize = 4;
@@ -90,12 +91,15 @@ fn new_text(rows: usize) -> String {
 fn write_text(rows: usize) -> String {
     let (threads, messages) = (values(rows, THREAD), values(rows, MESSAGE));
     let (references, mail) = (values(rows, RECEIVED), values(rows, MAIL));
+    let places = values(rows, PLACE);
     format!(
         "UPDATE OR ROLLBACK conversations SET status = v.column3, owner = v.column4, \
             last_message_at = v.column5, doc = v.column6 FROM {threads} v \
             WHERE business_id = v.column1 AND conversations.id = v.column2; \
         INSERT OR ROLLBACK INTO messages (business_id, conversation_id, seq, doc) \
             SELECT * FROM {messages} {FILLED}; \
+        INSERT OR ROLLBACK INTO message_places (business_id, conversation_id, seq) \
+            SELECT * FROM {places} {FILLED}; \
         INSERT OR ROLLBACK INTO received_refs (channel_id, provider_ref, conversation_id, seq) \
             SELECT * FROM {references} {FILLED}; \
         INSERT OR ROLLBACK INTO mailbox (business_id, conversation_id, message_seq) \
@@ -316,6 +320,11 @@ impl Lists<'_> {
             to.add(count(row.seq))?.add(to_doc(row)?)?;
         }
         to.pad(room - messages.len(), MESSAGE)?;
+        for row in messages {
+            to.add(row.business_id.uuid())?.add(row.conversation_id.uuid())?;
+            to.add(count(row.seq))?;
+        }
+        to.pad(room - messages.len(), PLACE)?;
         let references = part(self.references, step);
         for row in references {
             to.add(row.channel_id.uuid())?.add(&*row.provider_ref)?;

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::write::{
     contact_row, conversation_row, events, insert_events, insert_messages, insert_outbox,
-    message_row, outbox_row, rows, update_contacts, update_conversations,
+    insert_places, message_row, outbox_row, place_row, rows, update_contacts, update_conversations,
 };
 use crate::decision::{Key, Ledger, Turn};
 use crate::sqlite::connection::{Bound, Write};
@@ -58,7 +58,7 @@ statements! {
             WHERE m.business_id = unhex(v.value ->> 0) \
                 AND m.conversation_id = unhex(v.value ->> 1)); ",
         insert_messages!("$10"), insert_outbox!("$11"), update_contacts!("$12"),
-        insert_events!("$13"), "COMMIT"
+        insert_events!("$13"), insert_places!("$14"), "COMMIT"
     );
 }
 
@@ -156,7 +156,8 @@ fn writes(ledger: &Ledger) -> StoreResult<Bound> {
         .bind(rows(ledger.messages.iter().map(message_row))?)
         .bind(rows(ledger.outbox.iter().map(outbox_row))?)
         .bind(rows(ledger.contacts().map(contact_row))?)
-        .bind(events(&ledger.events)?))
+        .bind(events(&ledger.events)?)
+        .bind(rows(ledger.messages.iter().map(place_row))?))
 }
 
 /// A session as the statements take it.

@@ -2,8 +2,8 @@ use justping_core::port::store::{Post, StoreResult, TurnCommitted};
 use sqlx::query;
 
 use super::write::{
-    conversation_row, events, insert_events, insert_messages, insert_outbox, message_row,
-    outbox_row, rows, update_conversations,
+    conversation_row, events, insert_events, insert_messages, insert_outbox, insert_places,
+    message_row, outbox_row, place_row, rows, update_conversations,
 };
 use crate::decision::PostDesk;
 use crate::sqlite::connection::{Bound, Write};
@@ -15,7 +15,7 @@ statements! {
             ON n.business_id = unhex(v.value ->> 0) AND n.id = unhex(v.value ->> 1)";
     POST_WRITE = concat!(
         update_conversations!("$1"), insert_messages!("$2"), insert_outbox!("$3"),
-        insert_events!("$4"), "COMMIT"
+        insert_events!("$4"), insert_places!("$5"), "COMMIT"
     );
 }
 
@@ -38,7 +38,8 @@ fn writes(desk: &PostDesk, outcomes: &[StoreResult<TurnCommitted>]) -> StoreResu
     let messages = outcomes.iter().flatten().flat_map(|outcome| &outcome.messages);
     Ok(query(POST_WRITE)
         .bind(rows(desk.conversations().map(conversation_row))?)
-        .bind(rows(messages.map(message_row))?)
+        .bind(rows(messages.clone().map(message_row))?)
         .bind(rows(desk.outbox.iter().map(outbox_row))?)
-        .bind(events(&desk.events)?))
+        .bind(events(&desk.events)?)
+        .bind(rows(messages.map(place_row))?))
 }

@@ -65,6 +65,19 @@ macro_rules! insert_messages {
     };
 }
 
+/// Gives messages their places among all, by which the search takes them in later. A batch of its
+/// own: to read the messages once more would cost twice as much.
+macro_rules! insert_places {
+    ($rows:literal) => {
+        concat!(
+            "INSERT OR ROLLBACK INTO message_places (business_id, conversation_id, seq) \
+            SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2 FROM json_each(",
+            $rows,
+            "); "
+        )
+    };
+}
+
 macro_rules! update_messages {
     ($rows:literal) => {
         concat!(
@@ -107,8 +120,8 @@ macro_rules! insert_events {
 }
 
 pub(super) use {
-    insert_events, insert_identities, insert_messages, insert_outbox, update_contacts,
-    update_conversations, update_messages,
+    insert_events, insert_identities, insert_messages, insert_outbox, insert_places,
+    update_contacts, update_conversations, update_messages,
 };
 
 /// The rows of a batch as one parameter.
@@ -139,6 +152,11 @@ pub(super) fn conversation_row(conversation: &Conversation) -> impl Serialize {
 /// A message as the statements take it.
 pub(super) fn message_row(message: &Message) -> impl Serialize {
     (Hex(message.business_id.uuid()), Hex(message.conversation_id.uuid()), message.seq, message)
+}
+
+/// The place of a message as the statement takes it.
+pub(super) fn place_row(message: &Message) -> impl Serialize + use<> {
+    (Hex(message.business_id.uuid()), Hex(message.conversation_id.uuid()), message.seq)
 }
 
 /// A new row of the outbox as the statement takes it.

@@ -75,7 +75,7 @@ async fn a_newer_schema_is_refused() {
     )
     .await;
     let error = refused(&path).await;
-    assert!(matches!(error, OpenError::NewerVersion { found: 99, known: 2 }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerVersion { found: 99, known: 3 }), "{error:?}");
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use crate::tests::{at, business, master, uuid};
 
 /// Runs of the comparison with the store in memory.
 const CASES: u32 = 300;
+/// Runs of the comparison of what is found.
+const SEARCH_CASES: u32 = 60;
 
 /// A store in a folder of its own, which goes with it.
 pub(super) struct Scratch {
@@ -64,6 +66,11 @@ fn random_operations_agree_with_the_store_in_memory() {
     crate::tests::agreement::check(CASES, HAPPENS, hasty);
 }
 
+#[test]
+fn random_texts_are_found_as_in_memory() {
+    crate::tests::search::check(SEARCH_CASES, hasty);
+}
+
 /// Says that the store is all of a store.
 #[expect(dead_code, reason = "it is here to compile")]
 fn is_a_store(store: SqliteStore) -> Box<dyn justping_core::port::Store> {
@@ -83,6 +90,7 @@ fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         keys::STATEMENTS,
         lease::STATEMENTS,
         open::STATEMENTS,
+        search::STATEMENTS,
         session::STATEMENTS,
         upkeep::STATEMENTS,
     ];
