@@ -10,7 +10,7 @@
 //! | [`conformance`] | | what every adapter must pass, yours too |
 //! | `agents` | `flows`, `openai` | flow documents, nodes, models |
 //! | `channels` | `whatsapp`, `webchat` | adapters of providers |
-//! | `store` | `sqlite`, `postgres`, `redis` | stores that last; what processes share |
+//! | `store` | `sqlite`, `postgres`, `redis`, `rabbitmq` | stores that last; what processes share |
 //!
 //! # A conversation
 //!
@@ -51,5 +51,5 @@ pub use justping_core::{
 pub use justping_agents as agents;
 #[cfg(any(feature = "webchat", feature = "whatsapp"))]
 pub use justping_channels as channels;
-#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "rabbitmq", feature = "redis", feature = "sqlite"))]
 pub use justping_store as store;

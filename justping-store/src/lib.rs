@@ -2,6 +2,7 @@
 //!
 //! Postgres and SQLite implement [`justping_core::port::Store`] and pass the same conformance suite.
 //! Redis carries what processes share and may lose: bus, limits, presence, cache, queues.
+//! RabbitMQ carries queues.
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod decision;
@@ -10,6 +11,8 @@ mod document;
 pub mod envelope;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "rabbitmq")]
+pub mod rabbitmq;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -36,6 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("sqlx", &["justping-store"]),
     ("redis", &["justping-store"]),
+    ("lapin", &["justping-store"]),
     ("reqwest", &["justping-channels", "justping-agents"]),
     ("axum", &["justping-server"]),
     ("wasmtime", &["justping-plugins"]),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use justping_core::port::{
-    DeadItem, Delivery, ItemLease, LANE_SHARE, Published, QUEUE_DEATHS_MAX, Queue, QueueError,
-    QueueItem, QueueLengths, QueueResult, RETRY_AFTER_MAX, Settled, check_items,
+    DeadItem, Delivery, ITEMS_PER_CALL_MAX, ItemLease, LANE_SHARE, Published, QUEUE_DEATHS_MAX,
+    Queue, QueueError, QueueItem, QueueLengths, QueueResult, RETRY_AFTER_MAX, Settled, check_items,
 };
 use redis::{FromRedisValue, ScriptInvocation};
 
@@ -77,6 +77,21 @@ impl RedisQueue {
         Self { link, config, scripts }
     }
 
+    async fn ack_some(&self, leases: &[ItemLease]) -> QueueResult<Vec<Settled>> {
+        let held: Vec<Option<Held<'_>>> = leases.iter().map(Held::read).collect();
+        let mut invocation = self.scripts.ack();
+        for held in held.iter().flatten() {
+            held.tell_all(&mut invocation);
+        }
+        let known = held.iter().flatten().count();
+        let answers: Vec<i64> = if known > 0 { self.ask(invocation).await? } else { Vec::new() };
+        let mut answers = answers.into_iter();
+        let tell = |held: Option<Held<'_>>| {
+            held.and_then(|_| answers.next()).map_or(Settled::Stale, settled)
+        };
+        Ok(held.into_iter().map(tell).collect())
+    }
+
     async fn ask<T: FromRedisValue>(&self, invocation: ScriptInvocation<'_>) -> QueueResult<T> {
         let mut connection = self.link.connection();
         let answer = self.link.ask(invocation.invoke_async(&mut connection)).await;
@@ -126,24 +141,17 @@ impl Queue for RedisQueue {
     }
 
     async fn ack(&self, leases: &[ItemLease]) -> QueueResult<Vec<Settled>> {
-        let held: Vec<Option<Held<'_>>> = leases.iter().map(Held::read).collect();
-        let mut invocation = self.scripts.ack();
-        for held in held.iter().flatten() {
-            held.name(&mut invocation);
+        let mut all = Vec::with_capacity(leases.len());
+        for some in leases.chunks(ITEMS_PER_CALL_MAX) {
+            all.extend(self.ack_some(some).await?);
         }
-        let known = held.iter().flatten().count();
-        let answers: Vec<i64> = if known > 0 { self.ask(invocation).await? } else { Vec::new() };
-        let mut answers = answers.into_iter();
-        let tell = |held: Option<Held<'_>>| {
-            held.and_then(|_| answers.next()).map_or(Settled::Stale, settled)
-        };
-        Ok(held.into_iter().map(tell).collect())
+        Ok(all)
     }
 
     async fn retry(&self, lease: &ItemLease, after: Duration) -> QueueResult<Settled> {
         let Some(held) = Held::read(lease) else { return Ok(Settled::Stale) };
         let mut invocation = self.scripts.retry();
-        held.name(&mut invocation);
+        held.tell(&mut invocation);
         invocation.arg(millis(after.min(RETRY_AFTER_MAX)));
         Ok(settled(self.ask(invocation).await?))
     }
@@ -151,7 +159,7 @@ impl Queue for RedisQueue {
     async fn bury(&self, lease: &ItemLease, reason: &str) -> QueueResult<Settled> {
         let Some(held) = Held::read(lease) else { return Ok(Settled::Stale) };
         let mut invocation = self.scripts.bury();
-        held.name(&mut invocation);
+        held.tell(&mut invocation);
         invocation.arg(reason).arg(self.config.dead_max);
         Ok(settled(self.ask(invocation).await?))
     }

@@ -8,6 +8,8 @@ use redis::ScriptInvocation;
 
 /// Parts a lease is written with in between.
 const BETWEEN: char = '|';
+/// Lane, entry, count, and the item's name, which may hold anything.
+const PARTS: usize = 4;
 
 /// Lane, entry, count, business, id, body, attempt.
 pub(super) type Given = (u8, String, i64, String, String, Vec<u8>, u32);
@@ -19,19 +21,27 @@ pub(super) struct Held<'a> {
     lane: u8,
     entry: &'a str,
     count: i64,
+    name: &'a str,
 }
 
 impl<'a> Held<'a> {
     pub(super) fn read(lease: &'a ItemLease) -> Option<Self> {
-        let mut parts = lease.0.split(BETWEEN);
+        let mut parts = lease.0.splitn(PARTS, BETWEEN);
         let (lane, entry, count) = (parts.next()?, parts.next()?, parts.next()?);
         let lane = lane.parse().ok().filter(|lane| lane_of(*lane).is_some())?;
         let count = count.parse().ok()?;
-        parts.next().is_none().then_some(Self { lane, entry, count })
+        Some(Self { lane, entry, count, name: parts.next()? })
     }
 
-    pub(super) fn name(&self, invocation: &mut ScriptInvocation<'_>) {
+    /// Tells a script which entry it is and how often it had been given out.
+    pub(super) fn tell(&self, invocation: &mut ScriptInvocation<'_>) {
         invocation.arg(self.lane).arg(self.entry).arg(self.count);
+    }
+
+    /// The same, and the item's name.
+    pub(super) fn tell_all(&self, invocation: &mut ScriptInvocation<'_>) {
+        self.tell(invocation);
+        invocation.arg(self.name);
     }
 }
 
@@ -47,8 +57,9 @@ fn lane_of(number: u8) -> Option<Lane> {
 
 pub(super) fn delivery(given: Given) -> Option<Delivery> {
     let (lane, entry, count, business, id, body, attempt) = given;
+    let lease = format!("{lane}{BETWEEN}{entry}{BETWEEN}{count}{BETWEEN}{business}:{id}");
+    let lease = ItemLease(lease);
     let item = QueueItem { business_id: business.parse().ok()?, id, lane: lane_of(lane)?, body };
-    let lease = ItemLease(format!("{lane}{BETWEEN}{entry}{BETWEEN}{count}"));
     Some(Delivery { item, attempt, lease })
 }
 

@@ -1,5 +1,6 @@
 mod bus;
 mod cache;
+mod guard;
 mod limiter;
 mod link;
 mod presence;

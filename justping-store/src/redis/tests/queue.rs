@@ -115,6 +115,26 @@ async fn every_dead_workers_item_is_found_however_many_are_held() {
 }
 
 #[tokio::test]
+async fn leases_are_settled_in_any_order_and_number() {
+    let queue = RedisQueue::new(link_to(shared()), config());
+    for part in (0..3_000).map(item).collect::<Vec<_>>().chunks(1_000) {
+        queue.publish(part).await.unwrap();
+    }
+    let mut held = Vec::new();
+    while held.len() < 3_000 {
+        held.extend(leases(&queue.claim(1_000).await.unwrap()));
+    }
+    // Far apart, backwards, and one of them twice.
+    let some = [&held[2_900], &held[7], &held[7], &held[1_500]].map(Clone::clone);
+    let told = queue.ack(&some).await.unwrap();
+    assert_eq!(told, [Settled::Done, Settled::Done, Settled::Stale, Settled::Done]);
+    held.reverse();
+    let told = queue.ack(&held).await.unwrap();
+    assert_eq!(told.iter().filter(|settled| **settled == Settled::Done).count(), 2_997);
+    assert_eq!(queue.lengths().await.unwrap().live(), 0);
+}
+
+#[tokio::test]
 async fn a_full_queue_refuses_and_drops_only_what_is_dead() {
     let full = RedisQueueConfig { live_max: 2, dead_max: 1, ..config() };
     let queue = RedisQueue::new(link_to(shared()), full);

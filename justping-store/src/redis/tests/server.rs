@@ -8,11 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
 /// The program of the Debian package of the same name.
-const PROGRAM: &str = "redis-server";
+pub(crate) const PROGRAM: &str = "redis-server";
 
 /// Runs the server until the standard input ends, which it does when this program does, however
 /// that comes about. The folder goes as well unless it is to be kept.
-const WATCH: &str = r#"
+pub(crate) const WATCH: &str = r#"
 trap '' INT TERM HUP
 "$2" "$1/redis.conf" </dev/null 2>&1 &
 echo "pid $!"
@@ -37,7 +37,7 @@ pub(crate) struct RedisServer {
 }
 
 #[derive(Debug)]
-struct Running {
+pub(crate) struct Running {
     watch: Child,
     pid: u32,
 }
@@ -129,7 +129,7 @@ fn stop(mut running: Running, word: &str) {
 }
 
 /// Starts `program` and returns when it takes connections.
-fn watched(folder: &Path, program: &str) -> Result<Running, String> {
+pub(crate) fn watched(folder: &Path, program: &str) -> Result<Running, String> {
     let missing = |_| {
         format!("these tests need the program {program}: install the Debian package redis-server")
     };
@@ -173,52 +173,4 @@ pub(crate) fn verify(socket: &Path, pid: u32) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("another server answers: process {found:?} instead of {pid}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_that_somebody_else_started_is_recognised() {
-        let (ours, theirs) = (shared(), RedisServer::start(Memory::Forgets));
-        assert_eq!(verify(&ours.socket(), ours.pid()), Ok(()));
-        let fault = verify(&theirs.socket(), ours.pid()).unwrap_err();
-        assert!(fault.contains("another server answers"), "{fault}");
-        // Even where it took our place.
-        std::fs::remove_file(theirs.socket()).unwrap();
-        std::os::unix::fs::symlink(ours.socket(), theirs.socket()).unwrap();
-        assert!(verify(&theirs.socket(), theirs.pid()).is_err());
-    }
-
-    #[test]
-    fn a_missing_program_is_a_clear_failure() {
-        let folder = tempfile::tempdir().unwrap();
-        let fault = watched(folder.path(), "no-such-redis-server").unwrap_err();
-        assert!(fault.contains("install the Debian package redis-server"), "{fault}");
-    }
-
-    #[test]
-    fn a_server_goes_with_its_value() {
-        let server = RedisServer::start(Memory::Lasts);
-        let (socket, pid) = (server.socket(), server.pid());
-        server.kill();
-        assert!(UnixStream::connect(&socket).is_err());
-        server.restart();
-        assert_ne!(server.pid(), pid);
-        drop(server);
-        assert!(!socket.exists());
-    }
-
-    #[test]
-    fn a_server_goes_with_a_program_that_was_killed() {
-        let folder = tempfile::tempdir().unwrap().keep();
-        std::fs::write(folder.join("redis.conf"), "port 0\nunixsocket redis.sock\n").unwrap();
-        // The watch of a program that is gone: its standard input has ended before it begins.
-        let mut command = Command::new("sh");
-        command.args(["-c", WATCH, "watch"]).arg(&folder).arg(PROGRAM);
-        command.current_dir(&folder).stdin(Stdio::null()).stdout(Stdio::null());
-        assert!(command.status().unwrap().success());
-        assert!(!folder.exists());
-    }
 }
