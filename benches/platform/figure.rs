@@ -93,7 +93,8 @@ impl Figure {
 }
 
 fn rounded(value: f64) -> Value {
-    json!((value * 1e5).round() / 1e5)
+    // A sum of nothing is negative zero, which looks like a figure.
+    json!((value * 1e5).round() / 1e5 + 0.0)
 }
 
 /// The value below which a share of sorted values lies.
@@ -159,25 +160,42 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 }
 
 /// Every figure of a run of this program.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Ledger {
     figures: Vec<Figure>,
     notes: Vec<String>,
+    progress: Progress,
+}
+
+/// Whether figures are told as they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Told,
+    Silent,
 }
 
 impl Ledger {
-    #[expect(clippy::print_stderr, reason = "progress of a program that runs for minutes")]
+    pub(crate) fn new(progress: Progress) -> Self {
+        Self { figures: Vec::new(), notes: Vec::new(), progress }
+    }
+
     pub(crate) fn put(&mut self, figure: Figure) {
-        eprintln!("{}", figure.json());
+        self.tell(&figure.json().to_string());
         self.figures.push(figure);
     }
 
     /// Remembers something a reader must know.
-    #[expect(clippy::print_stderr, reason = "progress of a program that runs for minutes")]
     pub(crate) fn note(&mut self, note: String) {
-        eprintln!("note: {note}");
+        self.tell(&note);
         if !self.notes.contains(&note) {
             self.notes.push(note);
+        }
+    }
+
+    #[expect(clippy::print_stderr, reason = "progress of a program that runs for minutes")]
+    fn tell(&self, line: &str) {
+        if self.progress == Progress::Told {
+            eprintln!("{line}");
         }
     }
 

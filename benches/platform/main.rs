@@ -28,7 +28,7 @@ mod workload;
 
 use std::path::{Path, PathBuf};
 
-use crate::figure::Ledger;
+use crate::figure::{Ledger, Progress};
 use crate::report::Setting;
 use crate::scale::Scale;
 use crate::system::{Company, World};
@@ -114,8 +114,9 @@ fn plan(named: &[&str]) -> Outcome<Plan> {
 #[expect(clippy::print_stdout, reason = "it tells where the report is")]
 async fn measure(plan: Plan) -> Outcome<()> {
     let world = World::make(plan.scale, plan.company).await?;
-    let mut ledger = Ledger::default();
-    if plan.company == Company::Full && peer::find().is_none() {
+    let alone = plan.company == Company::Alone;
+    let mut ledger = Ledger::new(if alone { Progress::Silent } else { Progress::Told });
+    if !alone && peer::find().is_none() {
         ledger.note(
             "The peer is not here (JUSTPING_PEER_DIR), so nothing is compared with it.".into(),
         );
@@ -125,7 +126,7 @@ async fn measure(plan: Plan) -> Outcome<()> {
         for name in &plan.workloads {
             if let Err(error) = workload::run(name, &world, &mut ledger, run).await {
                 ledger.note(format!("{name} failed in run {run}: {error}"));
-                failed.push(name.clone());
+                failed.push(name);
             }
         }
     }
@@ -138,9 +139,9 @@ async fn measure(plan: Plan) -> Outcome<()> {
     };
     report::write(&plan.folder, &setting, &ledger)?;
     if !failed.is_empty() {
-        return Err(format!("these failed: {}", failed.join(", ")).into());
+        return Err(format!("these failed: {}", ledger.notes().join("; ")).into());
     }
-    if plan.company == Company::Alone {
+    if alone {
         return prove(&plan.folder, &plan.workloads);
     }
     println!("{}", plan.folder.join("report.md").display());

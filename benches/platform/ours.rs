@@ -90,6 +90,8 @@ impl Drop for Server {
 impl Place {
     async fn empty(engine: Engine, folder: PathBuf, postgres: Option<&Postgres>) -> Outcome<Self> {
         std::fs::create_dir_all(&folder)?;
+        // Beside Postgres the server makes up no key: processes that share it need the same one.
+        MasterKey::load_or_create(folder.join("master.key"))?;
         let url = match engine {
             Engine::Sqlite => format!("sqlite://{}", folder.join("justping.db").display()),
             Engine::Postgres => {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::Outcome;
 use crate::figure::{Figure, Ledger};
 use crate::process::{self, GENERATOR, Meter};
-use crate::system::{Role, System, World};
+use crate::system::{Role, World};
 
 /// How long a system may settle before it counts as idle.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ pub(super) async fn run(world: &World, ledger: &mut Ledger, run: usize) -> Outco
         let share = busy / begun.elapsed().as_secs_f64().max(1e-3) * 100.0;
         figure.more.insert("rss_mib", resident);
         figure.more.insert("start_ms", running.started_ms);
-        if system != System::Peer || world.scale.idle_s > 0 {
+        if world.scale.idle_s > 0 {
             figure.more.insert("cpu_percent", share);
         }
         ledger.put(figure);
