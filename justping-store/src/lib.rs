@@ -13,6 +13,8 @@ pub mod postgres;
 mod secret;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "testing", all(test, feature = "postgres")))]
+pub mod testing;
 #[cfg(test)]
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod tests;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use justping::engine::EngineConfig;
-use secrecy::SecretString;
+use justping::store::postgres::CONNECTIONS_DEFAULT;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 /// Says why the settings cannot be used.
@@ -29,7 +30,10 @@ pub enum ConfigError {
         message: String,
     },
     /// The database is of a kind this program does not have.
-    #[error("cannot use the database {0:?}: this server has sqlite://<path> only")]
+    #[error(
+        "cannot use the database {0:?}: this server has sqlite://<path> and \
+            postgres://<user>:<password>@<host>/<database>"
+    )]
     Database(String),
     /// Two settings that belong together are not both there.
     #[error("{0} is needed as well: an AI provider is an address and a model")]
@@ -56,6 +60,17 @@ pub enum Workers {
     Off,
 }
 
+/// Whether something that shares connections stands before the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooler {
+    /// Connections are sessions of the database.
+    None,
+    /// A transaction pooler, such as PgBouncer: nothing is kept in a session, and what sessions are
+    /// to be belongs to the role.
+    Transaction,
+}
+
 /// The reference server of JustPing: customer messaging as a library, assembled.
 #[derive(Debug, Default, Parser, Deserialize)]
 #[command(name = "justping-server", version, about)]
@@ -71,11 +86,19 @@ pub struct Flags {
     /// The folder for the database and the master key [default: ./data].
     #[arg(long, env = "JUSTPING_DATA_DIR", value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
-    /// The database [default: justping.db in the data folder, as `sqlite://` and its path].
-    #[arg(long, env = "JUSTPING_DATABASE_URL", value_name = "URL")]
-    database_url: Option<String>,
-    /// The file with the key that seals secrets; made when missing [default: master.key in the data
-    /// folder].
+    /// The database: `sqlite://` and a path, or `postgres://` for any number of processes over one
+    /// database. With a password in it better given by environment, where other users do not see it
+    /// [default: justping.db in the data folder, as `sqlite://` and its path].
+    #[arg(long, env = "JUSTPING_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    database_url: Option<SecretText>,
+    /// Most connections to Postgres [default: 8].
+    #[arg(long, env = "JUSTPING_DATABASE_CONNECTIONS", value_name = "NUMBER")]
+    database_connections: Option<u32>,
+    /// What stands before Postgres [default: none].
+    #[arg(long, env = "JUSTPING_DATABASE_POOLER", value_enum)]
+    database_pooler: Option<Pooler>,
+    /// The file with the key that seals secrets. Beside SQLite it is made when missing; processes
+    /// over one Postgres all need the same one [default: master.key in the data folder].
     #[arg(long, env = "JUSTPING_MASTER_KEY_FILE", value_name = "FILE")]
     master_key_file: Option<PathBuf>,
     /// That key itself instead of a file: base64 of 32 bytes. Better given by environment, where
@@ -140,6 +163,22 @@ pub struct AiConfig {
     pub model: String,
 }
 
+/// Where everything is remembered.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// A file, for one process.
+    Sqlite(PathBuf),
+    /// A database that any number of processes share.
+    Postgres {
+        /// Its address. Never shown: it may carry a password.
+        url: SecretString,
+        /// Most connections of this process.
+        connections: u32,
+        /// What stands before it.
+        pooler: Pooler,
+    },
+}
+
 /// Settings, complete and checked.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -147,8 +186,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The folder for everything that is kept.
     pub data_dir: PathBuf,
-    /// The database file.
-    pub database: PathBuf,
+    /// Where everything is remembered.
+    pub database: Database,
     /// The file with the key that seals secrets.
     pub master_key_file: PathBuf,
     /// That key itself as base64; the file is not looked at then.
@@ -168,6 +207,9 @@ pub struct Config {
 /// Where Meta answers. Businesses write their own settings, so by default they name no other host:
 /// else they could make the server call addresses of its own network.
 const WHATSAPP_HOST: &str = "graph.facebook.com";
+
+/// How addresses of Postgres begin.
+const POSTGRES_SCHEMES: &[&str] = &["postgres://", "postgresql://"];
 
 const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -210,6 +252,8 @@ impl Flags {
             listen: self.listen.or(file.listen),
             data_dir: self.data_dir.or(file.data_dir),
             database_url: self.database_url.or(file.database_url),
+            database_connections: self.database_connections.or(file.database_connections),
+            database_pooler: self.database_pooler.or(file.database_pooler),
             master_key_file: self.master_key_file.or(file.master_key_file),
             master_key: self.master_key.or(file.master_key),
             openai_base_url: self.openai_base_url.or(file.openai_base_url),
@@ -228,10 +272,10 @@ impl Flags {
 
     fn complete(self) -> Result<Config, ConfigError> {
         let engine = self.engine();
-        let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
-        let database = match self.database_url {
-            None => data_dir.join("justping.db"),
-            Some(url) => sqlite_path(&url)?,
+        let data_dir = self.data_dir.clone().unwrap_or_else(|| PathBuf::from("data"));
+        let database = match &self.database_url {
+            None => Database::Sqlite(data_dir.join("justping.db")),
+            Some(url) => self.database(&url.0)?,
         };
         let ai = match (self.openai_base_url, self.openai_model) {
             (None, None) => None,
@@ -253,6 +297,19 @@ impl Flags {
             workers: self.workers.unwrap_or(Workers::On),
             engine,
             data_dir,
+        })
+    }
+
+    fn database(&self, url: &SecretString) -> Result<Database, ConfigError> {
+        let shown = url.expose_secret();
+        let is_postgres = POSTGRES_SCHEMES.iter().any(|scheme| shown.starts_with(scheme));
+        if !is_postgres {
+            return sqlite_path(shown).map(Database::Sqlite);
+        }
+        Ok(Database::Postgres {
+            url: url.clone(),
+            connections: self.database_connections.unwrap_or(CONNECTIONS_DEFAULT),
+            pooler: self.database_pooler.unwrap_or(Pooler::None),
         })
     }
 
@@ -310,7 +367,8 @@ mod tests {
     fn defaults_are_complete() {
         let config = Config::resolve(flags(&[])).expect("config");
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-        assert_eq!(config.database, Path::new("data/justping.db"));
+        let Database::Sqlite(path) = config.database else { panic!("{:?}", config.database) };
+        assert_eq!(path, Path::new("data/justping.db"));
         assert_eq!(config.master_key_file, Path::new("data/master.key"));
         assert!(config.ai.is_none());
     }
@@ -339,10 +397,25 @@ mod tests {
 
     #[test]
     fn other_databases_are_refused_without_their_password() {
-        let refused = Config::resolve(flags(&["--database-url", "postgres://u:secret@h/d"]));
+        let refused = Config::resolve(flags(&["--database-url", "mysql://u:secret@h/d"]));
         let message = refused.expect_err("refused").to_string();
-        assert!(message.contains("postgres://"), "{message}");
+        assert!(message.contains("mysql://") && message.contains("postgres://"), "{message}");
         assert!(!message.contains("secret"), "{message}");
+    }
+
+    #[test]
+    fn a_postgres_is_taken_by_either_name_and_never_printed() {
+        for url in ["postgres://u:hunter2@h/d", "postgresql://u:hunter2@h/d"] {
+            let flags = flags(&["--database-url", url, "--database-connections", "3"]);
+            assert!(!format!("{flags:?}").contains("hunter2"));
+            let config = Config::resolve(flags).expect("config");
+            assert!(!format!("{config:?}").contains("hunter2"));
+            let Database::Postgres { url: kept, connections, pooler } = config.database else {
+                panic!("not Postgres");
+            };
+            assert_eq!(kept.expose_secret(), url);
+            assert_eq!((connections, pooler), (3, Pooler::None));
+        }
     }
 
     #[test]

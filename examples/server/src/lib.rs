@@ -7,6 +7,7 @@ mod ai;
 mod api;
 pub mod app;
 pub mod config;
+pub mod database;
 pub mod demo;
 pub mod http;
 mod log;

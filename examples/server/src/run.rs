@@ -13,15 +13,13 @@ use justping::engine::BuildError;
 use justping::memory::MemoryBus;
 use justping::model::Timestamp;
 use justping::port::{Store, StoreError, StoreResult};
-use justping::store::envelope::{MasterKey, MasterKeyError};
-use justping::store::sqlite::{OpenError, SqliteConfig, SqliteStore};
-use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::config::{AiConfig, Config, ConfigError, Workers};
-use crate::demo::{self, DemoAi, DemoError};
+use crate::database::{DatabaseError, Opened};
+use crate::demo::{self, DemoAi, DemoError, Seeded};
 use crate::http::idempotency;
 use crate::metric::{self, CountingBus};
 use crate::{ai, http, log};
@@ -50,12 +48,9 @@ pub enum RunError {
         /// Why it failed.
         source: io::Error,
     },
-    /// The key that seals secrets cannot be used.
-    #[error("the master key cannot be used: {0}")]
-    MasterKey(#[from] MasterKeyError),
     /// The database cannot be opened.
-    #[error("the database cannot be opened: {0}")]
-    Open(#[from] OpenError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The database cannot be closed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -87,10 +82,10 @@ pub fn run(config: Config) -> Result<(), RunError> {
 
 async fn serve(config: Config) -> Result<(), RunError> {
     metric::install();
-    let store = Arc::new(open_store(&config).await?);
+    let opened = Opened::open(&config).await?;
     let flows = flows(config.ai.as_ref())?;
     let jp = JustPing::builder()
-        .store(Arc::clone(&store) as _)
+        .store(opened.store())
         .provider(Arc::new(WebChatProvider::new()))
         .provider(Arc::new(WhatsAppProvider::new().only_hosts(config.whatsapp_hosts.clone())))
         .flows(Arc::new(flows.clone()))
@@ -102,13 +97,16 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let address = listener.local_addr().map_err(io_error("the listener has no address"))?;
     let url = format!("http://{address}");
     let ai = if config.ai.is_some() { DemoAi::With } else { DemoAi::Without };
-    demo::seed(&jp, ai, |token| say(&format!("API key (shown once): {token}"))).await?;
+    let show = |token: &str| say(&format!("API key (shown once): {token}"));
+    if demo::seed(&jp, ai, show).await? == Seeded::Overtaken {
+        say("That key is void: another process set the demo up at the same time.");
+    }
     say(&format!("JustPing is running: {url}"));
     tracing::info!(%address, "listening");
 
     let app = Arc::new(App::new(jp, flows));
     work(&app, listener, config.workers).await;
-    store.close().await?;
+    opened.close().await?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -117,19 +115,6 @@ async fn serve(config: Config) -> Result<(), RunError> {
 fn say(line: &str) {
     // Without anybody who listens, the log still tells that the server runs.
     drop(writeln!(io::stdout(), "{line}"));
-}
-
-async fn open_store(config: &Config) -> Result<SqliteStore, RunError> {
-    let folders = [Some(config.data_dir.as_path()), config.database.parent()];
-    for folder in folders.into_iter().flatten().filter(|folder| !folder.as_os_str().is_empty()) {
-        let failed = io_error(format!("cannot make the folder {}", folder.display()));
-        tokio::fs::create_dir_all(folder).await.map_err(failed)?;
-    }
-    let master_key = match &config.master_key {
-        Some(text) => MasterKey::from_base64(text.expose_secret())?,
-        None => MasterKey::load_or_create(&config.master_key_file)?,
-    };
-    Ok(SqliteStore::open(SqliteConfig::new(&config.database, master_key)).await?)
 }
 
 /// The nodes flows may use; those that talk to a model only where there is one.

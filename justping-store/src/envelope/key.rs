@@ -74,7 +74,9 @@ impl MasterKey {
         Self::load(path)
     }
 
-    fn load(path: &Path) -> Result<Self, MasterKeyError> {
+    /// Reads the key file at `path`.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, MasterKeyError> {
+        let path = path.as_ref();
         let size = fs::metadata(path)?.len();
         if size > KEY_FILE_MAX {
             return Err(MasterKeyError::Size(usize::try_from(size).unwrap_or(usize::MAX)));

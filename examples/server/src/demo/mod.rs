@@ -1,7 +1,8 @@
 //! What a first start finds: a business with an agent to talk to, and a key for the API.
 //!
 //! Every row has a fixed id, and the key comes last. So a start that dies in the middle is repeated
-//! by the next one, and a start over a finished demo changes nothing, whatever became of it.
+//! by the next one, a start over a finished demo changes nothing, whatever became of it, and of
+//! processes that start at the same time each finds what the others made.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -37,6 +38,17 @@ pub enum DemoError {
     /// The demo's own document cannot be read.
     #[error("the demo flow is not JSON: {0}")]
     Document(#[from] serde_json::Error),
+}
+
+/// What became of setting the demo up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seeded {
+    /// It is there already, or the store has businesses of its own.
+    Unwanted,
+    /// It is there, and the key that was shown is the one to it.
+    Done,
+    /// It is there, but another process stored its key first: the one that was shown is void.
+    Overtaken,
 }
 
 /// Whether the demo's agent may ask a model.
@@ -84,9 +96,9 @@ pub async fn seed(
     jp: &JustPing,
     ai: DemoAi,
     show: impl FnOnce(&str) + Send,
-) -> Result<(), DemoError> {
+) -> Result<Seeded, DemoError> {
     if !is_wanted(jp).await? {
-        return Ok(());
+        return Ok(Seeded::Unwanted);
     }
     let (store, now) = (jp.store(), jp.clock().now());
     let business =
@@ -101,8 +113,11 @@ pub async fn seed(
     // that is stored and was never shown would lock everybody out.
     let token = token::mint(&**jp.entropy());
     show(&token);
-    store.create_api_key(&key(jp, &token, now)).await?;
-    Ok(())
+    match store.create_api_key(&key(&token, now)).await {
+        Ok(()) => Ok(Seeded::Done),
+        Err(StoreError::Conflict(_)) => Ok(Seeded::Overtaken),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What an earlier start has created stays as it is.
@@ -234,9 +249,9 @@ fn secrets(jp: &JustPing) -> ChannelSecrets {
     ChannelSecrets::from_iter([(TOKEN_SECRET, URL_SAFE_NO_PAD.encode(bytes))])
 }
 
-fn key(jp: &JustPing, token: &str, now: Timestamp) -> ApiKey {
+fn key(token: &str, now: Timestamp) -> ApiKey {
     ApiKey {
-        id: ApiKeyId::from_uuid(jp.ids().uuid()),
+        id: ApiKeyId::from_uuid(id(6)),
         business_id: business_id(),
         member_id: member_id(),
         name: "First key".to_owned(),

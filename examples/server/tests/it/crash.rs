@@ -8,16 +8,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
+use justping_store::testing::{Database, Server};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::fleet::MASTER_KEY;
 use crate::graph::{Graph, Keys, Sent};
 use crate::process::{Process, client, free_port};
 
-const APP_SECRET: &str = "crash-app-secret";
-const PHONE_ID: &str = "106540352242922";
+pub(crate) const APP_SECRET: &str = "crash-app-secret";
+pub(crate) const PHONE_ID: &str = "106540352242922";
 /// Messages of each contact, one after the other.
 const BURST: usize = 3;
 /// Contacts that write at the same time.
@@ -39,6 +41,8 @@ struct Plan {
     contacts: usize,
     kills: usize,
     seed: u64,
+    /// A database that outlives the server's process by itself; a file otherwise.
+    postgres: Option<Database>,
 }
 
 /// A small source of reproducible chance.
@@ -54,7 +58,8 @@ impl Dice {
     }
 }
 
-fn sign(body: &str) -> String {
+/// The signature of a body.
+pub(crate) fn sign(body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(APP_SECRET.as_bytes()).unwrap();
     mac.update(body.as_bytes());
     let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
@@ -76,7 +81,8 @@ fn phone(contact: usize) -> String {
     (15_550_000_000u64 + contact as u64).to_string()
 }
 
-fn message(contact: usize, number: usize) -> String {
+/// A message of a contact, as the provider tells of it.
+pub(crate) fn message(contact: usize, number: usize) -> String {
     webhook(json!({
         "contacts": [{"profile": {"name": format!("Customer {contact}")}, "wa_id": phone(contact)}],
         "messages": [{
@@ -193,6 +199,10 @@ async fn run(plan: &Plan) -> (Graph, Process, String, usize) {
     let port = free_port();
     let mut env = ENV.to_vec();
     env.push(("JUSTPING_UNKNOWN_WAIT_MS", plan.unknown_wait_ms));
+    let url = plan.postgres.as_ref().map(Database::url);
+    if let Some(url) = &url {
+        env.extend([("JUSTPING_DATABASE_URL", &**url), ("JUSTPING_MASTER_KEY", MASTER_KEY)]);
+    }
     let mut process = Process::start(&folder.join("data"), port, &env).await;
     let key = process.api_key.clone().expect("the first start prints a key");
     let (news, heard) = mpsc::unbounded_channel();
@@ -357,15 +367,36 @@ async fn twenty_kills_lose_nothing_and_repeat_nothing() {
         contacts: 385,
         kills: 20,
         seed: 0x5eed_0001,
+        postgres: None,
     };
-    let (graph, process, key, accepted) = run(&plan).await;
+    let accepted = each_reply_once(&plan).await;
+    assert!(accepted >= 5_000, "only {accepted} webhooks");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_over_postgres_lose_nothing_and_repeat_nothing() {
+    let plan = Plan {
+        keys: Keys::Honoured,
+        policy: "at_least_once",
+        unknown_wait_ms: "800",
+        contacts: 100,
+        kills: 8,
+        seed: 0x5eed_0003,
+        postgres: Some(Server::start().empty().await),
+    };
+    each_reply_once(&plan).await;
+}
+
+/// Runs a plan, insists that each message has exactly its reply, and tells how many webhooks were
+/// accepted.
+async fn each_reply_once(plan: &Plan) -> usize {
+    let (graph, process, key, accepted) = run(plan).await;
     println!(
         "{accepted} webhooks accepted, {} kills, {} sends, {} requests",
         plan.kills,
         graph.effects().len(),
         graph.requests()
     );
-    assert!(accepted >= 5_000, "only {accepted} webhooks");
 
     // Nothing accepted is lost, nothing is decided twice: every conversation holds exactly its
     // replies, in order.
@@ -386,6 +417,7 @@ async fn twenty_kills_lose_nothing_and_repeat_nothing() {
     for (to, texts) in &seen {
         assert_eq!(*texts, expected_replies(), "{to}");
     }
+    accepted
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -397,6 +429,7 @@ async fn without_keys_at_most_once_never_repeats_and_statuses_reconcile() {
         contacts: 60,
         kills: 6,
         seed: 0x5eed_0002,
+        postgres: None,
     };
     let (graph, process, key, _) = run(&plan).await;
     let effects = graph.effects();

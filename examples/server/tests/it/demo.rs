@@ -73,7 +73,7 @@ async fn the_agent_asks_a_model_where_there_is_one() {
 
 #[tokio::test]
 async fn an_empty_store_gets_a_demo_once() {
-    for platform in [Platform::empty_on_memory().await, Platform::empty_on_sqlite().await] {
+    for platform in Platform::empty_on_each().await {
         let shown = Mutex::new(Vec::new());
         for _ in 0..3 {
             let show = |token: &str| shown.lock().unwrap().push(token.to_owned());
@@ -99,7 +99,7 @@ async fn a_store_in_use_gets_no_demo(platform: Platform) {
 
 #[tokio::test]
 async fn a_demo_that_died_in_its_middle_is_finished() {
-    for platform in [Platform::empty_on_memory().await, Platform::empty_on_sqlite().await] {
+    for platform in Platform::empty_on_each().await {
         // The process dies while the key is shown: everything but the key is there.
         let task = std::panic::AssertUnwindSafe(demo::seed(platform.jp(), DemoAi::Without, |_| {
             std::panic::resume_unwind(Box::new("killed"))

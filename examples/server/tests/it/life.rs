@@ -97,8 +97,14 @@ fn it_says_why_it_does_not_start() {
         assert!(!output.status.success());
         String::from_utf8(output.stderr).unwrap()
     };
-    let error = run(&["--database-url", "postgres://user:hunter2@db/justping"]);
+    let error = run(&["--database-url", "mysql://user:hunter2@db/justping"]);
     assert!(error.contains("sqlite://") && !error.contains("hunter2"), "{error}");
+    let postgres = "postgres://user:hunter2@127.0.0.1:1/justping";
+    let error = run(&["--database-url", postgres]);
+    assert!(error.contains("master key") && !error.contains("hunter2"), "{error}");
+    let key = "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=";
+    let error = run(&["--database-url", postgres, "--master-key", key]);
+    assert!(error.contains("cannot be reached") && !error.contains("hunter2"), "{error}");
     let error = run(&["--config", "/does/not/exist.toml"]);
     assert!(error.contains("/does/not/exist.toml"), "{error}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -18,6 +18,7 @@ mod contacts;
 mod conversations;
 mod crash;
 mod demo;
+mod fleet;
 mod flows;
 mod graph;
 mod idempotency;

@@ -14,9 +14,11 @@ use justping::model::{
 };
 use justping::port::Store;
 use justping::store::envelope::MasterKey;
+use justping::store::postgres::PostgresStore;
 use justping::store::sqlite::{SqliteConfig, SqliteStore};
 use justping_server::app::App;
 use justping_server::{http, token};
+use justping_store::testing::Database;
 use serde_json::{Value, json};
 
 use crate::answer::Actor;
@@ -33,6 +35,11 @@ macro_rules! on_every_store {
             #[tokio::test]
             async fn on_sqlite() {
                 super::$name(crate::platform::Platform::on_sqlite().await).await;
+            }
+
+            #[tokio::test]
+            async fn on_postgres() {
+                super::$name(crate::platform::Platform::on_postgres().await).await;
             }
         }
     )*};
@@ -55,7 +62,16 @@ pub(crate) struct Platform {
     pub viewer: Actor,
     /// The owner of another business.
     pub stranger: Actor,
-    _folder: Option<tempfile::TempDir>,
+    _place: Place,
+}
+
+/// Where the store is, for as long as the platform lives.
+#[derive(Debug)]
+#[expect(dead_code, reason = "held so that it goes with the platform")]
+pub(crate) enum Place {
+    Memory,
+    Folder(tempfile::TempDir),
+    Database(Database),
 }
 
 impl Platform {
@@ -67,8 +83,27 @@ impl Platform {
         Self::empty_on_sqlite().await.staffed().await
     }
 
+    pub(crate) async fn on_postgres() -> Self {
+        Self::empty_on_postgres().await.staffed().await
+    }
+
+    /// One of each, without any business.
+    pub(crate) async fn empty_on_each() -> [Self; 3] {
+        [
+            Self::empty_on_memory().await,
+            Self::empty_on_sqlite().await,
+            Self::empty_on_postgres().await,
+        ]
+    }
+
     pub(crate) async fn empty_on_memory() -> Self {
-        Self::on(Arc::new(MemoryStore::new()), None)
+        Self::on(Arc::new(MemoryStore::new()), Place::Memory)
+    }
+
+    pub(crate) async fn empty_on_postgres() -> Self {
+        let database = Database::new().await;
+        let store = PostgresStore::open(database.config()).await.unwrap();
+        Self::on(Arc::new(store), Place::Database(database))
     }
 
     pub(crate) async fn empty_on_sqlite() -> Self {
@@ -76,7 +111,7 @@ impl Platform {
         let key = MasterKey::load_or_create(folder.path().join("master.key")).unwrap();
         let config = SqliteConfig::new(folder.path().join("justping.db"), key);
         let store = SqliteStore::open(config).await.unwrap();
-        Self::on(Arc::new(store), Some(folder))
+        Self::on(Arc::new(store), Place::Folder(folder))
     }
 
     /// Adds two businesses with their people.
@@ -91,7 +126,7 @@ impl Platform {
         self
     }
 
-    fn on(store: Arc<dyn Store>, folder: Option<tempfile::TempDir>) -> Self {
+    fn on(store: Arc<dyn Store>, place: Place) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::from_millisecond(START_MS).unwrap()));
         let provider = Arc::new(MemoryProvider::new());
         let flows = Flows::new();
@@ -119,7 +154,7 @@ impl Platform {
             clock,
             provider,
             business: BusinessId::from_uuid(uuid::Uuid::nil()),
-            _folder: folder,
+            _place: place,
         }
     }
 

@@ -1,13 +1,12 @@
 mod database;
 mod race;
 mod schema;
-mod server;
 
 use sqlx::Executor;
 use tokio::sync::OnceCell;
 
-use self::server::Database;
 use super::*;
+use crate::testing::{self as server, Database};
 use crate::tests::agreement::HAPPENS;
 
 /// Runs of the comparison with the store in memory.
