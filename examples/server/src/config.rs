@@ -102,6 +102,13 @@ pub struct Flags {
     /// What stands before Postgres [default: none].
     #[arg(long, env = "JUSTPING_DATABASE_POOLER", value_enum)]
     database_pooler: Option<Pooler>,
+    /// A standby of that Postgres for lists and searches; it is asked only for what it has replayed.
+    #[arg(long, env = "JUSTPING_DATABASE_READ_URL", value_name = "URL", hide_env_values = true)]
+    database_read_url: Option<SecretText>,
+    /// The way around a pooler to that Postgres itself, for the connection that hears of work
+    /// [default: the database].
+    #[arg(long, env = "JUSTPING_DATABASE_LISTEN_URL", value_name = "URL", hide_env_values = true)]
+    database_listen_url: Option<SecretText>,
     /// The file with the key that seals secrets. Beside SQLite it is made when missing; processes
     /// over one Postgres all need the same one [default: master.key in the data folder].
     #[arg(long, env = "JUSTPING_MASTER_KEY_FILE", value_name = "FILE")]
@@ -194,6 +201,10 @@ pub enum Database {
     Postgres {
         /// Its address. Never shown: it may carry a password.
         url: SecretString,
+        /// A standby for lists and searches.
+        read_url: Option<SecretString>,
+        /// Where to hear of work, when the address leads to a pooler.
+        listen_url: Option<SecretString>,
         /// Most connections of this process.
         connections: u32,
         /// What stands before it.
@@ -280,6 +291,8 @@ impl Flags {
             database_url: self.database_url.or(file.database_url),
             database_connections: self.database_connections.or(file.database_connections),
             database_pooler: self.database_pooler.or(file.database_pooler),
+            database_read_url: self.database_read_url.or(file.database_read_url),
+            database_listen_url: self.database_listen_url.or(file.database_listen_url),
             master_key_file: self.master_key_file.or(file.master_key_file),
             master_key: self.master_key.or(file.master_key),
             redis_url: self.redis_url.or(file.redis_url),
@@ -343,6 +356,8 @@ impl Flags {
         }
         Ok(Database::Postgres {
             url: url.clone(),
+            read_url: self.database_read_url.clone().map(|url| url.0),
+            listen_url: self.database_listen_url.clone().map(|url| url.0),
             connections: self.database_connections.unwrap_or(CONNECTIONS_DEFAULT),
             pooler: self.database_pooler.unwrap_or(Pooler::None),
         })
@@ -457,12 +472,32 @@ mod tests {
             assert!(!format!("{flags:?}").contains("hunter2"));
             let config = Config::resolve(flags).expect("config");
             assert!(!format!("{config:?}").contains("hunter2"));
-            let Database::Postgres { url: kept, connections, pooler } = config.database else {
+            let Database::Postgres { url: kept, connections, pooler, .. } = config.database else {
                 panic!("not Postgres");
             };
             assert_eq!(kept.expose_secret(), url);
             assert_eq!((connections, pooler), (3, Pooler::None));
         }
+    }
+
+    #[test]
+    fn a_standby_and_a_way_around_a_pooler_can_be_named() {
+        let [main, read, listen] =
+            ["postgres://u:p@pool/d", "postgres://u:p@standby/d", "postgres://u:p@db/d"];
+        let flags = flags(&[
+            "--database-url",
+            main,
+            "--database-read-url",
+            read,
+            "--database-listen-url",
+            listen,
+        ]);
+        let config = Config::resolve(flags).expect("config");
+        let Database::Postgres { read_url, listen_url, .. } = config.database else {
+            panic!("not Postgres");
+        };
+        assert_eq!(read_url.expect("a standby").expose_secret(), read);
+        assert_eq!(listen_url.expect("a way").expose_secret(), listen);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use justping::port::{Store, StoreError, StoreResult};
+use justping::port::{Store, StoreError, StoreResult, WakeSource};
 use justping::store::envelope::{MasterKey, MasterKeyError};
 use justping::store::postgres::{PostgresConfig, PostgresStore};
 use justping::store::sqlite::{SqliteConfig, SqliteStore};
@@ -62,9 +62,13 @@ impl Opened {
                 let sqlite = SqliteConfig::new(path, own_key(config)?);
                 Ok(Self::Sqlite(Arc::new(SqliteStore::open(sqlite).await?)))
             }
-            Database::Postgres { url, connections, pooler } => {
-                let postgres = postgres(url, *pooler, shared_key(config)?);
-                let postgres = PostgresConfig { connections: *connections, ..postgres };
+            Database::Postgres { url, read_url, listen_url, connections, pooler } => {
+                let postgres = PostgresConfig {
+                    read_url: read_url.clone(),
+                    listen_url: listen_url.clone(),
+                    connections: *connections,
+                    ..postgres(url, *pooler, shared_key(config)?)
+                };
                 Ok(Self::Postgres(Arc::new(PostgresStore::open(postgres).await?)))
             }
         }
@@ -75,6 +79,14 @@ impl Opened {
         match self {
             Self::Sqlite(store) => Arc::clone(store) as _,
             Self::Postgres(store) => Arc::clone(store) as _,
+        }
+    }
+
+    /// Who tells of work that other processes left; a file is of one process.
+    pub(crate) fn wakes(&self) -> Option<Arc<dyn WakeSource>> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(store) => Some(Arc::new(store.wakes())),
         }
     }
 

@@ -83,7 +83,11 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let opened = Opened::open(&config).await?;
     let flows = flows(config.ai.as_ref())?;
     let shared = Shared::open(config.redis_url.as_ref()).await?;
-    let jp = JustPing::builder()
+    let mut builder = JustPing::builder();
+    if let Some(wakes) = opened.wakes() {
+        builder = builder.wakes(wakes);
+    }
+    let jp = builder
         .store(opened.store())
         .provider(Arc::new(WebChatProvider::new()))
         .provider(Arc::new(WhatsAppProvider::new().only_hosts(config.whatsapp_hosts.clone())))
