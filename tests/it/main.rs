@@ -1,5 +1,6 @@
 //! What spans crates.
 #![allow(
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -10,4 +11,6 @@ mod example;
 mod fortnight;
 mod ownership;
 mod pipeline;
+#[cfg(feature = "redis")]
+mod relay;
 mod tidy;

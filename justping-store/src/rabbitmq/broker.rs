@@ -24,7 +24,7 @@ const DELAYS: u32 = 28;
 const CLOSED_IN_ORDER: u16 = 200;
 
 /// Where a message goes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Route {
     Lane(Lane),
     Dead,

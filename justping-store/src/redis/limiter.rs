@@ -11,7 +11,7 @@ use redis::Script;
 use super::RedisLink;
 
 /// How many processes are assumed to share the rates while Redis is away, unless told otherwise.
-pub const PROCESSES_DEFAULT: NonZeroU16 = NonZeroU16::new(4).unwrap();
+pub const PROCESSES_DEFAULT: NonZeroU16 = NonZeroU16::MIN.saturating_add(3);
 
 const MICROS_PER_SECOND: u32 = 1_000_000;
 

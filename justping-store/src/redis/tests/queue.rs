@@ -1,4 +1,3 @@
-use std::future::Future;
 use std::sync::Arc;
 
 use justping_core::conformance::QueueSubject;
@@ -22,7 +21,10 @@ mod contract {
         QueueSubject {
             queue,
             pass: Box::new(|span| Box::pin(tokio::time::sleep(span))),
-            die: Box::new(move || Box::pin(end_leases(link.clone()))),
+            die: Box::new(move || {
+                let link = link.clone();
+                Box::pin(async move { end_leases(&link).await })
+            }),
             names: Names::Known,
         }
     }
@@ -35,21 +37,19 @@ fn config() -> RedisQueueConfig {
 }
 
 /// Makes everything that is held look as if it had been held for the whole lease.
-fn end_leases(link: RedisLink) -> impl Future<Output = ()> + Send {
-    async move {
-        let mut connection = link.connection();
-        for lane in ["interactive", "transactional", "bulk"] {
-            let key = format!("{}:queue:{{work}}:{lane}", link.prefix());
-            let mut pending = redis::cmd("XPENDING");
-            pending.arg(&key).arg("workers").arg("-").arg("+").arg(10_000);
-            let held: Vec<(String, String, u64, u64)> =
-                pending.query_async(&mut connection).await.unwrap();
-            for (entry, ..) in held {
-                let mut claim = redis::cmd("XCLAIM");
-                claim.arg(&key).arg("workers").arg("any").arg(0).arg(entry);
-                claim.arg("IDLE").arg(LEASE.as_millis() as u64).arg("JUSTID");
-                claim.query_async::<redis::Value>(&mut connection).await.unwrap();
-            }
+async fn end_leases(link: &RedisLink) {
+    let mut connection = link.connection();
+    for lane in ["interactive", "transactional", "bulk"] {
+        let key = format!("{}:queue:{{work}}:{lane}", link.prefix());
+        let mut pending = redis::cmd("XPENDING");
+        pending.arg(&key).arg("workers").arg("-").arg("+").arg(10_000);
+        let held: Vec<(String, String, u64, u64)> =
+            pending.query_async(&mut connection).await.unwrap();
+        for (entry, ..) in held {
+            let mut claim = redis::cmd("XCLAIM");
+            claim.arg(&key).arg("workers").arg("any").arg(0).arg(entry);
+            claim.arg("IDLE").arg(LEASE.as_millis() as u64).arg("JUSTID");
+            claim.query_async::<redis::Value>(&mut connection).await.unwrap();
         }
     }
 }
@@ -102,7 +102,7 @@ async fn every_dead_workers_item_is_found_however_many_are_held() {
     queue.publish(&items).await.unwrap();
     let all = queue.claim(1_000).await.unwrap();
     assert_eq!(all.len(), 1_000);
-    end_leases(link).await;
+    end_leases(&link).await;
     let mut found = 0;
     while found < 1_000 {
         let claimed = queue.claim(7).await.unwrap();
@@ -203,7 +203,7 @@ async fn what_somebody_else_wrote_is_left_out() {
         let claimed = queue.claim(10).await.unwrap();
         assert!(claimed.iter().all(|delivery| delivery.item == item(1)));
         queue.ack(&leases(&claimed)).await.unwrap();
-        end_leases(link.clone()).await;
+        end_leases(&link).await;
     }
     let lengths = queue.lengths().await.unwrap();
     assert_eq!((lengths.live(), lengths.dead), (0, 2), "{lengths:?}");
