@@ -331,7 +331,7 @@ pub async fn foreign_leases_are_stale(subject: &QueueSubject) {
     let delivery = subject.claim_one().await;
     for text in ["", "0", "x|y|z", "9|9-9|9|9", "0|0-0|1|", "-1", &"9".repeat(40)] {
         let lease = ItemLease(text.to_owned());
-        assert_eq!(subject.queue.ack(&[lease.clone()]).await, Ok(vec![Settled::Stale]), "{text}");
+        assert_eq!(subject.queue.ack(std::slice::from_ref(&lease)).await, Ok(vec![Settled::Stale]));
         assert_eq!(subject.queue.retry(&lease, Duration::ZERO).await, Ok(Settled::Stale));
         assert_eq!(subject.queue.bury(&lease, "no").await, Ok(Settled::Stale), "{text}");
     }
