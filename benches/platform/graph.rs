@@ -84,7 +84,9 @@ impl Seen {
         self.sends.fetch_add(1, Ordering::Relaxed);
         let id = self.ever.fetch_add(1, Ordering::Relaxed);
         let body = format!(
-            r#"{{"messaging_product":"whatsapp","contacts":[{{"input":"1","wa_id":"1"}}],"messages":[{{"id":"wamid.M{id:015}"}}]}}"#
+            "{{\"messaging_product\":\"whatsapp\",\
+             \"contacts\":[{{\"input\":\"1\",\"wa_id\":\"1\"}}],\
+             \"messages\":[{{\"id\":\"wamid.M{id:015}\"}}]}}"
         );
         format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",

@@ -167,7 +167,8 @@ pub(crate) fn content_length(head: &str) -> usize {
 pub(crate) async fn ask(address: &str, line: &str, headers: &str, body: &str) -> Outcome<String> {
     let mut stream = TcpStream::connect(address).await?;
     let head = format!(
-        "{line} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n",
+        "{line} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}\
+         content-length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(format!("{head}{body}").as_bytes()).await?;

@@ -95,11 +95,13 @@ impl Peer {
         let (known, first) = (payload::KNOWN, payload::phone(0));
         let rows = format!(
             "INSERT INTO contacts (business_id, address, name) SELECT 1, \
-             ({first} + i + CASE WHEN i < {known} THEN 0 ELSE 10000000 END)::text, 'Customer ' || i \
+             ({first} + i + CASE WHEN i < {known} THEN 0 ELSE 10000000 END)::text, \
+             'Customer ' || i \
              FROM generate_series(0, {contacts} - 1) i; \
              INSERT INTO conversations (business_id, channel_id, contact_id) \
              SELECT 1, '{channel}', id FROM contacts; \
-             INSERT INTO messages (business_id, conversation_id, direction, provider_id, kind, body, payload) \
+             INSERT INTO messages \
+             (business_id, conversation_id, direction, provider_id, kind, body, payload) \
              SELECT 1, c.id, 0, 'wamid.old' || c.id || '.' || k, 'text', \
              'an earlier message of this conversation', '{{\"type\":\"text\"}}' \
              FROM conversations c, generate_series(1, {SEED_MESSAGES}) k"

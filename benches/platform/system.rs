@@ -332,7 +332,10 @@ impl World {
         if self.peer.is_some() {
             let say = |program: &str| -> Outcome<String> {
                 let output = Command::new(program).arg("--version").output()?;
-                Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+                // Redis surrounds its version with much else.
+                let said = String::from_utf8(output.stdout)?;
+                let version = said.split_whitespace().find_map(|word| word.strip_prefix("v="));
+                Ok(version.unwrap_or(said.trim()).to_owned())
             };
             versions.extend([("node", say("node")?), ("redis", say("redis-server")?)]);
         }

@@ -40,7 +40,8 @@ fn head(setting: &Setting, ledger: &Ledger) -> String {
         setting.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
     let mut head = format!(
         "# Platform benchmark\n\n{}, {} size, {} run(s), systems taking turns in each run. {}. \
-         Load average {:.1} to {:.1} and calibration loop {:.1} to {:.1} CPU ms while it ran. {}.\n\n\
+         Load average {:.1} to {:.1} and calibration loop {:.1} to {:.1} CPU ms while it ran. \
+         {}.\n\n\
          CPU ms an item is CPU seconds of a thousand, of every process of the system, medians of \
          the runs; the load generator and the mock are not part of it. On a busy machine only \
          CPU and ratios hold. Closed-loop delays tell of saturation, not of what a user waits.\n",

@@ -84,7 +84,8 @@ fn bar(svg: &mut String, y: f64, group: &Group<'_>, most: f64) {
             let length = part / most * BARS_PX;
             let _ = write!(
                 svg,
-                "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{length:.1}\" height=\"{:.1}\" fill=\"{colour}\"/>",
+                "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{length:.1}\" height=\"{:.1}\" \
+                 fill=\"{colour}\"/>",
                 y + 3.0,
                 ROW_PX - 6.0
             );

@@ -1,5 +1,6 @@
 //! `growth`: what a message costs the store when it holds 1,000 rows, 10,000, 100,000: recorded,
-//! answered by a turn, sent. Flat means that no statement reads what grows.
+//! from contacts it knows and from new ones, answered by a turn, sent. Flat means that no statement
+//! reads what grows.
 
 use std::time::Instant;
 
@@ -20,7 +21,11 @@ const FILL: usize = 500;
 const ACCEPT: usize = 32;
 /// Rows of one claim while it is measured.
 const CLAIM: u32 = 64;
-/// The first contact that writes during a measurement: none of the history.
+/// Contacts of the history write in another order than they came; a prime, so that each does.
+const STRIDE: usize = 7_919;
+/// Waves of references that the history leaves free.
+const KNOWN_WAVES: usize = 50_000_000;
+/// The first contact that is new during a measurement.
 const WINDOW_CONTACTS: usize = 10_000_000;
 
 pub(super) async fn run(world: &World, ledger: &mut Ledger, run: usize) -> Outcome<()> {
@@ -99,8 +104,18 @@ impl Window {
         let watched = moves::watched(world, self.engine);
         let first = WINDOW_CONTACTS + self.size * 10;
 
+        let known = self.size / MESSAGES_OF_CONTACT;
         let (mut figure, meter, begun) =
-            (self.figure("accept"), Meter::start(&watched)?, Instant::now());
+            (self.figure("accept, known"), Meter::start(&watched)?, Instant::now());
+        for at in (0..self.count).step_by(ACCEPT) {
+            let contacts = (at..self.count.min(at + ACCEPT)).map(|one| one * STRIDE % known);
+            let wave = KNOWN_WAVES + self.size + at;
+            figure.items += bench.accept(wave, contacts, Owner::Queue).await?.len();
+        }
+        finish(ledger, figure, &meter, begun)?;
+
+        let (mut figure, meter, begun) =
+            (self.figure("accept, new"), Meter::start(&watched)?, Instant::now());
         for at in (0..self.count).step_by(ACCEPT) {
             let contacts = first + at..first + self.count.min(at + ACCEPT);
             figure.items += bench.accept(self.size, contacts, Owner::Bot).await?.len();

@@ -9,7 +9,7 @@ use super::moves::{self, Bench};
 use super::raw::{self, Raw};
 use crate::Outcome;
 use crate::figure::{Figure, Ledger};
-use crate::ours::Engine;
+use crate::ours::{Engine, analyze};
 use crate::process::Meter;
 use crate::system::World;
 
@@ -24,6 +24,9 @@ pub(super) async fn run(world: &World, ledger: &mut Ledger, run: usize) -> Outco
         let contacts = CONTACTS.min(world.scale.contacts);
         for first in (0..contacts).step_by(FILL) {
             bench.accept(0, first..contacts.min(first + FILL), Owner::Queue).await?;
+        }
+        if let Some(postgres) = world.postgres.as_ref().filter(|_| engine == Engine::Postgres) {
+            analyze(postgres).await?;
         }
         let mut raw = Raw::open(world, engine).await?;
         let (mut wave, mut last) = (1, 0);

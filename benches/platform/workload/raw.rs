@@ -1,5 +1,5 @@
-//! What a database does at best: the same work in the fewest statements, on tables without a tenant,
-//! a document or a rule. Prepared statements on one connection, as durable as our stores.
+//! What a database does at best: the same work in the fewest statements, on tables without a
+//! tenant, a document or a rule. Prepared statements on one connection, as durable as our stores.
 
 use sqlx::{Connection, Executor, PgConnection, Row, SqliteConnection};
 
@@ -11,7 +11,9 @@ use crate::system::{System, World};
 /// The database of the limits.
 const DATABASE: &str = "limits";
 /// The payload of a row, as long as a short message in JSON.
-const PAYLOAD: &str = r#"{"type":"text","text":"Thanks, you asked about the price of the blue one. We will answer soon.","from":"15550000000","name":"Customer","status":"received","at":"2026-01-01T00:00:00Z"}"#;
+const PAYLOAD: &str = "{\"type\":\"text\",\"text\":\"Thanks, you asked about the price of the blue \
+    one. We will answer soon.\",\"from\":\"15550000000\",\"name\":\"Customer\",\
+    \"status\":\"received\",\"at\":\"2026-01-01T00:00:00Z\"}";
 
 const TABLES: &str = "CREATE TABLE messages (\
     id BIGINT PRIMARY KEY, business BIGINT NOT NULL, conversation BIGINT NOT NULL, \
@@ -23,7 +25,8 @@ const TABLES: &str = "CREATE TABLE messages (\
     CREATE INDEX jobs_free ON jobs (taken_until, id)";
 
 const POSTGRES_INSERT: &str = "INSERT INTO messages \
-    SELECT id, 1, id % 1000, 'wamid.' || id, 0::smallint, 1760000000, $2 FROM UNNEST($1::bigint[]) id";
+    SELECT id, 1, id % 1000, 'wamid.' || id, 0::smallint, 1760000000, $2 \
+    FROM UNNEST($1::bigint[]) id";
 const POSTGRES_FILL: &str = "INSERT INTO jobs SELECT id, 0, $2 FROM UNNEST($1::bigint[]) id";
 const POSTGRES_TAKE: &str = "UPDATE jobs SET taken_until = 1 WHERE id IN (\
     SELECT id FROM jobs WHERE taken_until = 0 ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) \

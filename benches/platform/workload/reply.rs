@@ -61,6 +61,13 @@ async fn one(
     }
     let missing = replies.iter().filter(|reply| reply.is_none()).count();
     figure.more.insert("missing", missing as f64);
+    if missing > 0 {
+        let (system, all, wait) = (system.name(), replies.len(), SETTLE_MAX.as_secs());
+        ledger.note(format!(
+            "reply-e2e, {rate} a second, {system}, run {run}: {missing} of {all} replies had not \
+             come {wait} s after the last webhook; their delays are not among the figures."
+        ));
+    }
     ledger.put(figure);
     Ok(end)
 }
