@@ -8,7 +8,7 @@ use justping::model::Timestamp;
 use justping::port::{Clock, IdSource, Store};
 use tokio::sync::{Semaphore, watch};
 
-use crate::metric::WebhookMetrics;
+use crate::metric::{QueueGauges, WebhookMetrics};
 
 /// Most web chat sockets of one process.
 pub const SOCKETS_MAX: usize = 20_000;
@@ -22,6 +22,7 @@ pub struct App {
     jp: JustPing,
     flows: Flows,
     webhooks: WebhookMetrics,
+    queues: QueueGauges,
     webhook_places: Semaphore,
     sockets: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
@@ -34,6 +35,7 @@ impl App {
             jp,
             flows,
             webhooks: WebhookMetrics::new(),
+            queues: QueueGauges::default(),
             webhook_places: Semaphore::new(WEBHOOKS_MAX),
             sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
             stopping: watch::Sender::new(false),
@@ -73,6 +75,11 @@ impl App {
     /// The numbers of the webhook route.
     pub(crate) fn webhook_metrics(&self) -> &WebhookMetrics {
         &self.webhooks
+    }
+
+    /// How much is queued.
+    pub(crate) fn queues(&self) -> &QueueGauges {
+        &self.queues
     }
 
     /// Places for webhooks.

@@ -9,6 +9,8 @@
 //! | `decide` | one conversation's mail → everything a turn changes; pure |
 //! | `turn` | leases conversations, decides, commits |
 //! | `dispatch` | leases sends, applies the policy, calls the channel |
+//! | `pace` | how fast each channel goes: pauses, throttles, moments for a backlog |
+//! | `places` | which sends are under way, by lane, business and channel, and whose turn is next |
 //! | `call` | performs the work that nodes asked for |
 //! | `work` | the loops, the scheduler, shutdown |
 
@@ -21,11 +23,15 @@ mod dispatch;
 mod error;
 mod inbox;
 mod operate;
+mod pace;
+mod places;
 mod program;
 mod registry;
 mod turn;
 mod work;
 
+#[cfg(test)]
+mod crowd;
 #[cfg(test)]
 mod tests;
 
@@ -45,6 +51,8 @@ use crate::port::store::{Accept, Accepted, SendRecord, StatusOutcome, StatusReco
 use crate::port::{Clock, Entropy, EventBus, FlowRuntime, IdSource, RateLimiter, Store};
 
 use batch::Batcher;
+use pace::Paces;
+use places::Places;
 use program::Programs;
 use registry::Registry;
 
@@ -73,6 +81,8 @@ struct Inner {
     statuses: Batcher<StatusRecord, StatusOutcome>,
     results: Batcher<SendRecord, ()>,
     config: EngineConfig,
+    places: Arc<Places>,
+    paces: Paces,
     running: call::Running,
     wake: Wake,
 }

@@ -48,8 +48,10 @@ statements! {
 }
 
 /// The migrations, oldest first.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "ledger", include_str!("../../migrations/postgres/0001_ledger.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "ledger", include_str!("../../migrations/postgres/0001_ledger.sql")),
+    (4, "fairness", include_str!("../../migrations/postgres/0004_fairness.sql")),
+];
 
 /// Opens the connections of a database, made or brought up to date as needed.
 pub(super) async fn open(config: &PostgresConfig) -> Result<Connections, OpenError> {

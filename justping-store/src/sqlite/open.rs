@@ -42,8 +42,10 @@ statements! {
 }
 
 /// The migrations, oldest first.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "ledger", include_str!("../../migrations/sqlite/0001_ledger.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "ledger", include_str!("../../migrations/sqlite/0001_ledger.sql")),
+    (4, "fairness", include_str!("../../migrations/sqlite/0004_fairness.sql")),
+];
 
 /// Opens the connections of a database, made or brought up to date as needed.
 pub(super) async fn open(config: &SqliteConfig) -> Result<Connections, OpenError> {

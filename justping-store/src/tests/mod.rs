@@ -1,6 +1,8 @@
 //! What the tests of the backends share.
 
 pub(crate) mod agreement;
+pub(crate) mod cost;
+pub(crate) mod noisy;
 mod nouns;
 mod world;
 

@@ -43,7 +43,8 @@ async fn ready(Public(app): Public) -> Result<&'static str, Problem> {
     }
 }
 
-async fn numbers(_: Public) -> Response {
+async fn numbers(Public(app): Public) -> Response {
+    app.queues().refresh(app.store(), app.now()).await;
     match metric::install() {
         Some(handle) => {
             ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], handle.render()).into_response()

@@ -3,7 +3,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `table`, `queue`, `thread` | how rows are kept: by business, by due moment, by conversation |
+//! | `table`, `queue`, `line`, `thread` | how rows are kept: by business, by due moment, by whose turn it is, by conversation |
 //! | `inbox`, `turn`, `outbox`, `status`, `timer`, `call` | the engine's moves |
 //! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `idempotency` | the nouns |
 
@@ -18,6 +18,7 @@ mod event;
 mod flow;
 mod idempotency;
 mod inbox;
+mod line;
 mod outbox;
 mod queue;
 mod session;
@@ -35,8 +36,8 @@ use self::channel::ChannelRow;
 use self::contact::Contacts;
 use self::flow::FlowRow;
 use self::idempotency::Requests;
+use self::line::Lines;
 use self::outbox::Outbox;
-use self::queue::Queue;
 use self::session::Run;
 use self::status::References;
 use self::table::Table;
@@ -99,7 +100,7 @@ struct State {
     /// The place of the newest mail of all.
     last_mail: i64,
     /// Conversations with mail, by their oldest.
-    turns: Queue<Key, i64>,
+    turns: Lines<BusinessId, i64, Key>,
     outbox: Outbox,
     timers: Timers,
     calls: Calls,
@@ -126,7 +127,7 @@ impl State {
             sessions: Table::new("session"),
             references: References::default(),
             last_mail: 0,
-            turns: Queue::default(),
+            turns: Lines::default(),
             outbox: Outbox::default(),
             timers: Timers::default(),
             calls: Calls::default(),

@@ -17,11 +17,11 @@ mod write;
 pub(super) use self::statements::LISTS;
 
 use async_trait::async_trait;
-use justping_core::model::{Message, Timestamp};
+use justping_core::model::{BusinessId, Message, Timestamp};
 use justping_core::port::store::{
-    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, SendClaim,
-    SendRecord, StatusOutcome, StatusRecord, StoreResult, TurnClaim, TurnCommit, TurnCommitted,
-    TurnRelease,
+    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, QueueStats,
+    SendClaim, SendQuota, SendRecord, StatusOutcome, StatusRecord, StoreResult, TurnClaim,
+    TurnCommit, TurnCommitted, TurnRelease,
 };
 
 use super::PostgresStore;
@@ -36,8 +36,12 @@ impl EngineStore for PostgresStore {
         transaction!(self, Scope::System, |write| accept::run(write, batch.clone()))
     }
 
-    async fn claim_turns(&self, options: &ClaimOptions) -> StoreResult<Vec<TurnClaim>> {
-        transaction!(self, Scope::System, |write| claim_turn::run(write, options))
+    async fn claim_turns(
+        &self,
+        options: &ClaimOptions,
+        after: Option<BusinessId>,
+    ) -> StoreResult<Vec<TurnClaim>> {
+        transaction!(self, Scope::System, |write| claim_turn::run(write, options, after))
     }
 
     async fn commit_turns(
@@ -67,10 +71,11 @@ impl EngineStore for PostgresStore {
     async fn claim_outbox(
         &self,
         options: &ClaimOptions,
+        quota: &SendQuota,
         unknown_until: Timestamp,
     ) -> StoreResult<Vec<SendClaim>> {
         transaction!(self, Scope::System, |write| {
-            claim_outbox::run(write, options, unknown_until)
+            claim_outbox::run(write, options, quota, unknown_until)
         })
     }
 
@@ -101,6 +106,11 @@ impl EngineStore for PostgresStore {
             return Ok(0);
         }
         transaction!(self, Scope::System, |write| call::finish(write, &batch))
+    }
+
+    async fn queue_stats(&self, now: Timestamp) -> StoreResult<QueueStats> {
+        let rows = self.connections.read(Scope::System, timer::queue_stats(now)).await?;
+        timer::read_queue_stats(&rows)
     }
 
     async fn next_due(&self) -> StoreResult<Option<Timestamp>> {

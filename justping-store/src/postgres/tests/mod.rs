@@ -1,4 +1,5 @@
 mod database;
+mod plan;
 mod race;
 mod schema;
 mod server;
@@ -105,4 +106,21 @@ async fn every_statement_prepares() {
         prepared += 1;
     }
     assert!(prepared > 80, "{prepared} statements prepared");
+}
+
+/// How many messages the noisy business has due.
+const CROWD: u128 = 3_000;
+
+#[tokio::test]
+async fn a_noisy_neighbour_is_not_noticed() {
+    let scratch = scratch().await;
+    crate::tests::noisy::check(&*scratch, CROWD).await;
+}
+
+#[tokio::test]
+async fn cost_of_a_claim() {
+    let scratch = scratch().await;
+    let mut plain = server::admin(&scratch.database.name).await;
+    plain.execute("ANALYZE").await.unwrap();
+    crate::tests::cost::report(&*scratch, "postgres").await;
 }

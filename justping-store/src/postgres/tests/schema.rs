@@ -52,8 +52,8 @@ async fn both_trees_have_the_same_tables_and_columns() {
     found.retain(|_, columns| !columns.is_empty());
     let mut embedded: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut connection = sqlx::SqliteConnection::connect("sqlite::memory:").await.unwrap();
-    let sql = include_str!("../../../migrations/sqlite/0001_ledger.sql");
-    connection.execute(sql).await.unwrap();
+    connection.execute(include_str!("../../../migrations/sqlite/0001_ledger.sql")).await.unwrap();
+    connection.execute(include_str!("../../../migrations/sqlite/0004_fairness.sql")).await.unwrap();
     let columns = "SELECT t.name, c.name FROM pragma_table_list t, pragma_table_info(t.name) c \
         WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%'";
     for row in sqlx::query(columns).fetch_all(&mut connection).await.unwrap() {

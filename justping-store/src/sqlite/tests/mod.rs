@@ -1,4 +1,5 @@
 mod files;
+mod plan;
 mod secrets;
 
 use std::path::Path;
@@ -98,4 +99,19 @@ async fn every_statement_prepares() {
         }
     }
     assert!(prepared > 100, "{prepared} statements prepared");
+}
+
+/// How many messages the noisy business has due.
+const CROWD: u128 = 10_000;
+
+#[tokio::test]
+async fn a_noisy_neighbour_is_not_noticed() {
+    let scratch = hasty().await;
+    crate::tests::noisy::check(&*scratch, CROWD).await;
+}
+
+#[tokio::test]
+async fn cost_of_a_claim() {
+    let scratch = hasty().await;
+    crate::tests::cost::report(&*scratch, "sqlite").await;
 }
