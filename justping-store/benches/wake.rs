@@ -92,7 +92,7 @@ async fn claim(store: &PostgresStore) -> Outcome<usize> {
         lease_until: now + Duration::from_secs(60),
         limit: 64,
     };
-    let claims = store.claim_turns(&options).await?;
+    let claims = store.claim_turns(&options, None).await?;
     let later = now + Duration::from_secs(86_400);
     let releases = claims.iter().map(|claim| TurnRelease {
         business_id: claim.conversation.business_id,

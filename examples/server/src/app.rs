@@ -8,7 +8,7 @@ use justping::model::Timestamp;
 use justping::port::{Cache, Clock, IdSource, Presence, Store};
 use tokio::sync::{Semaphore, watch};
 
-use crate::metric::WebhookMetrics;
+use crate::metric::{QueueGauges, WebhookMetrics};
 use crate::shared::Shared;
 
 /// Most web chat sockets of one process.
@@ -25,6 +25,7 @@ pub struct App {
     presence: Arc<dyn Presence>,
     cache: Arc<dyn Cache>,
     webhooks: WebhookMetrics,
+    queues: QueueGauges,
     webhook_places: Semaphore,
     sockets: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
@@ -40,6 +41,7 @@ impl App {
             presence,
             cache,
             webhooks: WebhookMetrics::new(),
+            queues: QueueGauges::default(),
             webhook_places: Semaphore::new(WEBHOOKS_MAX),
             sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
             stopping: watch::Sender::new(false),
@@ -96,6 +98,11 @@ impl App {
     /// The numbers of the webhook route.
     pub(crate) fn webhook_metrics(&self) -> &WebhookMetrics {
         &self.webhooks
+    }
+
+    /// How much is queued.
+    pub(crate) fn queues(&self) -> &QueueGauges {
+        &self.queues
     }
 
     /// Places for webhooks.

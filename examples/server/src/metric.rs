@@ -1,19 +1,25 @@
 //! What the server counts, in Prometheus' text form at `/metrics`.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{Method, StatusCode};
-use justping::model::{DeliveryStatus, Direction, Event, EventBody, Topic};
-use justping::port::store::UpkeepReport;
-use justping::port::{EventBus, Subscription};
+use jiff::SignedDuration;
+use justping::model::{DeliveryStatus, Direction, Event, EventBody, Timestamp, Topic};
+use justping::port::store::{QueueStats, UpkeepReport};
+use justping::port::{EventBus, Store, Subscription};
 use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 /// Upper bounds of the buckets of durations, in seconds.
 const SECONDS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// For how long counted queues are not counted again.
+const QUEUES_FRESH: SignedDuration = SignedDuration::from_secs(10);
+/// How long the store may take to count them; otherwise the numbers are those of before.
+const QUEUES_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Starts counting and gives the handle that renders the numbers; the same one on every call.
 ///
@@ -38,6 +44,12 @@ fn describe() {
     metrics::describe_counter!("justping_events_total", "Domain events by kind");
     metrics::describe_counter!("justping_upkeep_total", "What the upkeep of this process did");
     metrics::describe_gauge!("justping_sockets", "Open web chat sockets");
+    metrics::describe_gauge!("justping_queue_sends", "Sends in the outbox, by lane and state");
+    metrics::describe_gauge!(
+        "justping_queue_oldest_seconds",
+        "Age of the oldest due send, by lane"
+    );
+    metrics::describe_gauge!("justping_queue_mail", "Events that wait for a turn");
 }
 
 /// Counts a request.
@@ -167,6 +179,51 @@ pub(crate) fn upkeep(sum: &UpkeepReport) {
     for (what, count) in counts {
         metrics::counter!("justping_upkeep_total", "what" => what).absolute(count);
     }
+}
+
+/// How much is queued, read from the store now and then: whoever asks for the numbers often costs no
+/// more than who asks seldom.
+#[derive(Debug, Default)]
+pub(crate) struct QueueGauges {
+    read_at: Mutex<Option<Timestamp>>,
+}
+
+impl QueueGauges {
+    /// Reads the queues unless that was done a moment ago.
+    pub(crate) async fn refresh(&self, store: &dyn Store, now: Timestamp) {
+        if !self.is_due(now) {
+            return;
+        }
+        match tokio::time::timeout(QUEUES_PATIENCE, store.queue_stats(now)).await {
+            Ok(Ok(stats)) => set_queues(&stats, now),
+            Ok(Err(error)) => tracing::warn!(%error, "the queues could not be counted"),
+            Err(_) => tracing::warn!("the queues took too long to count"),
+        }
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        let mut read_at = self.read_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = read_at.is_some_and(|read| now.duration_since(read) < QUEUES_FRESH);
+        if !fresh {
+            *read_at = Some(now);
+        }
+        !fresh
+    }
+}
+
+fn set_queues(stats: &QueueStats, now: Timestamp) {
+    let names = ["interactive", "transactional", "bulk"];
+    for (lane, name) in stats.lanes.iter().zip(names) {
+        let sends = metrics::gauge!("justping_queue_sends", "lane" => name, "state" => "due");
+        sends.set(lane.due as f64);
+        let age = lane.oldest_due.map_or(0.0, |due| now.duration_since(due).as_secs_f64());
+        metrics::gauge!("justping_queue_oldest_seconds", "lane" => name).set(age);
+    }
+    for (state, count) in [("later", stats.later), ("sending", stats.sending)] {
+        let sends = metrics::gauge!("justping_queue_sends", "lane" => "all", "state" => state);
+        sends.set(count as f64);
+    }
+    metrics::gauge!("justping_queue_mail").set(stats.mail as f64);
 }
 
 /// How many sockets are open.

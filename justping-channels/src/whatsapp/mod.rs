@@ -82,7 +82,7 @@ pub static CAPABILITIES: Capabilities = Capabilities {
     interactive_text_max: 1024,
     // Buttons would take 256, rows take 200, and an option may be shown as either.
     option_id_max: 200,
-    rate: Rate { per_second: THROUGHPUT_DEFAULT, burst: THROUGHPUT_DEFAULT },
+    rate: Rate::within(THROUGHPUT_DEFAULT),
 };
 
 /// Opens WhatsApp channels. All of them share one pool of connections.
@@ -126,10 +126,7 @@ impl WhatsAppProvider {
     ) -> Result<WhatsAppChannel, ChannelConfigError> {
         let sender = config::check(config, secrets)?;
         self.check_host(&sender)?;
-        let rate = Rate {
-            per_second: sender.settings.messages_per_second,
-            burst: sender.settings.messages_per_second,
-        };
+        let rate = Rate::within(sender.settings.messages_per_second);
         let client = Graph::new(self.http()?, sender);
         Ok(WhatsAppChannel { client, capabilities: Capabilities { rate, ..CAPABILITIES.clone() } })
     }

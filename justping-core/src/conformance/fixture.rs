@@ -17,8 +17,8 @@ use crate::model::{
     SessionStatus, StatusUpdate, Timer, TimerId, Timestamp, TraceStep, UnknownPolicy, WorkerId,
 };
 use crate::port::store::{
-    Accept, Accepted, ClaimOptions, MessageOrder, Post, SendClaim, SendOutcome, SendRecord,
-    StatusOutcome, StatusRecord, TurnClaim, TurnCommit, TurnCommitted, TurnMessage,
+    Accept, Accepted, ClaimOptions, MessageOrder, Post, SendClaim, SendOutcome, SendQuota,
+    SendRecord, StatusOutcome, StatusRecord, TurnClaim, TurnCommit, TurnCommitted, TurnMessage,
 };
 use crate::port::{IdSource, Store, StoreError, StoreResult};
 use crate::system::SystemEntropy;
@@ -282,7 +282,7 @@ impl<'a> World<'a> {
 
     /// Claims turns.
     pub async fn claim(&self, now: Timestamp) -> Vec<TurnClaim> {
-        self.store.claim_turns(&self.options(now, 100)).await.unwrap()
+        self.store.claim_turns(&self.options(now, 100), None).await.unwrap()
     }
 
     /// Claims the one conversation that has mail.
@@ -437,7 +437,10 @@ impl<'a> World<'a> {
 
     /// Claims sends; rows whose lease ran out become due again at `at(1000)`.
     pub async fn sends(&self, now: Timestamp) -> Vec<SendClaim> {
-        self.store.claim_outbox(&self.options(now, 100), at(1_000)).await.unwrap()
+        self.store
+            .claim_outbox(&self.options(now, 100), &SendQuota::default(), at(1_000))
+            .await
+            .unwrap()
     }
 
     /// Claims the one send that is due.

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use super::batch::Batcher;
 use super::call::Running;
+use super::pace::Paces;
 use super::program::Programs;
 use super::registry::Registry;
 use super::{EngineConfig, Inner, JustPing, Wake, dispatch};
@@ -151,6 +152,8 @@ impl Builder {
             ids,
             flows,
             config: self.config,
+            places: Arc::default(),
+            paces: Paces::default(),
             running: Running::default(),
             wake: Wake::default(),
             upkept: Mutex::default(),

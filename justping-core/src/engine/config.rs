@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crate::policy::LaneShares;
 use crate::port::store::Retention;
 
 /// The engine's limits and patience. The defaults suit a server; tests shorten them.
@@ -18,8 +19,14 @@ pub struct EngineConfig {
     pub poll: Duration,
     /// Conversations of one claim.
     pub turns_per_claim: u32,
-    /// Sends under way at once.
+    /// Sends under way at once: the places. At least one a lane.
     pub sends_max: u32,
+    /// How the places are shared out between the lanes.
+    pub lanes: LaneShares,
+    /// Places that one business may have at once in a lane.
+    pub sends_per_business: u32,
+    /// Places that one channel may have at once in a lane: a provider that hangs takes no more.
+    pub sends_per_channel: u32,
     /// Calls under way at once.
     pub calls_max: u32,
     /// Timers fired in one move.
@@ -50,6 +57,9 @@ impl Default for EngineConfig {
             poll: Duration::from_secs(1),
             turns_per_claim: 64,
             sends_max: 128,
+            lanes: LaneShares::default(),
+            sends_per_business: 96,
+            sends_per_channel: 48,
             calls_max: 32,
             timers_per_move: 500,
             index_every: Duration::from_secs(1),

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::places::Placed;
 use super::registry::OpenChannel;
 use super::{EngineError, JustPing};
 use crate::model::{
@@ -39,23 +40,26 @@ pub(super) async fn record(
 }
 
 impl JustPing {
-    /// Leases sends that are due, at most `limit`.
-    pub(super) async fn claim_sends(&self, limit: u32) -> Result<Vec<SendClaim>, EngineError> {
+    /// Leases sends that are due, at most `limit`, as far as there are places for them.
+    pub(super) async fn claim_sends(&self, limit: u32) -> Result<Vec<Placed>, EngineError> {
+        let (free, quota) = self.inner.places.quota(&self.inner.config);
+        let limit = limit.min(free);
         if limit == 0 {
             return Ok(Vec::new());
         }
         let options = self.claim(self.inner.config.send_lease, limit);
         let unknown_until = self.later(self.inner.config.unknown_wait);
-        Ok(self.inner.store.claim_outbox(&options, unknown_until).await?)
+        let claims = self.inner.store.claim_outbox(&options, &quota, unknown_until).await?;
+        Ok(self.inner.places.take(claims))
     }
 
     /// Carries one send to its end for now, and records it.
     pub(super) async fn dispatch(
         &self,
-        claim: SendClaim,
+        placed: Placed,
         deadline: Timestamp,
     ) -> Result<(), EngineError> {
-        let row = self.carry(&claim, deadline).await;
+        let row = self.carry(&placed, deadline).await;
         let waits = !matches!(row.outcome, SendOutcome::Sent { .. } | SendOutcome::Failed(_));
         self.keep(row, deadline).await?;
         if waits {
@@ -88,7 +92,8 @@ impl JustPing {
     }
 
     /// Carries one send to its end for now.
-    pub(super) async fn carry(&self, claim: &SendClaim, deadline: Timestamp) -> SendRecord {
+    pub(super) async fn carry(&self, placed: &Placed, deadline: Timestamp) -> SendRecord {
+        let claim = &placed.claim;
         SendRecord {
             business_id: claim.row.business_id,
             conversation_id: claim.row.conversation_id,
@@ -154,17 +159,19 @@ impl JustPing {
             Decision::DeferUntil(due_at) => return Err(SendOutcome::Defer { due_at }),
             Decision::Deny(kind) => return Err(failed(kind, "the policy forbids it")),
         }
-        if let Some(due_at) = self.inner.registry.paused_until(open.config.id, now) {
-            return Err(SendOutcome::Defer { due_at });
-        }
-        let (id, rate) = (open.config.id, open.adapter.capabilities().rate);
-        match self.inner.limiter.take(&id.to_string(), rate).await {
-            Grant::Allowed => Ok(()),
-            Grant::Wait(wait) => {
-                let due_at = self.inner.registry.reserve(id, self.later(wait), rate);
-                Err(SendOutcome::Defer { due_at: whole(due_at) })
+        let (id, limit) = (open.config.id, open.adapter.capabilities().rate);
+        let paces = &self.inner.paces;
+        let earliest = match paces.paused_until(id, now) {
+            Some(until) => until,
+            None => {
+                match self.inner.limiter.take(&id.to_string(), paces.rate(id, limit, now)).await {
+                    Grant::Allowed => return Ok(()),
+                    Grant::Wait(wait) => self.later(wait),
+                }
             }
-        }
+        };
+        let due_at = paces.reserve(id, claim.row.lane, limit, (now, earliest));
+        Err(SendOutcome::Defer { due_at: whole(due_at) })
     }
 
     /// The last look before it leaves: the lease must still hold, and a bot's message needs its
@@ -199,11 +206,12 @@ impl JustPing {
             idempotency_key: row.idempotency_key(),
         };
         let patience = self.inner.config.send_lease / 2;
+        let began = self.inner.clock.now();
         let sent = tokio::time::timeout(patience, open.adapter.send(&outbound)).await;
         let unknown = || SendError::Unknown { detail: "no answer in time".to_owned() };
         match sent.unwrap_or_else(|_| Err(unknown())) {
             Ok(receipt) => SendOutcome::Sent { provider_ref: receipt.provider_ref },
-            Err(error) => self.after_error(claim, open, error).await,
+            Err(error) => self.after_error(claim, open, error, began).await,
         }
     }
 
@@ -212,6 +220,7 @@ impl JustPing {
         claim: &SendClaim,
         open: &OpenChannel,
         error: SendError,
+        began: Timestamp,
     ) -> SendOutcome {
         let row = &claim.row;
         tracing::info!(message = %row.message_id, channel = %row.channel_id, %error, "a send failed");
@@ -230,7 +239,8 @@ impl JustPing {
             // The provider asks the sender to slow down: the message itself is not to blame.
             SendError::RateLimited { after } => {
                 let due_at = self.later(retry_delay(1, after, salt));
-                self.inner.registry.pause(open.config.id, due_at);
+                let now = self.inner.clock.now();
+                self.inner.paces.refused(open.config.id, began, now, due_at);
                 SendOutcome::Defer { due_at }
             }
             _ if tries >= ATTEMPTS_MAX => failed(FailureKind::Exhausted, &error.to_string()),

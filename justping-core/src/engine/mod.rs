@@ -10,6 +10,8 @@
 //! | `decide` | one conversation's mail → everything a turn changes; pure |
 //! | `turn` | leases conversations, decides, commits |
 //! | `dispatch` | leases sends, applies the policy, calls the channel |
+//! | `pace` | how fast each channel goes: pauses, throttles, moments for a backlog |
+//! | `places` | which sends are under way, by lane, business and channel, and whose turn is next |
 //! | `call` | performs the work that nodes asked for |
 //! | `relay` | hints for other processes, through a queue |
 //! | `upkeep` | one process prepares and clears up for all |
@@ -25,6 +27,8 @@ mod dispatch;
 mod error;
 mod inbox;
 mod operate;
+mod pace;
+mod places;
 mod program;
 mod registry;
 mod relay;
@@ -32,6 +36,8 @@ mod turn;
 mod upkeep;
 mod work;
 
+#[cfg(test)]
+mod crowd;
 #[cfg(test)]
 mod tests;
 
@@ -55,6 +61,8 @@ use crate::port::{
 };
 
 use batch::Batcher;
+use pace::Paces;
+use places::Places;
 use program::Programs;
 use registry::Registry;
 
@@ -83,6 +91,8 @@ struct Inner {
     statuses: Batcher<StatusRecord, StatusOutcome>,
     results: Batcher<SendRecord, ()>,
     config: EngineConfig,
+    places: Arc<Places>,
+    paces: Paces,
     running: call::Running,
     wake: Wake,
     upkept: Mutex<UpkeepReport>,

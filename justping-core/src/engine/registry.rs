@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 
 use super::EngineError;
 use crate::model::{BusinessId, ChannelConfig, ChannelId, Timestamp};
-use crate::port::{Channel, ChannelProvider, Clock, Rate, Store};
+use crate::port::{Channel, ChannelProvider, Clock, Store};
 
 /// How long an opened channel is trusted before its row is read again: the longest time for which
 /// a change made by another process goes unseen.
@@ -24,9 +24,6 @@ pub(crate) struct OpenChannel {
 struct Entry {
     open: OpenChannel,
     read_at: Timestamp,
-    paused_until: Timestamp,
-    /// The first moment at which the rate still has room.
-    next_slot: Timestamp,
 }
 
 /// Opens channels and keeps them open.
@@ -85,11 +82,7 @@ impl Registry {
                 OpenChannel { config: Arc::new(config), adapter }
             }
         };
-        let never = (Timestamp::MIN, Timestamp::MIN);
-        let (paused_until, next_slot) =
-            known.map_or(never, |entry| (entry.paused_until, entry.next_slot));
-        let entry =
-            Entry { open: open.clone(), read_at: self.clock.now(), paused_until, next_slot };
+        let entry = Entry { open: open.clone(), read_at: self.clock.now() };
         let mut map = self.open.write().unwrap_or_else(PoisonError::into_inner);
         if map.len() >= OPEN_MAX && !map.contains_key(&id) {
             map.clear();
@@ -101,30 +94,6 @@ impl Registry {
     /// Forgets a channel that was changed here, so that the next use reads it again.
     pub(crate) fn forget(&self, id: ChannelId) {
         self.open.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
-    }
-
-    /// Lets everything of a channel wait: its provider said so.
-    pub(crate) fn pause(&self, id: ChannelId, until: Timestamp) {
-        let mut map = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = map.get_mut(&id) {
-            entry.paused_until = entry.paused_until.max(until);
-        }
-    }
-
-    /// Gives a send that found no room a moment of its own, not before `earliest`: a backlog spreads
-    /// over the seconds it needs, instead of coming back as a crowd that hides everybody else.
-    pub(crate) fn reserve(&self, id: ChannelId, earliest: Timestamp, rate: Rate) -> Timestamp {
-        let mut map = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(entry) = map.get_mut(&id) else { return earliest };
-        let slot = entry.next_slot.max(earliest);
-        let step = SignedDuration::from_micros(1_000_000 / i64::from(rate.per_second.max(1)));
-        entry.next_slot = slot.checked_add(step).unwrap_or(slot);
-        slot
-    }
-
-    /// Until when a channel waits, if it does.
-    pub(crate) fn paused_until(&self, id: ChannelId, now: Timestamp) -> Option<Timestamp> {
-        self.read().get(&id).map(|entry| entry.paused_until).filter(|until| *until > now)
     }
 
     fn fresh(&self, id: ChannelId) -> Option<OpenChannel> {

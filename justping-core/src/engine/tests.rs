@@ -400,7 +400,7 @@ async fn a_message_that_comes_while_a_closing_turn_commits_is_answered() {
     let store = stage.engine().store();
     stage.drop_in("ann", Content::text("close")).await.unwrap();
     let options = stage.engine().claim(Duration::from_secs(30), 1);
-    let claims = store.claim_turns(&options).await.unwrap();
+    let claims = store.claim_turns(&options, None).await.unwrap();
     stage.drop_in("ann", Content::text("more")).await.unwrap();
     let open = stage.engine().inner.registry.open(claims[0].channel.clone()).await.unwrap();
     let programs = stage.engine().programs(&claims[0]).await.unwrap();

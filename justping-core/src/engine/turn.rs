@@ -13,7 +13,8 @@ impl JustPing {
     pub(super) async fn turn_batch(&self) -> Result<usize, EngineError> {
         let inner = &self.inner;
         let options = self.claim(inner.config.turn_lease, inner.config.turns_per_claim);
-        let claims = inner.store.claim_turns(&options).await?;
+        let claims = inner.store.claim_turns(&options, inner.places.turns_after()).await?;
+        inner.places.turn_of(claims.last().map(|claim| claim.conversation.business_id));
         let mut commits = Vec::with_capacity(claims.len());
         let mut releases = Vec::new();
         for claim in &claims {

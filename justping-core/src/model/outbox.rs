@@ -21,6 +21,9 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// Every lane, the urgent first: a lane's place here is its rank.
+    pub const ALL: [Self; 3] = [Self::Interactive, Self::Transactional, Self::Bulk];
+
     /// Its rank: smaller goes first.
     pub fn rank(self) -> u8 {
         match self {

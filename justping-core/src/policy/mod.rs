@@ -1,15 +1,21 @@
 //! Rules that decide, as pure functions. What they deny is data, with the reason.
 
 mod can_send;
+mod fair;
 mod fit;
+mod lane;
 mod opt_out;
 mod retry;
+mod throttle;
 
 pub use can_send::{Decision, SendFacts, can_send};
+pub use fair::{Line, Reach, choose_sends, first_depth, take_turns};
 pub use fit::fit;
+pub use lane::{LANES, LaneQuota, LaneShares};
 pub use opt_out::{ConsentWord, consent_of, consent_patch, consent_word};
 pub(crate) use retry::mix;
 pub use retry::{ATTEMPTS_MAX, retry_delay};
+pub use throttle::Throttle;
 
 #[cfg(test)]
 mod tests;

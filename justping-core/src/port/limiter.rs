@@ -12,6 +12,24 @@ pub struct Rate {
     pub burst: u32,
 }
 
+/// One in how many of a limit may come at once.
+const BURST_PART: u32 = 16;
+
+impl Rate {
+    /// The rate of a provider that refuses what exceeds `limit` in any second, whenever that second
+    /// begins.
+    ///
+    /// A bucket lets its burst pass at once and then as much as comes back, so that a second may
+    /// hold `burst + per_second`: that sum is the limit. (Of a limit of 1 nothing can be taken off;
+    /// one message leaves exactly every second.)
+    #[must_use]
+    pub const fn within(limit: u32) -> Self {
+        let burst = if limit < BURST_PART { 1 } else { limit / BURST_PART };
+        let per_second = if limit > burst { limit - burst } else { 1 };
+        Self { per_second, burst }
+    }
+}
+
 /// The answer to a request for tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {

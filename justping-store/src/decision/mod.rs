@@ -6,6 +6,7 @@
 mod delivery;
 mod event;
 mod inbox;
+mod line;
 mod post;
 mod send;
 mod status;
@@ -13,7 +14,8 @@ mod turn;
 
 /// The phases of an outbox row, as the partial indexes name them.
 pub(crate) const WAITING: i64 = 0;
-/// Due: claimable as soon as no earlier row of the conversation is left.
+/// Due: claimable. A row behind another one of its conversation is in no line at all (phase 3, which
+/// the tables themselves give it and take from it).
 pub(crate) const READY: i64 = 1;
 
 pub(crate) use delivery::{Delivery, PARKED_MAX};
@@ -21,6 +23,7 @@ pub(crate) use event::Events;
 #[cfg(feature = "postgres")]
 pub(crate) use inbox::Pair;
 pub(crate) use inbox::{Change, Inbox, Plan, Received, Sender, adds, check, senders};
+pub(crate) use line::{LineDesk, ReadySend, SendKey, TurnDesk, TurnKey, lane_wishes};
 pub(crate) use post::PostDesk;
 pub(crate) use send::{Parcel, SendDesk, reference};
 pub(crate) use status::{StatusDesk, place_of_key};

@@ -53,6 +53,7 @@ pub(super) const MIGRATIONS: &[Step] = &[
     (1, "ledger", include_str!("../../migrations/postgres/0001_ledger.sql")),
     (2, "lease", include_str!("../../migrations/postgres/0002_lease.sql")),
     (3, "search", include_str!("../../migrations/postgres/0003_search.sql")),
+    (4, "fairness", include_str!("../../migrations/postgres/0004_fairness.sql")),
 ];
 
 /// A migration: its number, its name, its statements.

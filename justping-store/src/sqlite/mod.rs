@@ -5,9 +5,9 @@
 //! survives a power cut.
 //!
 //! # Shape
-//! Every method of the engine is two trips to the writer's thread: one text of statements that
-//! opens the transaction and reads what the decision needs, one that writes what was decided and
-//! commits. A batch is one JSON parameter a statement, whatever its size.
+//! A method of the engine is two trips to the writer's thread: one text of statements that opens the
+//! transaction and reads what the decision needs, one that writes what was decided and commits. Only
+//! claims, which first see whose turn it is, take one or two more. A batch is one JSON parameter a statement, whatever its size.
 
 mod agent;
 mod business;

@@ -46,6 +46,7 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "ledger", include_str!("../../migrations/sqlite/0001_ledger.sql")),
     (2, "lease", include_str!("../../migrations/sqlite/0002_lease.sql")),
     (3, "search", include_str!("../../migrations/sqlite/0003_search.sql")),
+    (4, "fairness", include_str!("../../migrations/sqlite/0004_fairness.sql")),
 ];
 
 /// Opens the connections of a database, made or brought up to date as needed.

@@ -1,6 +1,7 @@
 //! What the tests of the backends share.
 
 pub(crate) mod agreement;
+pub(crate) mod noisy;
 mod nouns;
 pub(crate) mod search;
 mod world;

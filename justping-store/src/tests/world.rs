@@ -6,6 +6,7 @@ use std::ops::Deref;
 
 use justping_core::memory::MemoryStore;
 use justping_core::model::*;
+use justping_core::policy::LaneQuota;
 use justping_core::port::Store;
 use justping_core::port::store::*;
 use serde_json::json;
@@ -320,7 +321,8 @@ where
     }
 
     async fn claim_turns(&mut self, a: u8) {
-        let claims = both!(self, claim_turns(&self.options(a))).unwrap();
+        let after = (a & 8 != 0).then(|| tenant(a >> 4));
+        let claims = both!(self, claim_turns(&self.options(a), after)).unwrap();
         self.turns.extend(claims);
     }
 
@@ -503,9 +505,30 @@ where
         }
     }
 
+    /// Mostly everything; sometimes bounds, of which some are reached already.
+    fn quota(&self, a: u8, b: u8) -> SendQuota {
+        if a & 16 == 0 {
+            return SendQuota::default();
+        }
+        let held = Held {
+            lane: Lane::ALL[usize::from(b % 3)],
+            business: tenant(a >> 5),
+            channel: channel_id(a >> 5),
+            count: u32::from(b >> 7),
+        };
+        SendQuota {
+            lanes: LaneQuota { reserved: [0, 1, 1], room: [3, 3, 2] },
+            per_business: 2,
+            per_channel: 1 + u32::from(b >> 6 & 1),
+            held: vec![held],
+            after: [Some(tenant(b)), None, Some(tenant(a >> 5))],
+        }
+    }
+
     async fn claim_outbox(&mut self, a: u8, b: u8) {
         let unknown_until = at(self.now + i64::from(b) * 30);
-        let claims = both!(self, claim_outbox(&self.options(a), unknown_until)).unwrap();
+        let quota = self.quota(a, b);
+        let claims = both!(self, claim_outbox(&self.options(a), &quota, unknown_until)).unwrap();
         for claim in &claims {
             self.count(match claim.row.state {
                 OutboxState::Unknown => "claimed with an unknown outcome",
@@ -618,6 +641,7 @@ where
         let expected = self.memory.next_due().await.unwrap().map(|due| due.max(now));
         let found = self.tested.next_due().await.unwrap().map(|due| due.max(now));
         assert_eq!(found, expected, "next_due");
+        both!(self, queue_stats(now)).unwrap();
     }
 
     /// Reads everything from both.

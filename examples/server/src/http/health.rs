@@ -45,6 +45,7 @@ async fn ready(Public(app): Public) -> Result<&'static str, Problem> {
 
 async fn numbers(Public(app): Public) -> Response {
     metric::upkeep(&app.jp().upkept());
+    app.queues().refresh(app.store(), app.now()).await;
     match metric::install() {
         Some(handle) => {
             ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], handle.render()).into_response()

@@ -93,6 +93,8 @@ async fn the_process_tells_how_it_is(platform: Platform) {
             && line.contains("status=\"401\"")
     });
     assert!(line.is_some(), "{numbers}");
+    let due = "justping_queue_sends{lane=\"bulk\",state=\"due\"} 0";
+    assert!(numbers.contains(due), "{numbers}");
     platform.app.stop();
     anyone.ask("GET", "/healthz").send().await.expect(200);
     let stopping = anyone.ask("GET", "/readyz").send().await;

@@ -97,7 +97,7 @@ fn capabilities_follow_the_settings() {
     let provider = WhatsAppProvider::new();
     assert_eq!((provider.name(), provider.kind()), (PROVIDER, ChannelKind::WHATSAPP));
     let channel = channel_with(with("messages_per_second", json!(1000)));
-    assert_eq!(channel.capabilities().rate, Rate { per_second: 1000, burst: 1000 });
+    assert_eq!(channel.capabilities().rate, Rate { per_second: 938, burst: 62 });
     assert_eq!(channel_with(with("timeout_ms", json!(50))).capabilities(), &CAPABILITIES);
 }
 

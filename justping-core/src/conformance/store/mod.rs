@@ -5,6 +5,7 @@ mod channel;
 mod contact;
 mod conversation;
 mod directory;
+mod fairness;
 mod flow;
 mod isolation;
 mod ledger;
@@ -21,6 +22,7 @@ pub use channel::*;
 pub use contact::*;
 pub use conversation::*;
 pub use directory::*;
+pub use fairness::*;
 pub use flow::*;
 pub use isolation::*;
 pub use ledger::*;
@@ -36,7 +38,7 @@ pub use upkeep::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 192;
+pub const CHECKS: usize = 200;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -164,6 +166,14 @@ macro_rules! store_conformance {
             send_answer_of_an_old_lease_is_ignored
             send_outcome_counts_once
             sends_survive_a_close
+            sends_take_turns_between_businesses
+            sends_keep_to_the_bound_of_a_business
+            sends_keep_to_the_bound_of_a_channel
+            sends_are_divided_between_lanes
+            sends_behind_others_stand_in_no_line
+            turns_go_round_the_businesses
+            turns_pass_over_what_is_taken
+            queues_are_counted
             status_is_found_by_reference
             status_never_goes_back
             status_batches_keep_their_order

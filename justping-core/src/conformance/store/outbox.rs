@@ -5,7 +5,7 @@ use crate::model::{
     Conversation, DeliveryStatus, Failure, FailureKind, Lane, Message, OutboxState,
 };
 use crate::port::Store;
-use crate::port::store::{Post, SendClaim, SendOutcome};
+use crate::port::store::{Post, SendClaim, SendOutcome, SendQuota};
 
 fn failure() -> Failure {
     Failure {
@@ -95,7 +95,10 @@ pub async fn sends_go_by_lane_then_age(store: &dyn Store) {
     }
     let mut order = Vec::new();
     for _ in posts {
-        let claims = store.claim_outbox(&world.options(at(5), 1), at(1_000)).await.unwrap();
+        let claims = store
+            .claim_outbox(&world.options(at(5), 1), &SendQuota::default(), at(1_000))
+            .await
+            .unwrap();
         assert_eq!(claims.len(), 1);
         order.push(claims[0].message.content.plain().to_owned());
     }
@@ -206,7 +209,7 @@ pub async fn send_lease_that_ran_out_is_unknown(store: &dyn Store) {
     world.send_one(at(1)).await;
     assert_eq!(world.sends(at(LEASE_S)).await, []);
     let options = world.options(at(1 + LEASE_S), 9);
-    assert_eq!(store.claim_outbox(&options, at(300)).await, Ok(Vec::new()));
+    assert_eq!(store.claim_outbox(&options, &SendQuota::default(), at(300)).await, Ok(Vec::new()));
     assert_eq!(world.sends(at(299)).await, []);
     let found = world.send_one(at(300)).await;
     assert_eq!((found.row.state, found.row.attempts), (OutboxState::Unknown, 1));

@@ -76,11 +76,11 @@ pub async fn claim_takes_the_oldest_mail_first(store: &dyn Store) {
     }
     world.arrive(world.hello("ann", "ann again")).await;
     for expected in ids {
-        let claims = store.claim_turns(&world.options(at(0), 1)).await.unwrap();
+        let claims = store.claim_turns(&world.options(at(0), 1), None).await.unwrap();
         let found: Vec<ConversationId> = claims.iter().map(|claim| claim.conversation.id).collect();
         assert_eq!(found, [expected]);
     }
-    assert_eq!(store.claim_turns(&world.options(at(0), 1)).await, Ok(Vec::new()));
+    assert_eq!(store.claim_turns(&world.options(at(0), 1), None).await, Ok(Vec::new()));
 }
 
 /// One claim carries a bounded piece of a long mailbox; the rest follows, in order.
@@ -131,12 +131,12 @@ pub async fn lease_of_a_poison_pill_blocks_nobody(store: &dyn Store) {
     let mut fence = 0;
     for round in 0..4 {
         let now = at(round * LEASE_S);
-        let claims = store.claim_turns(&world.options(now, 1)).await.unwrap();
+        let claims = store.claim_turns(&world.options(now, 1), None).await.unwrap();
         assert_eq!(claims[0].conversation.id, pill);
         assert!(claims[0].fence > fence);
         fence = claims[0].fence;
         world.arrive(Accept { now, ..world.hello("bob", &format!("m{round}")) }).await;
-        let healthy = store.claim_turns(&world.options(now, 1)).await.unwrap().remove(0);
+        let healthy = store.claim_turns(&world.options(now, 1), None).await.unwrap().remove(0);
         assert_ne!(healthy.conversation.id, pill);
         world.commit(world.done(&healthy)).await;
     }

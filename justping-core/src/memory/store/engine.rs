@@ -1,11 +1,12 @@
 use async_trait::async_trait;
 
 use super::MemoryStore;
-use crate::model::{Message, Timestamp};
+use crate::model::{BusinessId, Message, Timestamp};
 use crate::port::StoreResult;
 use crate::port::store::{
-    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, SendClaim,
-    SendRecord, StatusOutcome, StatusRecord, TurnClaim, TurnCommit, TurnCommitted, TurnRelease,
+    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, QueueStats,
+    SendClaim, SendQuota, SendRecord, StatusOutcome, StatusRecord, TurnClaim, TurnCommit,
+    TurnCommitted, TurnRelease,
 };
 
 #[async_trait]
@@ -14,8 +15,12 @@ impl EngineStore for MemoryStore {
         self.state().accept(batch)
     }
 
-    async fn claim_turns(&self, options: &ClaimOptions) -> StoreResult<Vec<TurnClaim>> {
-        self.state().claim_turns(options)
+    async fn claim_turns(
+        &self,
+        options: &ClaimOptions,
+        after: Option<BusinessId>,
+    ) -> StoreResult<Vec<TurnClaim>> {
+        self.state().claim_turns(options, after)
     }
 
     async fn commit_turns(
@@ -40,9 +45,10 @@ impl EngineStore for MemoryStore {
     async fn claim_outbox(
         &self,
         options: &ClaimOptions,
+        quota: &SendQuota,
         unknown_until: Timestamp,
     ) -> StoreResult<Vec<SendClaim>> {
-        self.state().claim_outbox(options, unknown_until)
+        self.state().claim_outbox(options, quota, unknown_until)
     }
 
     async fn record_sends(&self, batch: Vec<SendRecord>) -> StoreResult<Vec<Message>> {
@@ -70,6 +76,10 @@ impl EngineStore for MemoryStore {
             finished += u64::from(state.finish_call(finish)?);
         }
         Ok(finished)
+    }
+
+    async fn queue_stats(&self, now: Timestamp) -> StoreResult<QueueStats> {
+        Ok(self.state().queue_stats(now))
     }
 
     async fn next_due(&self) -> StoreResult<Option<Timestamp>> {

@@ -3,7 +3,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `table`, `queue`, `thread` | how rows are kept: by business, by due moment, by conversation |
+//! | `table`, `queue`, `line`, `thread` | how rows are kept: by business, by due moment, by whose turn it is, by conversation |
 //! | `inbox`, `turn`, `outbox`, `status`, `timer`, `call` | the engine's moves |
 //! | `upkeep` | leases, and what goes |
 //! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `idempotency`, `search` | the nouns |
@@ -19,6 +19,7 @@ mod event;
 mod flow;
 mod idempotency;
 mod inbox;
+mod line;
 mod outbox;
 mod queue;
 mod search;
@@ -39,8 +40,8 @@ use self::contact::Contacts;
 use self::event::Events;
 use self::flow::FlowRow;
 use self::idempotency::Requests;
+use self::line::Lines;
 use self::outbox::Outbox;
-use self::queue::Queue;
 use self::search::Index;
 use self::session::Run;
 use self::status::References;
@@ -105,7 +106,7 @@ struct State {
     /// The place of the newest mail of all.
     last_mail: i64,
     /// Conversations with mail, by their oldest.
-    turns: Queue<Key, i64>,
+    turns: Lines<BusinessId, i64, Key>,
     outbox: Outbox,
     timers: Timers,
     calls: Calls,
@@ -134,7 +135,7 @@ impl State {
             sessions: Table::new("session"),
             references: References::default(),
             last_mail: 0,
-            turns: Queue::default(),
+            turns: Lines::default(),
             outbox: Outbox::default(),
             timers: Timers::default(),
             calls: Calls::default(),

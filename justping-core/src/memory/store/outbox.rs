@@ -1,18 +1,25 @@
+use std::collections::BTreeSet;
+
+use super::line::Lines;
 use super::queue::Queue;
 use super::thread::Parcel;
 use super::{Key, State};
-use crate::model::{DeliveryStatus, Message, MessageId, OutboxRow, OutboxState, Timestamp};
+use crate::model::{
+    BusinessId, ChannelId, DeliveryStatus, Lane, Message, MessageId, OutboxRow, OutboxState,
+    Timestamp,
+};
+use crate::policy::{self, Line};
 use crate::port::StoreResult;
-use crate::port::store::{ClaimOptions, SendClaim, SendOutcome, SendRecord};
+use crate::port::store::{ClaimOptions, QueueStats, SendClaim, SendOutcome, SendQuota, SendRecord};
 
-/// The order of sends: lane, then age.
-type Rank = (u8, Timestamp, MessageId);
+/// Where a send waits.
+type Place = (Lane, BusinessId, ChannelId);
 
 /// The first row of every conversation that has any: the others wait behind it.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    /// Those nobody sends now, by the moment they are due.
-    idle: Queue<Key, Rank>,
+    /// Those nobody sends now, by the moment they are due, then by age.
+    idle: Lines<Place, (Timestamp, MessageId), Key>,
     /// Those somebody sends now, by the end of the lease.
     sending: Queue<Key, ()>,
 }
@@ -21,9 +28,43 @@ impl Outbox {
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.idle.next_due().into_iter().chain(self.sending.next_due()).min()
     }
+
+    fn stats(&self, now: Timestamp) -> QueueStats {
+        let mut stats = QueueStats { sending: self.sending.len(), ..QueueStats::default() };
+        for (due, (lane, ..)) in self.idle.dues() {
+            let Some(lane) = stats.lanes.get_mut(usize::from(lane.rank())).filter(|_| due <= now)
+            else {
+                stats.later += 1;
+                continue;
+            };
+            lane.due += 1;
+            lane.oldest_due = Some(lane.oldest_due.map_or(due, |oldest| oldest.min(due)));
+        }
+        stats
+    }
+
+    fn choose(&self, limit: u32, quota: &SendQuota) -> Vec<Key> {
+        let mut depth = policy::first_depth(limit, self.idle.ready().len());
+        loop {
+            let read = |((lane, business, channel), keys): (Place, &BTreeSet<(_, Key)>)| {
+                let rows = keys.iter().take(depth as usize).copied().collect();
+                Line { lane, business, channel, rows }
+            };
+            let lines = self.idle.ready().map(read).collect();
+            if let Some(chosen) = policy::choose_sends(limit, quota, lines, depth) {
+                return chosen;
+            }
+            depth = depth.saturating_mul(2);
+        }
+    }
 }
 
 impl State {
+    pub(super) fn queue_stats(&self, now: Timestamp) -> QueueStats {
+        let mail = self.threads.values().map(|thread| thread.mailbox.len() as u64).sum();
+        QueueStats { mail, ..self.outbox.stats(now) }
+    }
+
     /// Adds a row.
     pub(super) fn queue_send(&mut self, row: OutboxRow) -> StoreResult<()> {
         let (business, id) = (row.business_id, row.conversation_id);
@@ -41,8 +82,9 @@ impl State {
             match row.state {
                 OutboxState::Sending => self.outbox.sending.set(key, *leased_until, ()),
                 OutboxState::Pending | OutboxState::Unknown => {
-                    let rank = (row.lane.rank(), row.created_at, row.message_id);
-                    self.outbox.idle.set(key, row.due_at, rank);
+                    let place = (row.lane, row.business_id, row.channel_id);
+                    let age = (row.created_at, row.message_id);
+                    self.outbox.idle.set(key, row.due_at, place, age);
                 }
             }
         }
@@ -52,6 +94,7 @@ impl State {
     pub(super) fn claim_outbox(
         &mut self,
         options: &ClaimOptions,
+        quota: &SendQuota,
         unknown_until: Timestamp,
     ) -> StoreResult<Vec<SendClaim>> {
         for key in self.outbox.sending.take(options.now, u32::MAX) {
@@ -61,7 +104,8 @@ impl State {
             }
             self.queue_head(key)?;
         }
-        let keys = self.outbox.idle.take(options.now, options.limit);
+        self.outbox.idle.ripen(options.now);
+        let keys = self.outbox.choose(options.limit, quota);
         let claims = keys.into_iter().map(|key| self.claim_head(key, options.lease_until));
         claims.filter_map(Result::transpose).collect()
     }

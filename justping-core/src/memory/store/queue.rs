@@ -52,6 +52,11 @@ impl<K: Ord + Copy, R: Ord + Copy> Queue<K, R> {
         taken
     }
 
+    /// How many keys there are.
+    pub(super) fn len(&self) -> u64 {
+        self.slots.len() as u64
+    }
+
     /// A moment at which a key is due: the next one, or one that has passed if keys are ready.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         let ready = self.ready.first().and_then(|(_, key)| self.slots.get(key));

@@ -60,6 +60,11 @@ impl<I: Ord + Copy, R> Table<I, R> {
         self.businesses.get(&business).into_iter().flat_map(|rows| rows.keys().copied())
     }
 
+    /// Every row of every business.
+    pub(super) fn values(&self) -> impl Iterator<Item = &R> {
+        self.businesses.values().flat_map(BTreeMap::values)
+    }
+
     /// Every row of a business.
     pub(super) fn rows_mut(&mut self, business: BusinessId) -> impl Iterator<Item = &mut R> {
         self.businesses.get_mut(&business).into_iter().flat_map(BTreeMap::values_mut)

@@ -4,6 +4,7 @@ use crate::model::{
     Agent, BusinessId, ConversationChange, Direction, FlowVersionId, Lane, Message, OutboxRow,
     Session, SessionId, SessionStatus, Timestamp, TraceStep,
 };
+use crate::policy::{self, Reach};
 use crate::port::store::{
     ClaimOptions, Post, TURN_ENTRIES_MAX, TurnClaim, TurnCommit, TurnCommitted, TurnMessage,
     TurnRelease,
@@ -15,15 +16,35 @@ impl State {
     pub(super) fn queue_turn(&mut self, key: Key) -> StoreResult<()> {
         let thread = self.threads.get(key.0, key.1)?;
         match thread.mailbox.front() {
-            Some(oldest) => self.turns.set(key, thread.lease.due(), oldest.seq),
+            Some(oldest) => self.turns.set(key, thread.lease.due(), key.0, oldest.seq),
             None => self.turns.remove(key),
         }
         Ok(())
     }
 
-    pub(super) fn claim_turns(&mut self, options: &ClaimOptions) -> StoreResult<Vec<TurnClaim>> {
-        let keys = self.turns.take(options.now, options.limit);
+    pub(super) fn claim_turns(
+        &mut self,
+        options: &ClaimOptions,
+        after: Option<BusinessId>,
+    ) -> StoreResult<Vec<TurnClaim>> {
+        self.turns.ripen(options.now);
+        let keys = self.choose_turns(options.limit, after);
         keys.into_iter().map(|key| self.claim_turn(key, options.lease_until)).collect()
+    }
+
+    fn choose_turns(&self, limit: u32, after: Option<BusinessId>) -> Vec<Key> {
+        let mut depth = policy::first_depth(limit, self.turns.ready().len());
+        loop {
+            let queues = self.turns.ready().map(|(business, keys)| {
+                let reach = if keys.len() > depth as usize { Reach::Depth } else { Reach::End };
+                let first = keys.iter().take(depth as usize).map(|(_, key)| *key);
+                (business, first.collect(), reach)
+            });
+            if let Some(chosen) = policy::take_turns(limit, after, queues.collect(), depth) {
+                return chosen;
+            }
+            depth = depth.saturating_mul(2);
+        }
     }
 
     fn claim_turn(&mut self, key: Key, lease_until: Timestamp) -> StoreResult<TurnClaim> {

@@ -25,9 +25,9 @@ mod upkeep;
 
 pub use error::{StoreError, StoreResult};
 pub use moves::{
-    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, IdempotencyRecord,
-    IdempotencyStart, Post, SendClaim, SendOutcome, SendRecord, StatusOutcome, StatusRecord,
-    TurnClaim, TurnCommit, TurnCommitted, TurnMessage, TurnRelease,
+    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Held, IdempotencyRecord,
+    IdempotencyStart, LaneStats, Post, QueueStats, SendClaim, SendOutcome, SendQuota, SendRecord,
+    StatusOutcome, StatusRecord, TurnClaim, TurnCommit, TurnCommitted, TurnMessage, TurnRelease,
 };
 pub use noun::{
     AgentStore, ApiKeyStore, BusinessStore, ChannelStore, ContactStore, ConversationFilter,

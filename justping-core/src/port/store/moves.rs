@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
@@ -10,6 +11,7 @@ use crate::model::{
     Message, MessageId, OutboxRow, Owner, Session, SessionId, StatusUpdate, Timer, Timestamp,
     TraceStep, WorkerId,
 };
+use crate::policy::{LANES, LaneQuota};
 
 /// An inbound message to record.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +69,73 @@ pub struct ClaimOptions {
     pub lease_until: Timestamp,
     /// Most rows.
     pub limit: u32,
+}
+
+/// What a worker may take of the outbox, given what it is sending already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendQuota {
+    /// How much of each lane.
+    pub lanes: LaneQuota,
+    /// Most rows of a business that the worker may be sending at once, counted in each lane.
+    pub per_business: u32,
+    /// Most rows of a channel that the worker may be sending at once, counted in each lane.
+    pub per_channel: u32,
+    /// What the worker is sending.
+    pub held: Vec<Held>,
+    /// The business that had the last turn in each lane, by [`Lane::rank`]: the next one begins.
+    pub after: [Option<BusinessId>; LANES],
+}
+
+/// Sends of one lane, business and channel that a worker has under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Their lane.
+    pub lane: Lane,
+    /// Their business.
+    pub business: BusinessId,
+    /// Their channel.
+    pub channel: ChannelId,
+    /// How many.
+    pub count: u32,
+}
+
+impl Default for SendQuota {
+    /// Everything, the urgent first.
+    fn default() -> Self {
+        Self {
+            lanes: LaneQuota::default(),
+            per_business: u32::MAX,
+            per_channel: u32::MAX,
+            held: Vec::new(),
+            after: [None; LANES],
+        }
+    }
+}
+
+impl SendQuota {
+    /// How many more rows of a business a claim may take in a lane.
+    #[must_use]
+    pub fn business_room(&self, lane: Lane, business: BusinessId) -> u32 {
+        let held = self.held.iter().filter(|held| held.lane == lane && held.business == business);
+        self.per_business.saturating_sub(held.map(|held| held.count).sum())
+    }
+
+    /// How many more rows of a channel a claim may take in a lane.
+    #[must_use]
+    pub fn channel_room(&self, lane: Lane, business: BusinessId, channel: ChannelId) -> u32 {
+        let held = self
+            .held
+            .iter()
+            .filter(|held| (held.lane, held.business, held.channel) == (lane, business, channel));
+        self.per_channel.saturating_sub(held.map(|held| held.count).sum())
+    }
+
+    /// How many businesses of a lane the worker is sending for.
+    #[must_use]
+    pub fn businesses(&self, lane: Lane) -> u32 {
+        let held = self.held.iter().filter(|held| held.lane == lane).map(|held| held.business);
+        u32::try_from(held.collect::<BTreeSet<_>>().len()).unwrap_or(u32::MAX)
+    }
 }
 
 /// A conversation with something in its mailbox, leased to one worker.
@@ -291,6 +360,29 @@ pub struct CallClaim {
     pub fence: u64,
 }
 
+/// How much is queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueStats {
+    /// Sends that could leave now, by [`Lane::rank`]. What waits behind another message of its
+    /// conversation is not counted.
+    pub lanes: [LaneStats; LANES],
+    /// Sends that wait for their moment.
+    pub later: u64,
+    /// Sends that somebody is sending.
+    pub sending: u64,
+    /// Entries of all mailboxes.
+    pub mail: u64,
+}
+
+/// How much of a lane is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LaneStats {
+    /// How many sends.
+    pub due: u64,
+    /// Since when the first of them is due.
+    pub oldest_due: Option<Timestamp>,
+}
+
 /// The result of a claimed call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallFinish {
@@ -352,9 +444,18 @@ pub trait EngineStore: Send + Sync + Debug + 'static {
     /// the whole batch.
     async fn accept(&self, batch: Vec<Accept>) -> StoreResult<Vec<Accepted>>;
 
-    /// Leases conversations that have mail and no live lease, oldest mail first, with at most
-    /// [`TURN_ENTRIES_MAX`](super::TURN_ENTRIES_MAX) entries each.
-    async fn claim_turns(&self, options: &ClaimOptions) -> StoreResult<Vec<TurnClaim>>;
+    /// Leases conversations that have mail and no live lease, with at most
+    /// [`TURN_ENTRIES_MAX`](super::TURN_ENTRIES_MAX) entries each: one of each business in turn, in
+    /// the order of their ids beginning behind `after`, and of a business the one whose mail is
+    /// oldest ([`take_turns`](crate::policy::take_turns)).
+    ///
+    /// # Implementing
+    /// What a claim costs must not grow with how much of one business is due.
+    async fn claim_turns(
+        &self,
+        options: &ClaimOptions,
+        after: Option<BusinessId>,
+    ) -> StoreResult<Vec<TurnClaim>>;
 
     /// Commits turns, each on its own: one that lost its lease or its revision is
     /// [`StoreError::Stale`] and changes nothing, the others go through. Ends the lease. A lease
@@ -379,12 +480,17 @@ pub trait EngineStore: Send + Sync + Debug + 'static {
     /// ([`ConversationChange::Assign`]) that comes before the message.
     async fn post(&self, batch: Vec<Post>) -> StoreResult<Vec<Result<TurnCommitted, StoreError>>>;
 
-    /// Leases due rows, by lane, then oldest first, at most one a conversation. Before that, rows
+    /// Leases due rows, at most one a conversation: which ones and in what order says
+    /// [`choose_sends`](crate::policy::choose_sends), which every store asks. Before that, rows
     /// whose lease ran out while sending become `Unknown`, due at `unknown_until`. A claim counts
     /// as a try, unless it ends in [`SendOutcome::Defer`].
+    ///
+    /// # Implementing
+    /// What a claim costs must not grow with how much of one business is due.
     async fn claim_outbox(
         &self,
         options: &ClaimOptions,
+        quota: &SendQuota,
         unknown_until: Timestamp,
     ) -> StoreResult<Vec<SendClaim>>;
 
@@ -409,6 +515,10 @@ pub trait EngineStore: Send + Sync + Debug + 'static {
     /// Puts results into the mailboxes; those whose call is gone or whose fence is old change
     /// nothing. Returns how many went through.
     async fn finish_calls(&self, batch: Vec<CallFinish>) -> StoreResult<u64>;
+
+    /// How much is queued. Reads indexes as long as the queues: for a gauge that is read now and
+    /// then, not for a decision.
+    async fn queue_stats(&self, now: Timestamp) -> StoreResult<QueueStats>;
 
     /// The next moment at which a timer, a send, a lease or a call becomes due, even if it has
     /// passed; `None` when there is nothing to wait for. Sends that wait behind another of their

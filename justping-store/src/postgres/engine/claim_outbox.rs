@@ -1,10 +1,11 @@
-use justping_core::model::{OutboxRow, OutboxState, Timestamp};
-use justping_core::port::store::{ClaimOptions, SendClaim, StoreError, StoreResult};
+use justping_core::model::{MessageId, OutboxRow, OutboxState, Timestamp};
+use justping_core::port::store::{ClaimOptions, SendClaim, SendQuota, StoreError, StoreResult};
 use sqlx::postgres::PgRow;
 use sqlx::query;
 use uuid::Uuid;
 
-use crate::postgres::connection::Write;
+use crate::decision::{LineDesk, ReadySend, SendKey, lane_wishes};
+use crate::postgres::connection::{Bound, Write};
 use crate::postgres::row::{get, get_count, get_doc, millis, moment, statements};
 
 statements! {
@@ -24,53 +25,139 @@ statements! {
         UPDATE outbox o SET phase = 1 FROM ripe l \
         WHERE o.business_id = l.business_id AND o.conversation_id = l.conversation_id \
             AND o.seq = l.seq";
-    /// Takes ready rows that no earlier row of their conversation holds back.
-    OUTBOX_CLAIM = "WITH picked AS MATERIALIZED ( \
-            SELECT business_id, conversation_id, seq FROM outbox o \
-            WHERE phase = 1 AND due_at <= $1 AND NOT EXISTS ( \
-                SELECT 1 FROM outbox x WHERE x.business_id = o.business_id \
-                    AND x.conversation_id = o.conversation_id AND x.seq < o.seq) \
-            ORDER BY lane, created_at, message_id LIMIT $2 FOR UPDATE SKIP LOCKED) \
-        UPDATE outbox o SET phase = 2, attempts = attempts + 1, fence = fence + 1, \
-            lease_until = $3 \
-        FROM picked p WHERE o.business_id = p.business_id \
-            AND o.conversation_id = p.conversation_id AND o.seq = p.seq \
-        RETURNING o.business_id, o.conversation_id, o.seq";
+    /// By lane, the businesses that have ready rows: those after the last one, and those up to it.
+    /// Each step jumps to the next business, past all its rows.
+    OUTBOX_BUSINESSES = "WITH RECURSIVE \
+        wish (lane, last, most) AS ( \
+            SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[])), \
+        ahead (lane, most, business, n) AS ( \
+            SELECT w.lane, w.most, ( \
+                SELECT o.business_id FROM outbox o \
+                WHERE o.phase = 1 AND o.lane = w.lane AND o.business_id > w.last \
+                ORDER BY o.lane, o.business_id LIMIT 1), 1 \
+            FROM wish w \
+            UNION ALL \
+            SELECT a.lane, a.most, ( \
+                SELECT o.business_id FROM outbox o \
+                WHERE o.phase = 1 AND o.lane = a.lane AND o.business_id > a.business \
+                ORDER BY o.lane, o.business_id LIMIT 1), a.n + 1 \
+            FROM ahead a WHERE a.business IS NOT NULL AND a.n < a.most), \
+        behind (lane, most, last, business, n) AS ( \
+            SELECT w.lane, w.most, w.last, ( \
+                SELECT o.business_id FROM outbox o \
+                WHERE o.phase = 1 AND o.lane = w.lane \
+                ORDER BY o.lane, o.business_id LIMIT 1), 1 \
+            FROM wish w \
+            UNION ALL \
+            SELECT b.lane, b.most, b.last, ( \
+                SELECT o.business_id FROM outbox o \
+                WHERE o.phase = 1 AND o.lane = b.lane AND o.business_id > b.business \
+                ORDER BY o.lane, o.business_id LIMIT 1), b.n + 1 \
+            FROM behind b WHERE b.business <= b.last AND b.n < b.most) \
+        SELECT lane, business FROM ahead WHERE business IS NOT NULL \
+        UNION ALL \
+        SELECT lane, business FROM behind WHERE business <= last";
+    /// The first rows of every line of these businesses that nobody else is claiming. That no
+    /// earlier row of the conversation is left is looked at once more: it is the order of messages.
+    OUTBOX_LINES = "SELECT v.lane, v.b, h.id, x.created_at, x.message_id, x.conversation_id, x.seq \
+        FROM unnest($1::bigint[], $2::uuid[]) v (lane, b) \
+            JOIN channels h ON h.business_id = v.b \
+            CROSS JOIN LATERAL ( \
+                SELECT o.created_at, o.message_id, o.conversation_id, o.seq FROM outbox o \
+                WHERE o.phase = 1 AND o.lane = v.lane AND o.business_id = v.b \
+                    AND o.channel_id = h.id AND o.due_at <= $3 AND NOT EXISTS ( \
+                        SELECT 1 FROM outbox e WHERE e.business_id = o.business_id \
+                            AND e.conversation_id = o.conversation_id AND e.seq < o.seq) \
+                ORDER BY o.lane, o.business_id, o.channel_id, o.created_at, o.message_id \
+                LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED) x";
+    OUTBOX_CLAIM = "UPDATE outbox o SET phase = 2, attempts = attempts + 1, fence = fence + 1, \
+            lease_until = $4 \
+        FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) v (b, c, s) \
+        WHERE o.business_id = v.b AND o.conversation_id = v.c AND o.seq = v.s";
+    /// What a send needs, in the order in which the rows were chosen.
     OUTBOX_READ = "SELECT o.fence, o.unknown, o.attempts - 1, o.due_at, o.doc, g.doc, n.doc, \
             (SELECT c.doc FROM contacts c \
                 WHERE c.business_id = n.business_id AND c.id = n.contact_id) \
-        FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) v (b, c, s) \
+        FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) WITH ORDINALITY v (b, c, s, ord) \
             JOIN outbox o ON o.business_id = v.b AND o.conversation_id = v.c AND o.seq = v.s \
             JOIN messages g ON g.business_id = o.business_id \
                 AND g.conversation_id = o.conversation_id AND g.seq = o.seq \
                 AND g.created_at = o.created_at \
             JOIN conversations n ON n.business_id = o.business_id AND n.id = o.conversation_id \
-        ORDER BY o.lane, o.created_at, o.message_id";
+        ORDER BY v.ord";
 }
 
 pub(super) async fn run(
     write: &mut Write,
     options: &ClaimOptions,
+    quota: &SendQuota,
     unknown_until: Timestamp,
 ) -> StoreResult<Vec<SendClaim>> {
     let now = millis(options.now);
     write.run(query(OUTBOX_EXPIRE).bind(now).bind(millis(unknown_until))).await?;
     write.run(query(OUTBOX_RIPEN).bind(now)).await?;
-    let claim = query(OUTBOX_CLAIM)
-        .bind(now)
-        .bind(i64::from(options.limit))
-        .bind(millis(options.lease_until));
-    let mut columns = (vec![], vec![], vec![]);
-    for row in write.run(claim).await? {
-        columns.0.push(get::<Uuid>(&row, 0)?);
-        columns.1.push(get::<Uuid>(&row, 1)?);
-        columns.2.push(get::<i64>(&row, 2)?);
-    }
-    if columns.0.is_empty() {
+    let ready = read_businesses(write, options, quota).await?;
+    let chosen = choose(write, options, LineDesk::new(options.limit, quota, ready)).await?;
+    if chosen.is_empty() {
         return Ok(Vec::new());
     }
-    let read = query(OUTBOX_READ).bind(columns.0).bind(columns.1).bind(columns.2);
-    write.run(read).await?.iter().map(read_claim).collect()
+    let claim = bind_keys(OUTBOX_CLAIM, &chosen).bind(millis(options.lease_until));
+    write.run(claim).await?;
+    write.run(bind_keys(OUTBOX_READ, &chosen)).await?.iter().map(read_claim).collect()
+}
+
+async fn read_businesses(
+    write: &mut Write,
+    options: &ClaimOptions,
+    quota: &SendQuota,
+) -> StoreResult<Vec<(i64, Uuid)>> {
+    let mut columns = (vec![], vec![], vec![]);
+    for wish in lane_wishes(options.limit, quota) {
+        columns.0.push(wish.rank);
+        columns.1.push(wish.after.unwrap_or(Uuid::nil()));
+        columns.2.push(wish.most);
+    }
+    let read = query(OUTBOX_BUSINESSES).bind(columns.0).bind(columns.1).bind(columns.2);
+    write.run(read).await?.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?))).collect()
+}
+
+/// Reads as much of the lines as it takes to choose.
+async fn choose(
+    write: &mut Write,
+    options: &ClaimOptions,
+    mut desk: LineDesk<'_>,
+) -> StoreResult<Vec<SendKey>> {
+    if desk.businesses().is_empty() || options.limit == 0 {
+        return Ok(Vec::new());
+    }
+    let columns: (Vec<i64>, Vec<Uuid>) = desk.businesses().iter().copied().unzip();
+    loop {
+        let read = query(OUTBOX_LINES).bind(columns.0.clone()).bind(columns.1.clone());
+        let found = write.run(read.bind(millis(options.now)).bind(desk.depth())).await?;
+        let ready = found.iter().map(read_ready).collect::<StoreResult<Vec<_>>>()?;
+        if let Some(chosen) = desk.choose(ready) {
+            return Ok(chosen);
+        }
+    }
+}
+
+fn bind_keys(sql: &'static str, keys: &[SendKey]) -> Bound {
+    let mut columns = (vec![], vec![], vec![]);
+    for (business, conversation, seq) in keys {
+        columns.0.push(*business);
+        columns.1.push(*conversation);
+        columns.2.push(*seq);
+    }
+    query(sql).bind(columns.0).bind(columns.1).bind(columns.2)
+}
+
+fn read_ready(row: &PgRow) -> StoreResult<ReadySend> {
+    Ok(ReadySend {
+        rank: get(row, 0)?,
+        channel: get(row, 2)?,
+        age: (moment(get(row, 3)?)?, MessageId::from_uuid(get(row, 4)?)),
+        key: (get(row, 1)?, get(row, 5)?, get(row, 6)?),
+    })
 }
 
 /// Reads a row as it was found; what changes of it are columns.

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use justping_core::model::{FlowVersionId, MailboxEntry, MailboxEvent, Message};
+use justping_core::model::{BusinessId, FlowVersionId, MailboxEntry, MailboxEvent, Message};
 use justping_core::port::store::{
     ClaimOptions, StoreError, StoreResult, TURN_ENTRIES_MAX, TurnClaim, TurnRelease,
 };
@@ -8,25 +8,59 @@ use sqlx::postgres::PgRow;
 use sqlx::query;
 use uuid::Uuid;
 
+use crate::decision::{TurnDesk, TurnKey};
 use crate::postgres::connection::Write;
 use crate::postgres::row::{
     count, get, get_count, get_doc, get_index, millis, parse_doc, statements,
 };
 
 statements! {
-    /// Takes the leases of conversations by their oldest mail. `greatest` of one value is that
-    /// value; it keeps the planner from going through the conversations to find mail, which looks
-    /// as good as the other way while both are empty.
-    TURNS_CLAIM = "WITH due AS MATERIALIZED ( \
-            SELECT n.business_id, n.id, m.seq FROM mailbox m JOIN conversations n \
-                ON n.business_id = greatest(m.business_id) AND n.id = greatest(m.conversation_id) \
-            WHERE coalesce(n.lease_until, n.not_before) <= $1 AND NOT EXISTS ( \
-                SELECT 1 FROM mailbox x WHERE x.business_id = m.business_id \
-                    AND x.conversation_id = m.conversation_id AND x.seq < m.seq) \
-            ORDER BY m.seq LIMIT $2 FOR UPDATE OF n SKIP LOCKED) \
-        UPDATE conversations n SET fence = n.fence + 1, lease_until = $3 FROM due d \
-        WHERE n.business_id = d.business_id AND n.id = d.id \
-        RETURNING n.business_id, n.id, d.seq";
+    /// The businesses that have mail: those after the last one, and those up to it, until as many as
+    /// are wanted have a conversation that is free. Each step jumps past all mail of a business.
+    TURN_BUSINESSES = "WITH RECURSIVE \
+        ahead (business, n) AS ( \
+            SELECT (SELECT m.business_id FROM mailbox m \
+                WHERE m.business_id > $2 ORDER BY m.business_id, m.seq LIMIT 1), 0 \
+            UNION ALL \
+            SELECT (SELECT m.business_id FROM mailbox m \
+                WHERE m.business_id > a.business ORDER BY m.business_id, m.seq LIMIT 1), \
+                a.n + (EXISTS (SELECT 1 FROM mailbox m CROSS JOIN LATERAL ( \
+                        SELECT 1 FROM conversations n WHERE n.business_id = m.business_id \
+                            AND n.id = m.conversation_id \
+                            AND coalesce(n.lease_until, n.not_before) <= $1 OFFSET 0) n \
+                    WHERE m.business_id = a.business))::int \
+            FROM ahead a WHERE a.business IS NOT NULL AND a.n < $3), \
+        behind (business, n) AS ( \
+            SELECT (SELECT m.business_id FROM mailbox m \
+                ORDER BY m.business_id, m.seq LIMIT 1), 0 \
+            UNION ALL \
+            SELECT (SELECT m.business_id FROM mailbox m \
+                WHERE m.business_id > b.business ORDER BY m.business_id, m.seq LIMIT 1), \
+                b.n + (EXISTS (SELECT 1 FROM mailbox m CROSS JOIN LATERAL ( \
+                        SELECT 1 FROM conversations n WHERE n.business_id = m.business_id \
+                            AND n.id = m.conversation_id \
+                            AND coalesce(n.lease_until, n.not_before) <= $1 OFFSET 0) n \
+                    WHERE m.business_id = b.business))::int \
+            FROM behind b WHERE b.business <= $2 AND b.n < $3) \
+        SELECT business FROM ahead WHERE business IS NOT NULL \
+        UNION ALL \
+        SELECT business FROM behind WHERE business <= $2";
+    /// The first conversations of these businesses by their oldest mail that nobody else is claiming.
+    /// Each conversation is looked up by its key: the plan must not begin with all of a business.
+    TURN_LINES = "SELECT x.seq, v.b, x.id \
+        FROM unnest($1::uuid[]) v (b) CROSS JOIN LATERAL ( \
+            SELECT m.seq, n.id FROM mailbox m CROSS JOIN LATERAL ( \
+                SELECT n.id FROM conversations n WHERE n.business_id = m.business_id \
+                    AND n.id = m.conversation_id AND coalesce(n.lease_until, n.not_before) <= $2 \
+                FOR UPDATE SKIP LOCKED) n \
+            WHERE m.business_id = v.b AND NOT EXISTS ( \
+                SELECT 1 FROM mailbox y WHERE y.business_id = m.business_id \
+                    AND y.conversation_id = m.conversation_id AND y.seq < m.seq) \
+            ORDER BY m.business_id, m.seq LIMIT $3) x";
+    /// Takes the leases.
+    TURNS_CLAIM = "UPDATE conversations n SET fence = n.fence + 1, lease_until = $3 \
+        FROM unnest($1::uuid[], $2::uuid[]) v (b, id) \
+        WHERE n.business_id = v.b AND n.id = v.id";
     /// All a turn reads but the mail. It is a statement after the claim, so that it sees what was
     /// committed until the lease was taken.
     TURNS_READ = "SELECT n.fence, n.doc, \
@@ -63,20 +97,24 @@ statements! {
         WHERE n.business_id = h.business_id AND n.id = h.id";
 }
 
-pub(super) async fn run(write: &mut Write, options: &ClaimOptions) -> StoreResult<Vec<TurnClaim>> {
-    let claim = query(TURNS_CLAIM)
+pub(super) async fn run(
+    write: &mut Write,
+    options: &ClaimOptions,
+    last: Option<BusinessId>,
+) -> StoreResult<Vec<TurnClaim>> {
+    let read = query(TURN_BUSINESSES)
         .bind(millis(options.now))
-        .bind(i64::from(options.limit))
-        .bind(millis(options.lease_until));
-    let mut taken: Vec<(i64, Uuid, Uuid)> = Vec::new();
-    for row in write.run(claim).await? {
-        taken.push((get(&row, 2)?, get(&row, 0)?, get(&row, 1)?));
-    }
-    if taken.is_empty() {
+        .bind(last.map_or(Uuid::nil(), BusinessId::uuid))
+        .bind(i64::from(options.limit));
+    let found = write.run(read).await?;
+    let businesses = found.iter().map(|row| get(row, 0)).collect::<StoreResult<Vec<_>>>()?;
+    let chosen = choose(write, options, TurnDesk::new(options.limit, last, businesses)).await?;
+    if chosen.is_empty() {
         return Ok(Vec::new());
     }
-    taken.sort_unstable();
-    let keys: (Vec<Uuid>, Vec<Uuid>) = taken.iter().map(|(_, b, id)| (*b, *id)).unzip();
+    let keys: (Vec<Uuid>, Vec<Uuid>) = chosen.into_iter().unzip();
+    let claim = query(TURNS_CLAIM).bind(keys.0.clone()).bind(keys.1.clone());
+    write.run(claim.bind(millis(options.lease_until))).await?;
     let read = query(TURNS_READ).bind(keys.0.clone()).bind(keys.1.clone());
     let mut claims =
         write.run(read).await?.iter().map(read_claim).collect::<StoreResult<Vec<_>>>()?;
@@ -88,6 +126,26 @@ pub(super) async fn run(write: &mut Write, options: &ClaimOptions) -> StoreResul
     }
     read_versions(write, &mut claims).await?;
     leave_empty(write, claims, options).await
+}
+
+/// Reads as much of the mail as it takes to choose.
+async fn choose(
+    write: &mut Write,
+    options: &ClaimOptions,
+    mut desk: TurnDesk,
+) -> StoreResult<Vec<TurnKey>> {
+    if desk.businesses().is_empty() || options.limit == 0 {
+        return Ok(Vec::new());
+    }
+    let businesses = desk.businesses().to_vec();
+    loop {
+        let read = query(TURN_LINES).bind(businesses.clone()).bind(millis(options.now));
+        let found = write.run(read.bind(desk.depth())).await?;
+        let free = found.iter().map(|row| Ok((get(row, 0)?, (get(row, 1)?, get(row, 2)?))));
+        if let Some(chosen) = desk.choose(free.collect::<StoreResult<Vec<_>>>()?) {
+            return Ok(chosen);
+        }
+    }
 }
 
 fn read_claim(row: &PgRow) -> StoreResult<TurnClaim> {

@@ -71,9 +71,9 @@ statements! {
             WHERE m.business_id = v.b AND m.conversation_id = v.c AND m.seq = v.s), \
         written AS (", insert_messages!("$34", "$35", "$36", "$37", "$38"), "), \
         queued AS (", insert_outbox!(
-            "$39", "$40", "$41", "$42", "$43", "$44", "$45", "$46", "$47"), "), \
-        learned AS (", update_contacts!("$48", "$49", "$50", "$51"), "), ",
-        with_events!("$52", "$53"), " SELECT 1"
+            "$39", "$40", "$41", "$42", "$43", "$44", "$45", "$46", "$47", "$48"), "), \
+        learned AS (", update_contacts!("$49", "$50", "$51", "$52"), "), ",
+        with_events!("$53", "$54"), " SELECT 1"
     );
 }
 

@@ -19,12 +19,12 @@ pub(super) use self::record_status::STATUSES_LOCK;
 pub(super) use self::statements::LISTS;
 
 use async_trait::async_trait;
-use justping_core::model::{Message, Timestamp};
+use justping_core::model::{BusinessId, Message, Timestamp};
 use justping_core::port::Loops;
 use justping_core::port::store::{
-    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, SendClaim,
-    SendRecord, StatusOutcome, StatusRecord, StoreResult, TurnClaim, TurnCommit, TurnCommitted,
-    TurnRelease,
+    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, QueueStats,
+    SendClaim, SendQuota, SendRecord, StatusOutcome, StatusRecord, StoreResult, TurnClaim,
+    TurnCommit, TurnCommitted, TurnRelease,
 };
 
 use super::PostgresStore;
@@ -43,8 +43,12 @@ impl EngineStore for PostgresStore {
         Ok(accepted)
     }
 
-    async fn claim_turns(&self, options: &ClaimOptions) -> StoreResult<Vec<TurnClaim>> {
-        transaction!(self, Scope::System, |write| claim_turn::run(write, options))
+    async fn claim_turns(
+        &self,
+        options: &ClaimOptions,
+        after: Option<BusinessId>,
+    ) -> StoreResult<Vec<TurnClaim>> {
+        transaction!(self, Scope::System, |write| claim_turn::run(write, options, after))
     }
 
     async fn commit_turns(
@@ -80,10 +84,11 @@ impl EngineStore for PostgresStore {
     async fn claim_outbox(
         &self,
         options: &ClaimOptions,
+        quota: &SendQuota,
         unknown_until: Timestamp,
     ) -> StoreResult<Vec<SendClaim>> {
         transaction!(self, Scope::System, |write| {
-            claim_outbox::run(write, options, unknown_until)
+            claim_outbox::run(write, options, quota, unknown_until)
         })
     }
 
@@ -129,6 +134,11 @@ impl EngineStore for PostgresStore {
             transaction!(self, Scope::System, |write| call::finish(write, &batch));
         self.moved(Loops::TURNS);
         finished
+    }
+
+    async fn queue_stats(&self, now: Timestamp) -> StoreResult<QueueStats> {
+        let rows = self.connections.read(Scope::System, timer::queue_stats(now)).await?;
+        timer::read_queue_stats(&rows)
     }
 
     async fn next_due(&self) -> StoreResult<Option<Timestamp>> {

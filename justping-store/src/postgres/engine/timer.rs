@@ -1,10 +1,10 @@
 use justping_core::model::{MailboxEvent, Timer, Timestamp};
-use justping_core::port::store::StoreResult;
+use justping_core::port::store::{LaneStats, QueueStats, StoreResult};
 use sqlx::postgres::PgRow;
 use sqlx::query;
 
 use crate::postgres::connection::{Bound, Write};
-use crate::postgres::row::{get, get_doc, millis, moment, statements, to_doc};
+use crate::postgres::row::{get, get_count, get_doc, millis, moment, statements, to_doc};
 
 statements! {
     /// Due timers. Their conversations are locked, so that mail arrives in the order of its numbers
@@ -20,25 +20,29 @@ statements! {
         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) WITH ORDINALITY \
             v (b, id, c, event, ord) \
         WHERE v.id IN (SELECT id FROM gone) ORDER BY v.ord";
-    /// Of the outbox only the first row of a conversation counts: the others wait behind it.
+    /// Of the outbox only the first row of a conversation counts: the others are in no line. Of
+    /// those that are due already any will do.
     NEXT_DUE = "SELECT \
         (SELECT min(coalesce(n.lease_until, n.not_before)) \
             FROM (SELECT DISTINCT business_id, conversation_id FROM mailbox) m \
             JOIN conversations n ON n.business_id = m.business_id \
                 AND n.id = m.conversation_id), \
-        (SELECT o.due_at FROM outbox o \
-            WHERE o.phase = 0 AND NOT EXISTS (SELECT 1 FROM outbox x \
-                WHERE x.business_id = o.business_id \
-                    AND x.conversation_id = o.conversation_id AND x.seq < o.seq) \
-            ORDER BY o.due_at LIMIT 1), \
-        (SELECT o.due_at FROM outbox o \
-            WHERE o.phase = 1 AND NOT EXISTS (SELECT 1 FROM outbox x \
-                WHERE x.business_id = o.business_id \
-                    AND x.conversation_id = o.conversation_id AND x.seq < o.seq) \
-            ORDER BY o.lane, o.created_at, o.message_id LIMIT 1), \
+        (SELECT due_at FROM outbox WHERE phase = 0 ORDER BY due_at LIMIT 1), \
+        (SELECT due_at FROM outbox WHERE phase = 1 \
+            ORDER BY lane, business_id, channel_id, created_at, message_id LIMIT 1), \
         (SELECT min(lease_until) FROM outbox WHERE phase = 2), \
         (SELECT min(due_at) FROM timers), \
         (SELECT min(available_at) FROM calls)";
+    /// What is due by lane (its rank), what is due later (-1), what is being sent (-2), mail (-3).
+    QUEUE_STATS = "SELECT lane, count(*), min(due_at) FROM ( \
+            SELECT lane, due_at FROM outbox WHERE phase = 1 \
+            UNION ALL \
+            SELECT lane, due_at FROM outbox \
+            WHERE phase = 0 AND due_at <= $1) o GROUP BY lane \
+        UNION ALL SELECT -1, count(*), NULL FROM outbox \
+            WHERE phase = 0 AND due_at > $1 \
+        UNION ALL SELECT -2, count(*), NULL FROM outbox WHERE phase = 2 \
+        UNION ALL SELECT -3, count(*), NULL FROM mailbox";
 }
 
 /// Columns of [`NEXT_DUE`].
@@ -64,6 +68,30 @@ pub(super) async fn fire(write: &mut Write, now: Timestamp, limit: u32) -> Store
     }
     let fire = query(FIRE_DUE).bind(columns.0).bind(columns.1);
     write.execute(fire.bind(columns.2).bind(columns.3)).await
+}
+
+pub(super) fn queue_stats(now: Timestamp) -> Bound {
+    query(QUEUE_STATS).bind(millis(now))
+}
+
+pub(super) fn read_queue_stats(rows: &[PgRow]) -> StoreResult<QueueStats> {
+    let mut stats = QueueStats::default();
+    for row in rows {
+        let (queue, count) = (get::<i64>(row, 0)?, get_count(row, 1)?);
+        match queue {
+            -1 => stats.later = count,
+            -2 => stats.sending = count,
+            -3 => stats.mail = count,
+            rank => {
+                let lane = usize::try_from(rank).ok().and_then(|rank| stats.lanes.get_mut(rank));
+                let oldest_due = get::<Option<i64>>(row, 2)?.map(moment).transpose()?;
+                if let Some(lane) = lane {
+                    *lane = LaneStats { due: count, oldest_due };
+                }
+            }
+        }
+    }
+    Ok(stats)
 }
 
 pub(super) fn next_due() -> Bound {

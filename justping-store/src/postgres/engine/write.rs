@@ -102,10 +102,10 @@ macro_rules! insert_messages {
 }
 
 macro_rules! insert_outbox {
-    ($business:literal, $conversation:literal, $seq:literal, $message:literal, $lane:literal,
-        $created:literal, $phase:literal, $due:literal, $doc:literal) => {
+    ($business:literal, $conversation:literal, $seq:literal, $message:literal, $channel:literal,
+        $lane:literal, $created:literal, $phase:literal, $due:literal, $doc:literal) => {
         concat!(
-            "INSERT INTO outbox (business_id, conversation_id, seq, message_id, lane, \
+            "INSERT INTO outbox (business_id, conversation_id, seq, message_id, channel_id, lane, \
                 created_at, phase, due_at, doc) \
             SELECT * FROM unnest(",
             $business,
@@ -115,6 +115,8 @@ macro_rules! insert_outbox {
             $seq,
             "::bigint[], ",
             $message,
+            "::uuid[], ",
+            $channel,
             "::uuid[], ",
             $lane,
             "::bigint[], ",
@@ -211,27 +213,28 @@ pub(super) fn bind_messages<'a>(
     Ok(query.bind(businesses).bind(ids).bind(seqs).bind(created).bind(docs))
 }
 
-/// Binds new rows of the outbox as nine columns.
+/// Binds new rows of the outbox as ten columns.
 pub(super) fn bind_outbox<'a>(
     query: Bound,
     rows: impl Iterator<Item = &'a OutboxRow>,
 ) -> StoreResult<Bound> {
     let (mut businesses, mut ids, mut seqs, mut messages) = (vec![], vec![], vec![], vec![]);
     let (mut lanes, mut created, mut phases, mut due) = (vec![], vec![], vec![], vec![]);
-    let mut docs = vec![];
+    let (mut channels, mut docs) = (vec![], vec![]);
     for row in rows {
         let (due_at, created_at) = (millis(row.due_at), millis(row.created_at));
         businesses.push(row.business_id.uuid());
         ids.push(row.conversation_id.uuid());
         seqs.push(count(row.seq));
         messages.push(row.message_id.uuid());
+        channels.push(row.channel_id.uuid());
         lanes.push(i64::from(row.lane.rank()));
         created.push(created_at);
         phases.push(if due_at <= created_at { READY } else { WAITING });
         due.push(due_at);
         docs.push(to_doc(row)?);
     }
-    let query = query.bind(businesses).bind(ids).bind(seqs).bind(messages);
+    let query = query.bind(businesses).bind(ids).bind(seqs).bind(messages).bind(channels);
     Ok(query.bind(lanes).bind(created).bind(phases).bind(due).bind(docs))
 }
 

@@ -76,7 +76,7 @@ async fn newer_and_changed_schemas_are_refused() {
         VALUES (99, 'later', true, '\\x00', 0)";
     plain.execute(newer).await.unwrap();
     let error = refused(scratch.database.config()).await;
-    assert!(matches!(error, OpenError::NewerVersion { found: 99, known: 3 }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerVersion { found: 99, known: 1.. }), "{error:?}");
     plain.execute("DELETE FROM _sqlx_migrations WHERE version = 99").await.unwrap();
     let changed = "UPDATE _sqlx_migrations SET checksum = '\\x00' WHERE version = 1";
     plain.execute(changed).await.unwrap();
@@ -116,4 +116,38 @@ async fn a_server_that_is_not_there_is_a_typed_error() {
     let error = refused(PostgresConfig::new("nonsense", database.config().master_key)).await;
     assert!(matches!(error, OpenError::InvalidUrl), "{error:?}");
     assert!(!format!("{:?}", database.config()).contains("postgres://"));
+}
+
+/// What waited to be sent before sends stood in lines stands in them afterwards, though the wall
+/// stands between the migration and the rows.
+#[tokio::test]
+async fn an_older_outbox_is_brought_into_lines() {
+    let database = Database::empty().await;
+    let mut plain = server::plain(&database.name).await;
+    let migrate = async |connection: &mut sqlx::PgConnection, sql: &str| {
+        server::run(connection, format!("BEGIN; {sql}; COMMIT")).await;
+    };
+    migrate(&mut plain, include_str!("../../../migrations/postgres/0001_ledger.sql")).await;
+    let id = |n: u8| format!("'00000000-0000-0000-0000-00000000000{n}'");
+    let (business, channel, contact, conversation) = (id(1), id(2), id(3), id(4));
+    let rows = format!(
+        "SET LOCAL app.system = 'on'; \
+        INSERT INTO businesses VALUES ({business}, ''); \
+        INSERT INTO channels (business_id, id, doc) VALUES ({business}, {channel}, ''); \
+        INSERT INTO contacts VALUES ({business}, {contact}, false, ''); \
+        INSERT INTO conversations (business_id, id, channel_id, contact_id, status, owner, \
+            last_message_at, not_before, doc) \
+            VALUES ({business}, {conversation}, {channel}, {contact}, '', '', 0, 0, ''); \
+        INSERT INTO outbox (business_id, conversation_id, seq, message_id, lane, created_at, \
+            phase, due_at, doc) \
+            SELECT {business}, {conversation}, n, {business}, 0, 0, 1, 0, '' \
+            FROM generate_series(1, 2) n"
+    );
+    migrate(&mut plain, &rows).await;
+    migrate(&mut plain, include_str!("../../../migrations/postgres/0004_fairness.sql")).await;
+    plain.execute("BEGIN; SET LOCAL app.system = 'on'").await.unwrap();
+    let found = "SELECT seq, phase, channel_id::text FROM outbox ORDER BY seq";
+    let found: Vec<(i64, i64, String)> = sqlx::query_as(found).fetch_all(&mut plain).await.unwrap();
+    let row = |seq, phase| (seq, phase, channel.trim_matches('\'').to_owned());
+    assert_eq!(found, [row(1, 1), row(2, 3)]);
 }

@@ -82,7 +82,7 @@ async fn carry(world: &World<'_>, watch: &mut Watch, from: usize, spent: &mut [S
         (from..from + BATCH).map(|n| world.hello(&format!("c{}", who(n)), &format!("in{n}")));
     store.accept(batch.collect()).await.unwrap();
     mark(watch, 0).await;
-    let claims = store.claim_turns(&world.options(at(0), 100)).await.unwrap();
+    let claims = store.claim_turns(&world.options(at(0), 100), None).await.unwrap();
     assert!(!claims.is_empty());
     mark(watch, 1).await;
     let answer = |claim| TurnCommit { messages: vec![world.say("hi")], ..world.done(claim) };

@@ -1,6 +1,7 @@
 mod database;
 mod growth;
 mod months;
+mod plan;
 mod race;
 mod schema;
 mod standby;
@@ -136,4 +137,13 @@ async fn every_statement_prepares() {
 #[test]
 fn every_statement_is_listed() {
     crate::tests::check_listed("src/postgres", statements().map(|(name, _)| name).collect());
+}
+
+/// How many messages the noisy business has due.
+const CROWD: u128 = 3_000;
+
+#[tokio::test]
+async fn a_noisy_neighbour_is_not_noticed() {
+    let scratch = scratch().await;
+    crate::tests::noisy::check(&*scratch, CROWD).await;
 }

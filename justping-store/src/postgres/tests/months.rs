@@ -50,7 +50,7 @@ async fn empty_mailboxes(store: &PostgresStore) {
         lease_until: at(1_000),
         limit: 100,
     };
-    for claim in store.claim_turns(&claim).await.unwrap() {
+    for claim in store.claim_turns(&claim, None).await.unwrap() {
         let close = ConversationChange::Close;
         store.change_conversation(business(1), claim.conversation.id, &close, now).await.unwrap();
     }

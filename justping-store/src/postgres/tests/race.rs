@@ -170,10 +170,10 @@ async fn a_conversation_is_claimed_by_one() {
         limit: 3,
     };
     let mut claimed: Vec<Uuid> = Vec::new();
-    for outcome in futures(stores.iter().map(|store| store.claim_turns(&options))).await {
+    for outcome in futures(stores.iter().map(|store| store.claim_turns(&options, None))).await {
         claimed.extend(outcome.unwrap().iter().map(|claim| claim.conversation.id.uuid()));
     }
-    let rest = scratch.claim_turns(&ClaimOptions { limit: 100, ..options }).await.unwrap();
+    let rest = scratch.claim_turns(&ClaimOptions { limit: 100, ..options }, None).await.unwrap();
     claimed.extend(rest.iter().map(|claim| claim.conversation.id.uuid()));
     let different: BTreeSet<Uuid> = claimed.iter().copied().collect();
     assert_eq!((claimed.len(), different.len()), (8, 8));
@@ -207,7 +207,7 @@ pub(super) async fn claims(store: &PostgresStore) -> Vec<SendClaim> {
         lease_until: at(1000),
         limit: 1_000,
     };
-    store.claim_outbox(&options, at(2000)).await.unwrap()
+    store.claim_outbox(&options, &SendQuota::default(), at(2000)).await.unwrap()
 }
 
 pub(super) fn sent(claim: &SendClaim, reference: &str) -> SendRecord {
@@ -301,6 +301,58 @@ async fn mark_sent_against_apply_status() {
             lease_until: at(6_000),
             limit: 1_000,
         };
-        assert_eq!(scratch.claim_outbox(&again, at(7_000)).await.unwrap(), [], "round {round}");
+        assert_eq!(
+            scratch.claim_outbox(&again, &SendQuota::default(), at(7_000)).await.unwrap(),
+            [],
+            "round {round}"
+        );
+    }
+}
+
+fn post(conversation_id: ConversationId, n: u128) -> Post {
+    Post {
+        business_id: business(1),
+        conversation_id,
+        message_id: MessageId::from_uuid(uuid(n)),
+        direction: Direction::Outbound,
+        author: Author::System,
+        content: Content::text("hi"),
+        lane: Lane::Interactive,
+        reply_to: None,
+        owner: None,
+        now: at(0),
+    }
+}
+
+/// A message is written while the one before it ends: whoever is first, it can leave afterwards.
+#[tokio::test]
+async fn a_message_behind_one_that_ends_is_never_stranded() {
+    let (scratch, stores) = stores().await;
+    conversation(&scratch, 20).await;
+    let id = ConversationId::from_uuid(uuid(1203));
+    scratch.post(vec![post(id, 50_000)]).await.unwrap();
+    for round in 0..ROUNDS * 2 {
+        let options = ClaimOptions {
+            worker: WorkerId::from_uuid(uuid(1)),
+            now: at(0),
+            lease_until: at(1000),
+            limit: 9,
+        };
+        let everything = SendQuota::default();
+        let claims = scratch.claim_outbox(&options, &everything, at(2000)).await.unwrap();
+        assert_eq!(claims.len(), 1, "round {round}");
+        let sent = SendRecord {
+            business_id: business(1),
+            conversation_id: id,
+            seq: claims[0].row.seq,
+            fence: claims[0].fence,
+            now: at(1),
+            outcome: SendOutcome::Sent { provider_ref: None },
+        };
+        let next = vec![post(id, 50_001 + round)];
+        let (written, recorded) =
+            tokio::join!(stores[0].post(next), stores[1].record_sends(vec![sent]));
+        written.unwrap().remove(0).unwrap();
+        assert_eq!(recorded.unwrap().len(), 1, "round {round}");
     }
 }

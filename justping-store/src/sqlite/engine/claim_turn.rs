@@ -1,5 +1,5 @@
 use justping_core::model::{
-    Agent, Conversation, FlowId, FlowVersionId, MailboxEntry, MailboxEvent, Message,
+    Agent, BusinessId, Conversation, FlowId, FlowVersionId, MailboxEntry, MailboxEvent, Message,
 };
 use justping_core::port::store::{
     ClaimOptions, StoreError, StoreResult, TURN_ENTRIES_MAX, TurnClaim, TurnRelease,
@@ -8,24 +8,64 @@ use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
 use super::write::rows;
+use crate::decision::{TurnDesk, TurnKey};
 use crate::sqlite::connection::{Bound, Write};
 use crate::sqlite::row::{Hex, count, get, get_count, get_doc, millis, parse_doc, statements};
 
 statements! {
-    /// Conversations by their oldest mail, with all a turn reads but the mail itself.
-    TURNS_READ = "BEGIN IMMEDIATE; \
-        SELECT n.fence, n.doc, c.doc, h.doc, a.doc, s.doc \
-        FROM mailbox m \
-            CROSS JOIN conversations n ON n.business_id = m.business_id \
-                AND n.id = m.conversation_id \
+    /// The businesses that have mail: those after the last one, and those up to it, until as many as
+    /// are wanted have a conversation that is free. Each step jumps past all mail of a business.
+    TURN_BUSINESSES = "BEGIN IMMEDIATE; \
+        WITH RECURSIVE \
+        ahead (business, n) AS ( \
+            SELECT (SELECT m.business_id FROM mailbox m INDEXED BY mailbox_business \
+                WHERE m.business_id > $2 ORDER BY m.business_id LIMIT 1), 0 \
+            UNION ALL \
+            SELECT (SELECT m.business_id FROM mailbox m INDEXED BY mailbox_business \
+                WHERE m.business_id > a.business ORDER BY m.business_id LIMIT 1), \
+                a.n + EXISTS (SELECT 1 FROM mailbox m INDEXED BY mailbox_business \
+                    CROSS JOIN conversations n ON n.business_id = m.business_id \
+                        AND n.id = m.conversation_id \
+                    WHERE m.business_id = a.business \
+                        AND coalesce(n.lease_until, n.not_before) <= $1) \
+            FROM ahead a WHERE a.business IS NOT NULL AND a.n < $3), \
+        behind (business, n) AS ( \
+            SELECT (SELECT m.business_id FROM mailbox m INDEXED BY mailbox_business \
+                ORDER BY m.business_id LIMIT 1), 0 \
+            UNION ALL \
+            SELECT (SELECT m.business_id FROM mailbox m INDEXED BY mailbox_business \
+                WHERE m.business_id > b.business ORDER BY m.business_id LIMIT 1), \
+                b.n + EXISTS (SELECT 1 FROM mailbox m INDEXED BY mailbox_business \
+                    CROSS JOIN conversations n ON n.business_id = m.business_id \
+                        AND n.id = m.conversation_id \
+                    WHERE m.business_id = b.business \
+                        AND coalesce(n.lease_until, n.not_before) <= $1) \
+            FROM behind b WHERE b.business <= $2 AND b.n < $3) \
+        SELECT business FROM ahead WHERE business IS NOT NULL \
+        UNION ALL \
+        SELECT business FROM behind WHERE business <= $2";
+    /// The first conversations of these businesses by their oldest mail.
+    TURN_LINES = "SELECT m.seq, m.business_id, m.conversation_id \
+        FROM json_each($1) v CROSS JOIN mailbox m ON m.seq IN ( \
+            SELECT x.seq FROM mailbox x INDEXED BY mailbox_business \
+                CROSS JOIN conversations n ON n.business_id = x.business_id \
+                    AND n.id = x.conversation_id \
+            WHERE x.business_id = unhex(v.value) \
+                AND coalesce(n.lease_until, n.not_before) <= $2 AND NOT EXISTS ( \
+                    SELECT 1 FROM mailbox y INDEXED BY mailbox_conversation \
+                    WHERE y.conversation_id = x.conversation_id \
+                        AND y.business_id = x.business_id AND y.seq < x.seq) \
+            ORDER BY x.seq LIMIT $3)";
+    /// All a turn reads but the mail, in the order in which the conversations were chosen.
+    TURNS_READ = "SELECT n.fence, n.doc, c.doc, h.doc, a.doc, s.doc \
+        FROM json_each($1) v \
+            CROSS JOIN conversations n ON n.business_id = unhex(v.value ->> 0) \
+                AND n.id = unhex(v.value ->> 1) \
             CROSS JOIN contacts c ON c.business_id = n.business_id AND c.id = n.contact_id \
             CROSS JOIN channels h ON h.business_id = n.business_id AND h.id = n.channel_id \
             LEFT JOIN agents a ON a.business_id = n.business_id AND a.id = h.agent_id \
             LEFT JOIN sessions s ON s.business_id = n.business_id AND s.id = n.session_id \
-        WHERE coalesce(n.lease_until, n.not_before) <= $1 AND NOT EXISTS ( \
-            SELECT 1 FROM mailbox x WHERE x.conversation_id = m.conversation_id \
-                AND x.business_id = m.business_id AND x.seq < m.seq) \
-        ORDER BY m.seq LIMIT $2";
+        ORDER BY v.key";
     /// Takes the leases; then the mail (0) and the published versions (1) by claim.
     TURNS_CLAIM = "UPDATE conversations SET fence = fence + 1, lease_until = $3 \
         FROM json_each($1) v \
@@ -52,13 +92,21 @@ statements! {
 pub(super) async fn run(
     write: &mut Write<'_>,
     options: &ClaimOptions,
+    last: Option<BusinessId>,
 ) -> StoreResult<Vec<TurnClaim>> {
-    let read = query(TURNS_READ).bind(millis(options.now)).bind(i64::from(options.limit));
+    // Nothing is before the empty key.
+    let bound = last.map_or_else(Vec::new, |id| id.uuid().as_bytes().to_vec());
+    let read =
+        query(TURN_BUSINESSES).bind(millis(options.now)).bind(bound).bind(i64::from(options.limit));
     let found = write.begin(read).await?;
-    if found.is_empty() {
+    let businesses = found.iter().map(|row| get(row, 0)).collect::<StoreResult<Vec<_>>>()?;
+    let chosen = choose(write, options, TurnDesk::new(options.limit, last, businesses)).await?;
+    if chosen.is_empty() {
         write.commit(query(NO_TURNS)).await?;
         return Ok(Vec::new());
     }
+    let keys = rows(chosen.iter().map(|(business, id)| (Hex(*business), Hex(*id))))?;
+    let found = write.run(query(TURNS_READ).bind(keys)).await?;
     let mut claims = found.iter().map(read_claim).collect::<StoreResult<Vec<_>>>()?;
     for row in write.commit(claim(&claims, options)?).await? {
         let index = usize::try_from(get::<i64>(&row, 1)?).unwrap_or(usize::MAX);
@@ -69,6 +117,26 @@ pub(super) async fn run(
         }
     }
     Ok(claims)
+}
+
+/// Reads as much of the mail as it takes to choose.
+async fn choose(
+    write: &mut Write<'_>,
+    options: &ClaimOptions,
+    mut desk: TurnDesk,
+) -> StoreResult<Vec<TurnKey>> {
+    if desk.businesses().is_empty() || options.limit == 0 {
+        return Ok(Vec::new());
+    }
+    loop {
+        let businesses = rows(desk.businesses().iter().map(|id| Hex(*id)))?;
+        let read = query(TURN_LINES).bind(businesses).bind(millis(options.now));
+        let found = write.run(read.bind(desk.depth())).await?;
+        let free = found.iter().map(|row| Ok((get(row, 0)?, (get(row, 1)?, get(row, 2)?))));
+        if let Some(chosen) = desk.choose(free.collect::<StoreResult<Vec<_>>>()?) {
+            return Ok(chosen);
+        }
+    }
 }
 
 fn claim(claims: &[TurnClaim], options: &ClaimOptions) -> StoreResult<Bound> {

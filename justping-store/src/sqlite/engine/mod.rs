@@ -14,11 +14,11 @@ mod timer;
 mod write;
 
 use async_trait::async_trait;
-use justping_core::model::{Message, Timestamp};
+use justping_core::model::{BusinessId, Message, Timestamp};
 use justping_core::port::store::{
-    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, SendClaim,
-    SendRecord, StatusOutcome, StatusRecord, StoreResult, TurnClaim, TurnCommit, TurnCommitted,
-    TurnRelease,
+    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, QueueStats,
+    SendClaim, SendQuota, SendRecord, StatusOutcome, StatusRecord, StoreResult, TurnClaim,
+    TurnCommit, TurnCommitted, TurnRelease,
 };
 
 use super::SqliteStore;
@@ -53,9 +53,13 @@ impl EngineStore for SqliteStore {
         write.settle(result).await
     }
 
-    async fn claim_turns(&self, options: &ClaimOptions) -> StoreResult<Vec<TurnClaim>> {
+    async fn claim_turns(
+        &self,
+        options: &ClaimOptions,
+        after: Option<BusinessId>,
+    ) -> StoreResult<Vec<TurnClaim>> {
         let mut write = self.connections.write().await?;
-        let result = claim_turn::run(&mut write, options).await;
+        let result = claim_turn::run(&mut write, options, after).await;
         write.settle(result).await
     }
 
@@ -90,10 +94,11 @@ impl EngineStore for SqliteStore {
     async fn claim_outbox(
         &self,
         options: &ClaimOptions,
+        quota: &SendQuota,
         unknown_until: Timestamp,
     ) -> StoreResult<Vec<SendClaim>> {
         let mut write = self.connections.write().await?;
-        let result = claim_outbox::run(&mut write, options, unknown_until).await;
+        let result = claim_outbox::run(&mut write, options, quota, unknown_until).await;
         write.settle(result).await
     }
 
@@ -134,6 +139,11 @@ impl EngineStore for SqliteStore {
         let mut write = self.connections.write().await?;
         let result = call::finish(&mut write, batch).await;
         write.settle(result).await
+    }
+
+    async fn queue_stats(&self, now: Timestamp) -> StoreResult<QueueStats> {
+        let rows = self.connections.read(timer::queue_stats(now)).await?;
+        timer::read_queue_stats(&rows)
     }
 
     async fn next_due(&self) -> StoreResult<Option<Timestamp>> {

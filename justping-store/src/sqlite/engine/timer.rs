@@ -1,10 +1,10 @@
 use justping_core::model::Timestamp;
-use justping_core::port::store::StoreResult;
+use justping_core::port::store::{LaneStats, QueueStats, StoreResult};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
 use crate::sqlite::connection::Bound;
-use crate::sqlite::row::{get, millis, moment, statements};
+use crate::sqlite::row::{get, get_count, millis, moment, statements};
 
 statements! {
     /// The event is made of the timer's document, where ids have their text form.
@@ -18,23 +18,29 @@ statements! {
             SELECT id FROM timers WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2) \
             RETURNING 1; \
         COMMIT";
-    /// Of the outbox only the first row of a conversation counts: the others wait behind it.
+    /// Of the outbox only the first row of a conversation counts: the others are in no line. Of
+    /// those that are due already any will do.
     NEXT_DUE = "SELECT \
         (SELECT min(coalesce(n.lease_until, n.not_before)) \
             FROM (SELECT DISTINCT business_id, conversation_id FROM mailbox) m \
             CROSS JOIN conversations n ON n.business_id = m.business_id \
                 AND n.id = m.conversation_id), \
-        (SELECT o.due_at FROM outbox o INDEXED BY outbox_waiting \
-            WHERE o.phase = 0 AND NOT EXISTS (SELECT 1 FROM outbox x \
-                WHERE x.conversation_id = o.conversation_id AND x.seq < o.seq) \
-            ORDER BY o.due_at LIMIT 1), \
-        (SELECT o.due_at FROM outbox o INDEXED BY outbox_ready \
-            WHERE o.phase = 1 AND NOT EXISTS (SELECT 1 FROM outbox x \
-                WHERE x.conversation_id = o.conversation_id AND x.seq < o.seq) \
-            ORDER BY o.lane, o.created_at, o.message_id LIMIT 1), \
+        (SELECT due_at FROM outbox INDEXED BY outbox_waiting \
+            WHERE phase = 0 ORDER BY due_at LIMIT 1), \
+        (SELECT due_at FROM outbox INDEXED BY outbox_ready WHERE phase = 1 LIMIT 1), \
         (SELECT min(lease_until) FROM outbox WHERE phase = 2), \
         (SELECT min(due_at) FROM timers), \
         (SELECT min(available_at) FROM calls)";
+    /// What is due by lane (its rank), what is due later (-1), what is being sent (-2), mail (-3).
+    QUEUE_STATS = "SELECT lane, count(*), min(due_at) FROM ( \
+            SELECT lane, due_at FROM outbox INDEXED BY outbox_ready WHERE phase = 1 \
+            UNION ALL \
+            SELECT lane, due_at FROM outbox INDEXED BY outbox_waiting \
+            WHERE phase = 0 AND due_at <= $1) o GROUP BY lane \
+        UNION ALL SELECT -1, count(*), NULL FROM outbox INDEXED BY outbox_waiting \
+            WHERE phase = 0 AND due_at > $1 \
+        UNION ALL SELECT -2, count(*), NULL FROM outbox INDEXED BY outbox_sending WHERE phase = 2 \
+        UNION ALL SELECT -3, count(*), NULL FROM mailbox";
 }
 
 /// Columns of [`NEXT_DUE`].
@@ -43,6 +49,30 @@ const QUEUES: usize = 6;
 /// Moves due timers into the mailboxes of their conversations; a row for each.
 pub(super) fn fire(now: Timestamp, limit: u32) -> Bound {
     query(FIRE_DUE).bind(millis(now)).bind(i64::from(limit))
+}
+
+pub(super) fn queue_stats(now: Timestamp) -> Bound {
+    query(QUEUE_STATS).bind(millis(now))
+}
+
+pub(super) fn read_queue_stats(rows: &[SqliteRow]) -> StoreResult<QueueStats> {
+    let mut stats = QueueStats::default();
+    for row in rows {
+        let (queue, count) = (get::<i64>(row, 0)?, get_count(row, 1)?);
+        match queue {
+            -1 => stats.later = count,
+            -2 => stats.sending = count,
+            -3 => stats.mail = count,
+            rank => {
+                let lane = usize::try_from(rank).ok().and_then(|rank| stats.lanes.get_mut(rank));
+                let oldest_due = get::<Option<i64>>(row, 2)?.map(moment).transpose()?;
+                if let Some(lane) = lane {
+                    *lane = LaneStats { due: count, oldest_due };
+                }
+            }
+        }
+    }
+    Ok(stats)
 }
 
 pub(super) fn next_due() -> Bound {

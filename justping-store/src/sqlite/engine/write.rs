@@ -93,10 +93,10 @@ macro_rules! update_messages {
 macro_rules! insert_outbox {
     ($rows:literal) => {
         concat!(
-            "INSERT OR ROLLBACK INTO outbox (conversation_id, seq, business_id, message_id, lane, \
-                created_at, phase, due_at, doc) \
+            "INSERT OR ROLLBACK INTO outbox (conversation_id, seq, business_id, message_id, \
+                channel_id, lane, created_at, phase, due_at, doc) \
             SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2), unhex(value ->> 3), \
-                value ->> 4, value ->> 5, value ->> 6, value ->> 7, value -> 8 \
+                unhex(value ->> 4), value ->> 5, value ->> 6, value ->> 7, value ->> 8, value -> 9 \
             FROM json_each(",
             $rows,
             "); "
@@ -167,6 +167,7 @@ pub(super) fn outbox_row(row: &OutboxRow) -> impl Serialize {
         row.seq,
         Hex(row.business_id.uuid()),
         Hex(row.message_id.uuid()),
+        Hex(row.channel_id.uuid()),
         row.lane.rank(),
         created_at,
         if due_at <= created_at { READY } else { WAITING },

@@ -1,4 +1,5 @@
 mod files;
+mod plan;
 mod secrets;
 
 use std::path::Path;
@@ -122,4 +123,13 @@ async fn every_statement_prepares() {
         }
     }
     assert!(prepared > 100, "{prepared} statements prepared");
+}
+
+/// How many messages the noisy business has due.
+const CROWD: u128 = 10_000;
+
+#[tokio::test]
+async fn a_noisy_neighbour_is_not_noticed() {
+    let scratch = hasty().await;
+    crate::tests::noisy::check(&*scratch, CROWD).await;
 }

@@ -1,0 +1,50 @@
+//! What claims cost: they must read along their indexes, however much is due.
+
+use sqlx::{AssertSqlSafe, Row};
+
+use super::*;
+
+/// The plan of a statement, a line each.
+async fn plan(scratch: &Scratch, name: &str) -> Vec<String> {
+    let mut all = engine::LISTS.iter().copied().flatten();
+    let (_, text) = all.find(|(known, _)| *known == name).unwrap();
+    let statement = text.rsplit(';').next().unwrap().trim();
+    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+    let rows = scratch.store.connections.change(sqlx::query(explain)).await.unwrap();
+    rows.iter().map(|row| row.get::<String, _>(3)).collect()
+}
+
+#[tokio::test]
+async fn claims_jump_from_business_to_business() {
+    let scratch = scratch().await;
+    for (name, index) in
+        [("OUTBOX_BUSINESSES", "outbox_ready"), ("TURN_BUSINESSES", "mailbox_business")]
+    {
+        let plan = plan(&scratch, name).await;
+        let steps = plan.iter().filter(|line| line.contains(index)).count();
+        assert!(steps >= 4, "{name}: {plan:#?}");
+        // Whatever is read from end to end is small: the wishes, and the businesses found. The first
+        // business of all is the first entry of its index.
+        let small = ["w", "a", "b", "ahead", "behind", "CONSTANT ROW"];
+        let first = "m USING COVERING INDEX mailbox_business";
+        for line in plan.iter().filter_map(|line| line.strip_prefix("SCAN ")) {
+            let fine = small.iter().any(|name| line == *name || line.starts_with("json_each "));
+            assert!(fine || line == first, "{name}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn claims_read_the_first_rows_of_a_line_in_order() {
+    let scratch = scratch().await;
+    for (name, index) in [
+        ("OUTBOX_LINES", "SEARCH x USING COVERING INDEX outbox_ready (lane=? AND business_id=?"),
+        ("TURN_LINES", "SEARCH x USING INDEX mailbox_business (business_id=?)"),
+    ] {
+        let plan = plan(&scratch, name).await;
+        assert!(plan.iter().any(|line| line.starts_with(index)), "{name}: {plan:#?}");
+        assert!(!plan.iter().any(|line| line.contains("TEMP B-TREE")), "{name}: {plan:#?}");
+        let scans: Vec<_> = plan.iter().filter(|line| line.starts_with("SCAN ")).collect();
+        assert!(scans.len() == 1 && scans[0].starts_with("SCAN v "), "{name}: {plan:#?}");
+    }
+}
