@@ -10,4 +10,5 @@ mod example;
 mod fortnight;
 mod ownership;
 mod pipeline;
+mod sim;
 mod tidy;
