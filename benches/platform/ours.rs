@@ -278,7 +278,7 @@ impl Server {
 /// A store inside this program.
 #[derive(Debug)]
 pub(crate) enum Opened {
-    Memory(MemoryStore),
+    Memory(Box<MemoryStore>),
     Sqlite(SqliteStore),
     Postgres(PostgresStore),
 }
@@ -286,7 +286,7 @@ pub(crate) enum Opened {
 impl Opened {
     pub(crate) fn store(&self) -> &dyn Store {
         match self {
-            Self::Memory(store) => store,
+            Self::Memory(store) => &**store,
             Self::Sqlite(store) => store,
             Self::Postgres(store) => store,
         }

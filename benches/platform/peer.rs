@@ -36,6 +36,14 @@ pub(crate) struct Peer {
     folder: PathBuf,
 }
 
+/// The services that its processes talk to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Around<'a> {
+    pub(crate) postgres: &'a Postgres,
+    pub(crate) redis: &'a Redis,
+    pub(crate) graph: &'a Graph,
+}
+
 /// A process of the peer.
 #[derive(Debug)]
 pub(crate) struct Part {
@@ -117,27 +125,17 @@ impl Peer {
     }
 
     /// Starts the process that takes webhooks, at its best: batches, without Express.
-    pub(crate) async fn api(
-        &self,
-        postgres: &Postgres,
-        redis: &Redis,
-        graph: &Graph,
-    ) -> Outcome<(Part, String)> {
+    pub(crate) async fn api(&self, around: &Around<'_>) -> Outcome<(Part, String)> {
         let port = free_port()?;
-        let part = self.part("api", "src/server.js", port, postgres, redis, graph)?;
+        let part = self.part("api", "src/server.js", port, around)?;
         let address = format!("127.0.0.1:{port}");
         load::ask(&address, "GET /hello", "", "").await?;
         Ok((part, address))
     }
 
     /// Starts the process that runs flows and sends.
-    pub(crate) fn worker(
-        &self,
-        postgres: &Postgres,
-        redis: &Redis,
-        graph: &Graph,
-    ) -> Outcome<Part> {
-        self.part("worker", "src/worker.js", 0, postgres, redis, graph)
+    pub(crate) fn worker(&self, around: &Around<'_>) -> Outcome<Part> {
+        self.part("worker", "src/worker.js", 0, around)
     }
 
     fn part(
@@ -145,19 +143,17 @@ impl Peer {
         label: &'static str,
         module: &str,
         port: u16,
-        postgres: &Postgres,
-        redis: &Redis,
-        graph: &Graph,
+        around: &Around<'_>,
     ) -> Outcome<Part> {
         let begun = Instant::now();
         let mut keeper = Command::new("node")
             .args(["-e", FORK])
             .arg(self.folder.join(module))
             .env("NODE_ENV", "production")
-            .env("PG_URL", postgres.url("postgres", DATABASE))
-            .env("REDIS_PORT", redis.port.to_string())
+            .env("PG_URL", around.postgres.url("postgres", DATABASE))
+            .env("REDIS_PORT", around.redis.port.to_string())
             .env("PORT", port.to_string())
-            .env("GRAPH_URL", format!("http://{}", graph.address))
+            .env("GRAPH_URL", format!("http://{}", around.graph.address))
             .env("INGEST_MODE", "batch")
             .env("HTTP_LAYER", "raw")
             .env("CONCURRENCY", "200")

@@ -8,7 +8,7 @@ use crate::Outcome;
 use crate::floor;
 use crate::graph::Graph;
 use crate::ours::{Engine, Estate, Place, Server, Workers};
-use crate::peer::{Part, Peer};
+use crate::peer::{Around, Part, Peer};
 use crate::process::Watched;
 use crate::scale::Scale;
 use crate::service::{Postgres, Redis, free_port};
@@ -265,14 +265,15 @@ impl World {
 
     async fn start_peer(&self, role: Role) -> Outcome<Running> {
         let (peer, postgres, redis) = self.needed()?;
+        let around = Around { postgres, redis, graph: &self.graph };
         let (mut parts, mut address) = (Vec::new(), String::new());
         if role != Role::Work {
-            let (api, listens) = peer.api(postgres, redis, &self.graph).await?;
+            let (api, listens) = peer.api(&around).await?;
             address = listens;
             parts.push(api);
         }
         if role != Role::Intake {
-            parts.push(peer.worker(postgres, redis, &self.graph)?);
+            parts.push(peer.worker(&around)?);
         }
         let services = [postgres.watched(), redis.watched()];
         Ok(Running {

@@ -13,4 +13,5 @@ mod ownership;
 mod pipeline;
 #[cfg(feature = "redis")]
 mod relay;
+mod sim;
 mod tidy;

@@ -9,8 +9,8 @@ use justping::model::{
     Owner, Timestamp, UnknownPolicy, WorkerId,
 };
 use justping::port::store::{
-    Accept, Accepted, ClaimOptions, Post, SendOutcome, SendRecord, TurnClaim, TurnCommit,
-    TurnMessage,
+    Accept, Accepted, ClaimOptions, Post, SendOutcome, SendQuota, SendRecord, TurnClaim,
+    TurnCommit, TurnMessage,
 };
 use justping::port::{Clock, IdSource, Store};
 use justping::system::{SystemClock, SystemEntropy};
@@ -132,7 +132,7 @@ impl Bench {
 
     /// Claims up to `limit` conversations with mail and answers each; gives how many.
     pub(super) async fn turn(&self, limit: u32) -> Outcome<usize> {
-        let claims = self.store().claim_turns(&self.claim(limit)?).await?;
+        let claims = self.store().claim_turns(&self.claim(limit)?, None).await?;
         let now = self.clock.now();
         let commits = claims.iter().map(|claim| self.reply(claim, now)).collect();
         for committed in self.store().commit_turns(commits).await? {
@@ -144,7 +144,8 @@ impl Bench {
     /// Claims up to `limit` messages and records them as sent; gives how many.
     pub(super) async fn send(&self, limit: u32) -> Outcome<usize> {
         let options = self.claim(limit)?;
-        let claims = self.store().claim_outbox(&options, options.lease_until).await?;
+        let claims =
+            self.store().claim_outbox(&options, &SendQuota::default(), options.lease_until).await?;
         let now = self.clock.now();
         let record = |claim: &justping::port::store::SendClaim| SendRecord {
             business_id: self.business,

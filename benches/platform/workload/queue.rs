@@ -19,7 +19,7 @@ const FILL: usize = 500;
 
 pub(super) async fn run(world: &World, ledger: &mut Ledger, run: usize) -> Outcome<()> {
     for (batch, items) in world.scale.queue.iter().copied() {
-        let memory = Bench::over(Opened::Memory(MemoryStore::new())).await?;
+        let memory = Bench::over(Opened::Memory(Box::new(MemoryStore::new()))).await?;
         ours(ledger, (run, batch, items), "ours, memory", memory, &[]).await?;
         for engine in world.engines() {
             let bench = Bench::in_database(world, engine).await?;

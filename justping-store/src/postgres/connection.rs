@@ -21,7 +21,10 @@ const BEGIN: &str = "BEGIN";
 const BEGIN_SYSTEM: &str = "BEGIN; SET LOCAL app.system = 'on'";
 
 statements! {
-    SET_BUSINESS = "SELECT set_config('app.business_id', $1::uuid::text, true)";
+    /// Takes the other setting back as well: a connection whose last transaction was dropped before it
+    /// was known to have begun may still be in it.
+    SET_BUSINESS = "SELECT set_config('app.business_id', $1::uuid::text, true), \
+            set_config('app.system', 'off', true)";
 }
 
 /// What a transaction may see.

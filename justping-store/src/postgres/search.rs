@@ -80,11 +80,15 @@ statements! {
         + (SELECT count(*) FROM unindexed_contacts)";
     SEARCH_MESSAGES = "SELECT h.place, m.doc \
         FROM justping_search_messages($1, $2, $3, $4, $5, $6) h \
-            JOIN messages m ON m.business_id = $1 AND m.conversation_id = h.conversation_id \
-                AND m.seq = h.seq AND m.created_at = h.message_at \
+            CROSS JOIN LATERAL ( \
+                SELECT m.doc FROM messages m \
+                WHERE m.business_id = $1 AND m.conversation_id = h.conversation_id \
+                    AND m.seq = h.seq AND m.created_at = h.message_at LIMIT 1) m \
         ORDER BY h.place DESC";
     SEARCH_CONTACTS = "SELECT c.doc FROM justping_search_contacts($1, $2, $3, $4, $5) h \
-            JOIN contacts c ON c.business_id = $1 AND c.id = h.contact_id \
+            CROSS JOIN LATERAL ( \
+                SELECT c.id, c.doc FROM contacts c \
+                WHERE c.business_id = $1 AND c.id = h.contact_id LIMIT 1) c \
         ORDER BY c.id DESC";
 }
 

@@ -445,6 +445,7 @@ async fn status_before_id_over_postgres() {
 
 /// Runs a plan, insists that each message has exactly its reply, and tells how many webhooks were
 /// accepted.
+#[expect(clippy::print_stdout, reason = "what a run went through is worth telling")]
 async fn each_reply_once(plan: &Plan) -> usize {
     let (graph, process, key, accepted) = run(plan).await;
     println!(

@@ -74,16 +74,20 @@ statements! {
             lease_until = $4 \
         FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) v (b, c, s) \
         WHERE o.business_id = v.b AND o.conversation_id = v.c AND o.seq = v.s";
-    /// What a send needs, in the order in which the rows were chosen.
-    OUTBOX_READ = "SELECT o.fence, o.unknown, o.attempts - 1, o.due_at, o.doc, g.doc, n.doc, \
-            (SELECT c.doc FROM contacts c \
-                WHERE c.business_id = n.business_id AND c.id = n.contact_id) \
+    /// What a send needs, in the order in which the rows were chosen. Each row is looked up by its
+    /// key, whatever the plan makes of tables that were empty when it was made.
+    OUTBOX_READ = "SELECT o.fence, o.unknown, o.attempts - 1, o.due_at, o.doc, \
+            (SELECT g.doc FROM messages g WHERE g.business_id = v.b AND g.conversation_id = v.c \
+                AND g.seq = v.s AND g.created_at = o.created_at), \
+            n.doc, \
+            (SELECT c.doc FROM contacts c WHERE c.business_id = v.b AND c.id = n.contact_id) \
         FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) WITH ORDINALITY v (b, c, s, ord) \
-            JOIN outbox o ON o.business_id = v.b AND o.conversation_id = v.c AND o.seq = v.s \
-            JOIN messages g ON g.business_id = o.business_id \
-                AND g.conversation_id = o.conversation_id AND g.seq = o.seq \
-                AND g.created_at = o.created_at \
-            JOIN conversations n ON n.business_id = o.business_id AND n.id = o.conversation_id \
+            CROSS JOIN LATERAL ( \
+                SELECT * FROM outbox o WHERE o.business_id = v.b AND o.conversation_id = v.c \
+                    AND o.seq = v.s OFFSET 0) o \
+            CROSS JOIN LATERAL ( \
+                SELECT n.doc, n.contact_id FROM conversations n \
+                WHERE n.business_id = v.b AND n.id = v.c OFFSET 0) n \
         ORDER BY v.ord";
 }
 

@@ -64,14 +64,17 @@ statements! {
     /// All a turn reads but the mail. It is a statement after the claim, so that it sees what was
     /// committed until the lease was taken.
     TURNS_READ = "SELECT n.fence, n.doc, \
-            (SELECT c.doc FROM contacts c WHERE c.business_id = v.b AND c.id = n.contact_id), h.doc, \
-            (SELECT a.doc FROM agents a WHERE a.business_id = n.business_id AND a.id = h.agent_id), \
-            (SELECT s.doc FROM sessions s WHERE s.business_id = n.business_id AND s.id = n.session_id) \
+            (SELECT c.doc FROM contacts c WHERE c.business_id = v.b AND c.id = n.contact_id), \
+            h.doc, \
+            (SELECT a.doc FROM agents a WHERE a.business_id = v.b AND a.id = h.agent_id), \
+            (SELECT s.doc FROM sessions s WHERE s.business_id = v.b AND s.id = n.session_id) \
         FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY v (b, id, ord) \
-            JOIN conversations n ON n.business_id = v.b AND n.id = v.id \
             CROSS JOIN LATERAL ( \
-                SELECT doc, agent_id FROM channels x \
-                WHERE x.business_id = v.b AND x.id = n.channel_id LIMIT 1) h \
+                SELECT * FROM conversations n \
+                WHERE n.business_id = v.b AND n.id = v.id OFFSET 0) n \
+            CROSS JOIN LATERAL ( \
+                SELECT h.doc, h.agent_id FROM channels h \
+                WHERE h.business_id = v.b AND h.id = n.channel_id OFFSET 0) h \
         ORDER BY v.ord";
     MAIL_READ = "SELECT v.ord, m.seq, m.event, (SELECT g.doc FROM messages g \
             WHERE g.business_id = v.b AND g.conversation_id = v.id AND g.seq = m.message_seq \

@@ -86,5 +86,6 @@ fn start() -> Server {
         }
         said.push(line);
     }
+    drop(watch.wait());
     panic!("the broker did not start:\n{}", said.join("\n"));
 }

@@ -52,7 +52,7 @@ async fn next(
 ) -> RedisResult<Option<Vec<u8>>> {
     loop {
         if let Ok(message) = tokio::time::timeout(SILENCE_MAX, stream.next()).await {
-            return message.map(|message| message.get_payload()).transpose().map_err(Into::into);
+            return message.map(|message| message.get_payload()).transpose();
         }
         within(patience, sink.ping::<redis::Value>()).await?;
     }

@@ -54,7 +54,7 @@ impl RedisServer {
         let path = folder.display();
         let appends = if memory == Memory::Lasts { "yes" } else { "no" };
         let settings = format!(
-            "port 0\nunixsocket {path}/redis.sock\ndir {path}\nsave \"\"\nappendonly {appends}\n\
+            "port 0\nunixsocket {path}/redis.sock\ndir {path}\nsave \"\"\nappendonly {appends}\nappendfsync always\n\
             daemonize no\nlogfile \"\"\n"
         );
         std::fs::write(folder.join("redis.conf"), settings).unwrap();

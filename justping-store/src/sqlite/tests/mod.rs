@@ -78,6 +78,9 @@ fn is_a_store(store: SqliteStore) -> Box<dyn justping_core::port::Store> {
     Box::new(store)
 }
 
+/// The name of statements that are written out for a number of rows.
+const SIZED: &str = "sized";
+
 /// Every statement of the store by its name.
 fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
     const NOUNS: &[&[(&str, &str)]] = &[
@@ -96,7 +99,7 @@ fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         upkeep::STATEMENTS,
     ];
     let sized = engine::SIZED.iter().flat_map(|sized| {
-        (0..=ROWS_MAX.ilog2()).map(|size| ("sized", sized.text(1 << size).unwrap().1))
+        (0..=ROWS_MAX.ilog2()).map(|size| (SIZED, sized.text(1 << size).unwrap().1))
     });
     NOUNS.iter().chain(engine::LISTS).copied().flatten().copied().chain(sized)
 }
@@ -104,7 +107,8 @@ fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// What stands in a file under `statements!` and is never listed would not be prepared.
 #[test]
 fn every_statement_is_listed() {
-    crate::tests::check_listed("src/sqlite", statements().map(|(name, _)| name).collect());
+    let fixed = statements().map(|(name, _)| name).filter(|name| *name != SIZED);
+    crate::tests::check_listed("src/sqlite", fixed.collect());
 }
 
 /// Preparing checks every table, column and function a statement names.

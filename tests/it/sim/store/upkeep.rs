@@ -1,0 +1,65 @@
+use async_trait::async_trait;
+use justping::model::{
+    BusinessId, Contact, Message, Page, PageRequest, SearchQuery, Timestamp, WorkerId,
+};
+use justping::port::StoreResult;
+use justping::port::store::{
+    LeaseStore, MessageFilter, SearchIndex, UpkeepOptions, UpkeepReport, UpkeepStore,
+};
+
+use super::SimStore;
+
+#[async_trait]
+impl LeaseStore for SimStore {
+    async fn take_lease(
+        &self,
+        name: &str,
+        worker: WorkerId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> StoreResult<Option<u64>> {
+        self.pass("take_lease", self.world.store.take_lease(name, worker, now, until)).await
+    }
+
+    async fn release_lease(&self, name: &str, fence: u64) -> StoreResult<()> {
+        self.pass("release_lease", self.world.store.release_lease(name, fence)).await
+    }
+}
+
+#[async_trait]
+impl UpkeepStore for SimStore {
+    async fn upkeep(&self, options: &UpkeepOptions) -> StoreResult<UpkeepReport> {
+        self.pass("upkeep", self.world.store.upkeep(options)).await
+    }
+}
+
+#[async_trait]
+impl SearchIndex for SimStore {
+    async fn search_contacts(
+        &self,
+        business: BusinessId,
+        query: &SearchQuery,
+        page: &PageRequest,
+    ) -> StoreResult<Page<Contact>> {
+        self.pass("search_contacts", self.world.store.search_contacts(business, query, page)).await
+    }
+
+    async fn search_messages(
+        &self,
+        business: BusinessId,
+        query: &SearchQuery,
+        filter: &MessageFilter,
+        page: &PageRequest,
+    ) -> StoreResult<Page<Message>> {
+        let work = self.world.store.search_messages(business, query, filter, page);
+        self.pass("search_messages", work).await
+    }
+
+    async fn index_due(&self, limit: u32) -> StoreResult<u64> {
+        self.pass("index_due", self.world.store.index_due(limit)).await
+    }
+
+    async fn unindexed(&self) -> StoreResult<u64> {
+        self.pass("unindexed", self.world.store.unindexed()).await
+    }
+}
