@@ -9,6 +9,8 @@ packages=()
 command -v chromium >/dev/null || packages+=(chromium)
 command -v chromedriver >/dev/null || packages+=(chromium-driver)
 [ -x /usr/lib/postgresql/15/bin/initdb ] || packages+=(postgresql-15)
+command -v redis-server >/dev/null || packages+=(redis-server)
+[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || packages+=(rabbitmq-server)
 if ((${#packages[@]})); then
   step "installing ${packages[*]}"
   as_root=$([ "$(id -u)" = 0 ] || echo sudo)

@@ -73,7 +73,7 @@ fn a_store_that_hears_repeated_wishes_is_found() {
 
 #[test]
 fn a_store_that_forgets_the_doubt_is_found() {
-    is_found(Mutation::ForgetsTheDoubt, &[Law::Effect]);
+    is_found(Mutation::ForgetsTheDoubt, &[Law::Effect, Law::Truth]);
 }
 
 #[test]

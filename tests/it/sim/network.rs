@@ -98,7 +98,7 @@ impl Network {
             self.told.entry(message.key.to_owned()).or_default().insert(status.as_str());
             let update = StatusUpdate {
                 provider_ref: id.clone(),
-                key: message.echo.then(|| message.key.to_owned()),
+                key: message.echo.map(str::to_owned),
                 status,
                 at: None,
                 failure: (status == DeliveryStatus::Failed).then(late_failure),
@@ -140,7 +140,7 @@ pub(super) struct Taken<'a> {
     pub(super) key: &'a str,
     pub(super) content: &'a Content,
     /// Whether statuses carry our key.
-    pub(super) echo: bool,
+    pub(super) echo: Option<&'a str>,
 }
 
 fn late_failure() -> Failure {

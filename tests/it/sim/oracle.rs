@@ -12,6 +12,7 @@ use justping::port::store::{Accept, Accepted, SendClaim, TurnClaim, TurnCommit, 
 use justping::port::{Outbound, StoreResult};
 
 use super::law::{Law, Violation};
+use super::provider::place;
 use super::world::{SEND_LEASE, Shop};
 
 /// What a contact decided by a word.
@@ -247,7 +248,8 @@ impl Oracle {
                 window_ends: claim.conversation.window_expires_at,
             };
             self.looks.remove(&(life, claim.row.conversation_id));
-            self.leases.insert((life, claim.row.idempotency_key()), lease);
+            self.leases
+                .insert((life, OutboxRow::key(claim.row.conversation_id, claim.row.seq)), lease);
         }
     }
 
@@ -267,7 +269,7 @@ impl Oracle {
         outbound: &Outbound,
         now: Timestamp,
     ) {
-        let key = outbound.idempotency_key.clone();
+        let key = place(&outbound.idempotency_key);
         let shop = self.shop(channel).cloned();
         let (Some(row), Some(shop)) = (self.rows.get_mut(&key), shop) else {
             return self.accuse(Law::Tenant, format!("{key} belongs to nobody"));

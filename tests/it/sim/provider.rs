@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use justping::memory::MemoryProvider;
-use justping::model::{ChannelConfig, ChannelId, ChannelKind, ChannelSecrets};
+use justping::model::{ChannelConfig, ChannelId, ChannelKind, ChannelSecrets, OutboxRow};
 use justping::port::{
     Capabilities, Channel, ChannelConfigError, ChannelProvider, Clock, Outbound, Receipt,
     ReceiveError, Received, SendError, WebhookRequest,
@@ -78,10 +78,15 @@ impl fmt::Debug for SimChannel {
     }
 }
 
+/// The place that a key names: what the world calls a message by.
+pub(super) fn place(key: &str) -> String {
+    OutboxRow::parse_key(key).map_or_else(|| key.to_owned(), |(id, seq)| OutboxRow::key(id, seq))
+}
+
 impl SimChannel {
     /// The message reaches the contact, once where the provider knows keys.
     fn take(&self, outbound: &Outbound) -> Receipt {
-        let (world, key) = (&self.world, &outbound.idempotency_key);
+        let (world, key) = (&self.world, &place(&outbound.idempotency_key));
         let plan = &world.plan().shops[self.shop];
         let mut network = world.network();
         if let Some(known) = network.known(key).filter(|_| plan.honours_keys) {
@@ -93,7 +98,7 @@ impl SimChannel {
             contact: outbound.to.first().map_or("", |one| &one.id),
             key,
             content: &outbound.content,
-            echo: plan.capabilities.echoes_key,
+            echo: plan.capabilities.echoes_key.then_some(&*outbound.idempotency_key),
         };
         Receipt { provider_ref: Some(network.take(world.clock.elapsed_ms(), &message)) }
     }
@@ -110,7 +115,8 @@ impl Channel for SimChannel {
     }
 
     async fn send(&self, outbound: &Outbound) -> Result<Receipt, SendError> {
-        let (world, number, key) = (&self.world, self.life.number, &outbound.idempotency_key);
+        let (world, number) = (&self.world, self.life.number);
+        let key = &place(&outbound.idempotency_key);
         if self.life.has_ended() {
             return std::future::pending().await;
         }
