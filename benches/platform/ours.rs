@@ -277,6 +277,7 @@ impl Server {
 
 /// A store inside this program.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a run holds one at a time")]
 pub(crate) enum Opened {
     Memory(Box<MemoryStore>),
     Sqlite(SqliteStore),

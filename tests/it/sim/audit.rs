@@ -134,9 +134,8 @@ fn truth(world: &World, shop: &Shop, message: &Message) -> Result<(), String> {
         told.then_some(()).ok_or_else(|| format!("the provider told only {told:?}"))
     };
     match message.status {
-        DeliveryStatus::Queued | DeliveryStatus::Received => Ok(()),
         DeliveryStatus::Sent if effects == 0 => Err("it never left".to_owned()),
-        DeliveryStatus::Sent => Ok(()),
+        DeliveryStatus::Queued | DeliveryStatus::Received | DeliveryStatus::Sent => Ok(()),
         status @ (DeliveryStatus::Delivered | DeliveryStatus::Read) => was_told(status),
         status @ DeliveryStatus::Failed => {
             let failure = message.failure.as_ref().ok_or("nobody says why")?;
@@ -188,9 +187,8 @@ fn transitions(world: &World, conversation: &Conversation, events: &[Event]) {
                 contacts += u32::from(*contact_id == conversation.contact_id);
             }
             EventBody::ConversationCreated { conversation } if conversation.id == id => {
-                if last.replace(standing(conversation)).is_some() {
-                    faults.push(format!("{id} was created twice"));
-                }
+                let before = last.replace(standing(conversation));
+                faults.extend(before.map(|_| format!("{id} was created twice")));
             }
             EventBody::ConversationUpdated { conversation } if conversation.id == id => {
                 let before = last.replace(standing(conversation));
