@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::conformance::fixture::{World, assert_invalid, assert_not_found, at, sent_as};
+use crate::conformance::fixture::{World, assert_invalid, assert_not_found, at, recount, sent_as};
 use crate::model::{
     BusinessId, ChannelId, ConversationChange, Counter, CounterKind, Date, DeliveryStatus,
-    Direction, Failure, FailureKind, Message, MessageId, Owner, Rollup, Timestamp, WorkerId,
-    day_of,
+    Direction, Failure, FailureKind, MessageId, Owner, Rollup, Timestamp, WorkerId, day_of,
 };
 use crate::port::Store;
 use crate::port::store::{
@@ -327,29 +326,6 @@ pub async fn counters_are_what_the_ledger_holds(store: &dyn Store) {
     let mut counters = counters(&world).await;
     counters.retain(|row| row.kind != ConversationsOpened);
     assert_eq!(counters, expected.collect::<Vec<_>>());
-}
-
-/// Counts what a message says of itself: its timeline again, step by step.
-fn recount(ledger: &mut Rollup, channel: ChannelId, message: &Message) {
-    match message.direction {
-        Direction::Note => {}
-        Direction::Inbound => ledger.receive(channel, message),
-        Direction::Outbound => {
-            let timeline = &message.timeline;
-            let mut again = Message { status: Queued, ..message.clone() };
-            for (status, at) in [
-                (Sent, timeline.sent_at),
-                (Delivered, timeline.delivered_at),
-                (Read, timeline.read_at),
-                (Failed, timeline.failed_at),
-            ] {
-                if let Some(at) = at {
-                    ledger.hear(channel, &mut again, (status, at, None));
-                }
-            }
-            assert_eq!(again.status, message.status);
-        }
-    }
 }
 
 /// The moment `days` after the checks begin.
