@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use crate::conformance::fixture::{World, assert_invalid, assert_not_found, at, recount, sent_as};
 use crate::model::{
     BusinessId, ChannelId, ConversationChange, Counter, CounterKind, Date, DeliveryStatus,
-    Direction, Failure, FailureKind, MessageId, Owner, Rollup, Timestamp, WorkerId, day_of,
+    Direction, Failure, FailureKind, Owner, Rollup, Timestamp, WorkerId, day_of,
 };
 use crate::port::Store;
 use crate::port::store::{
@@ -299,8 +299,7 @@ pub async fn counters_are_what_the_ledger_holds(store: &dyn Store) {
         let hello = Accept { now, owner: Owner::Queue, ..world.hello(&who, &format!("m{n}")) };
         let id = world.arrive(hello.clone()).await.id;
         world.accept(hello).await;
-        let message_id = MessageId::from_uuid(world.uuid());
-        world.posted(Post { now, message_id, ..world.post(id, "hello") }).await;
+        world.posted(Post { now, ..world.post(id, "hello") }).await;
         let claim = world.send_one(now).await;
         let reference = format!("p{n}");
         if n % 3 != 0 {

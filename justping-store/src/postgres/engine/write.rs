@@ -154,8 +154,8 @@ macro_rules! with_events {
 }
 
 /// Adds to the counters of a few days, whatever the number of messages; the rows are locked in their
-/// order and held until the transaction ends. Which shard of each it is says the connection to the
-/// server, so that transactions at the same time mostly have different ones.
+/// order and held until the transaction ends. Each has eight shards; which one it is says the
+/// connection to the server, so that transactions at the same time mostly have different ones.
 macro_rules! add_counters {
     ($business:literal, $day:literal, $channel:literal, $kind:literal, $count:literal) => {
         concat!(
