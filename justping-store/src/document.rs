@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use justping_core::model::{Content, Conversation, ConversationStatus, Cursor, Owner, Timestamp};
+use jiff::Span;
+use justping_core::model::{
+    Content, Conversation, ConversationStatus, Counter, CounterKind, Cursor, Date, Owner, Timestamp,
+};
 use justping_core::port::store::{StoreError, StoreResult};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -52,6 +55,36 @@ pub(crate) fn second(at: Timestamp) -> String {
 /// The moment a column holds.
 pub(crate) fn moment(millis: i64) -> StoreResult<Timestamp> {
     Timestamp::from_millisecond(millis).map_err(|_| StoreError::Corrupt("a moment".to_owned()))
+}
+
+/// The day from which days are counted.
+const FIRST_DAY: Date = Date::constant(1970, 1, 1);
+
+/// The day as a column: how many days after 1 January 1970 it is.
+pub(crate) fn day_column(day: Date) -> i64 {
+    day.duration_since(FIRST_DAY).as_hours() / 24
+}
+
+/// The day a column holds.
+fn day(column: i64) -> StoreResult<Date> {
+    let day = Span::new().try_days(column).and_then(|days| FIRST_DAY.checked_add(days));
+    day.map_err(|_| StoreError::Corrupt("a day".to_owned()))
+}
+
+/// Counters from their day, kind and count, in order.
+pub(crate) fn to_counters<'a>(
+    rows: impl Iterator<Item = StoreResult<(i64, &'a str, i64)>>,
+) -> StoreResult<Vec<Counter>> {
+    let corrupt = || StoreError::Corrupt("a counter".to_owned());
+    let read = |row: StoreResult<(i64, &str, i64)>| {
+        let (column, kind, count) = row?;
+        let kind = CounterKind::from_name(kind).ok_or_else(corrupt)?;
+        let count = u64::try_from(count).map_err(|_| corrupt())?;
+        Ok(Counter { day: day(column)?, kind, count })
+    };
+    let mut counters: Vec<Counter> = rows.map(read).collect::<StoreResult<_>>()?;
+    counters.sort_unstable_by_key(|counter| (counter.day, counter.kind));
+    Ok(counters)
 }
 
 /// Reads a cursor made by a list of this kind.

@@ -168,6 +168,9 @@ pub struct Flags {
     /// Days that providers' names of messages are known, 0 for ever [default: 90].
     #[arg(long, env = "JUSTPING_RETAIN_REFERENCES_DAYS", value_name = "DAYS")]
     retain_references_days: Option<u32>,
+    /// Days that daily counters are kept, 0 for ever [default: 1830].
+    #[arg(long, env = "JUSTPING_RETAIN_COUNTERS_DAYS", value_name = "DAYS")]
+    retain_counters_days: Option<u32>,
 }
 
 /// A text that is never printed.
@@ -311,6 +314,7 @@ impl Flags {
             retain_messages_days: self.retain_messages_days.or(file.retain_messages_days),
             retain_events_days: self.retain_events_days.or(file.retain_events_days),
             retain_references_days: self.retain_references_days.or(file.retain_references_days),
+            retain_counters_days: self.retain_counters_days.or(file.retain_counters_days),
         }
     }
 
@@ -383,6 +387,7 @@ impl Flags {
             (self.retain_messages_days, &mut engine.retention.messages),
             (self.retain_events_days, &mut engine.retention.events),
             (self.retain_references_days, &mut engine.retention.references),
+            (self.retain_counters_days, &mut engine.retention.counters),
         ];
         for (given, slot) in kept {
             if let Some(days) = given {
@@ -507,6 +512,7 @@ mod tests {
         };
         let default = retention(&[]).expect("config");
         assert_eq!((default.messages, default.events), (None, Some(90 * DAY)));
+        assert_eq!(default.counters, Some(1830 * DAY));
         let given = retention(&["--retain-events-days", "7", "--retain-references-days", "0"]);
         let given = given.expect("config");
         assert_eq!((given.events, given.references), (Some(7 * DAY), None));

@@ -175,6 +175,7 @@ pub(crate) fn upkeep(sum: &UpkeepReport) {
         ("received_reference", sum.received),
         ("sent_reference", sum.sent),
         ("event", sum.events),
+        ("counter", sum.counters),
     ];
     for (what, count) in counts {
         metrics::counter!("justping_upkeep_total", "what" => what).absolute(count);

@@ -13,8 +13,9 @@ use crate::model::{
     ChannelConfig, ChannelId, ChannelKind, ChannelSecrets, Contact, ContactId, ContactPatch,
     Content, Conversation, ConversationChange, ConversationId, Cursor, DeliveryStatus, Direction,
     Flow, FlowId, FlowVersion, FlowVersionId, Identity, InboundMessage, Lane, MailboxEvent, Member,
-    MemberId, Message, MessageId, OutboxRow, Owner, Page, PageRequest, Role, Session, SessionId,
-    SessionStatus, StatusUpdate, Timer, TimerId, Timestamp, TraceStep, UnknownPolicy, WorkerId,
+    MemberId, Message, MessageId, OutboxRow, Owner, Page, PageRequest, Role, Rollup, Session,
+    SessionId, SessionStatus, StatusUpdate, Timeline, Timer, TimerId, Timestamp, TraceStep,
+    UnknownPolicy, WorkerId,
 };
 use crate::port::store::{
     Accept, Accepted, ClaimOptions, MessageOrder, Post, SendClaim, SendOutcome, SendQuota,
@@ -526,5 +527,27 @@ pub fn text_of(event: &MailboxEvent) -> &str {
     match event {
         MailboxEvent::Message { content, .. } => content.plain(),
         other => panic!("expected a message: {other:?}"),
+    }
+}
+
+/// Counts what the ledger holds of a message on a channel: its timeline again, step by step.
+pub fn recount(counters: &mut Rollup, channel: ChannelId, message: &Message) {
+    match message.direction {
+        Direction::Note => {}
+        Direction::Inbound => counters.receive(channel, message),
+        Direction::Outbound => {
+            let Timeline { sent_at, delivered_at, read_at, failed_at } = message.timeline;
+            let mut again = Message { status: DeliveryStatus::Queued, ..message.clone() };
+            for (status, at) in [
+                (DeliveryStatus::Sent, sent_at),
+                (DeliveryStatus::Delivered, delivered_at),
+                (DeliveryStatus::Read, read_at),
+                (DeliveryStatus::Failed, failed_at),
+            ] {
+                if let Some(at) = at {
+                    counters.hear(channel, &mut again, (status, at, None));
+                }
+            }
+        }
     }
 }

@@ -491,6 +491,7 @@ fn every_check_is_listed() {
         include_str!("store/channel.rs"),
         include_str!("store/contact.rs"),
         include_str!("store/conversation.rs"),
+        include_str!("store/counter.rs"),
         include_str!("store/directory.rs"),
         include_str!("store/fairness.rs"),
         include_str!("store/flow.rs"),

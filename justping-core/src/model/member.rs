@@ -22,6 +22,8 @@ pub enum Permission {
     ConversationsRead,
     /// Answer, assign and close conversations.
     ConversationsWrite,
+    /// See what is counted.
+    AnalyticsRead,
     /// See and revoke API keys, and create new ones.
     ApiKeysWrite,
 }
@@ -37,6 +39,7 @@ impl Permission {
         Self::ContactsWrite,
         Self::ConversationsRead,
         Self::ConversationsWrite,
+        Self::AnalyticsRead,
         Self::ApiKeysWrite,
     ];
 }
@@ -59,7 +62,11 @@ impl Role {
         use Permission as P;
         let reads = matches!(
             permission,
-            P::AgentsRead | P::ChannelsRead | P::ContactsRead | P::ConversationsRead
+            P::AgentsRead
+                | P::ChannelsRead
+                | P::ContactsRead
+                | P::ConversationsRead
+                | P::AnalyticsRead
         );
         match self {
             Self::Owner => true,

@@ -7,6 +7,7 @@ mod channel;
 mod contact;
 mod content;
 mod conversation;
+mod counter;
 mod event;
 mod flow;
 mod id;
@@ -33,6 +34,7 @@ pub use content::{
 pub use conversation::{
     Conversation, ConversationChange, ConversationStatus, Owner, Priority, SERVICE_WINDOW,
 };
+pub use counter::{Counter, CounterKey, CounterKind, Rollup, day_of};
 pub use event::{Event, EventBody, Topic};
 pub use flow::{Flow, FlowVersion};
 pub use id::*;
@@ -52,3 +54,6 @@ pub use timer::Timer;
 
 /// A moment, always in UTC and whole milliseconds when it comes from a [`Clock`](crate::port::Clock).
 pub type Timestamp = jiff::Timestamp;
+
+/// A day of the calendar.
+pub type Date = jiff::civil::Date;

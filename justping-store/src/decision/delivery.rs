@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use justping_core::model::{
-    BusinessId, ChannelId, ConversationId, DeliveryStatus, Failure, Message, StatusUpdate,
+    BusinessId, ChannelId, ConversationId, DeliveryStatus, Failure, Message, Rollup, StatusUpdate,
     Timestamp,
 };
 
@@ -52,6 +52,7 @@ pub(crate) struct Delivery {
     /// Rows of the outbox that are done.
     pub(crate) ended: Vec<(BusinessId, Place)>,
     pub(crate) settled: BTreeMap<Place, Settled>,
+    pub(crate) counters: Rollup,
     named: Vec<(Reference, Named)>,
     unparked: Vec<Reference>,
     /// References whose waiting news has to be written.
@@ -62,22 +63,23 @@ impl Delivery {
     /// Ends the row of a message and tells the message why; says whether that changed its status.
     pub(crate) fn finish(
         &mut self,
-        business: BusinessId,
+        (business, channel): (BusinessId, ChannelId),
         (id, seq): Place,
         news: (DeliveryStatus, Timestamp, Option<Failure>),
     ) -> bool {
         self.ended.push((business, (id, seq)));
         self.settled.remove(&(id, seq));
-        self.hear((business, id, seq), news)
+        self.hear((business, id, seq), channel, news)
     }
 
     fn hear(
         &mut self,
         key: (BusinessId, ConversationId, u64),
-        (status, at, failure): (DeliveryStatus, Timestamp, Option<Failure>),
+        channel: ChannelId,
+        news: (DeliveryStatus, Timestamp, Option<Failure>),
     ) -> bool {
         self.messages.get_mut(&key).is_some_and(|(message, changed)| {
-            let moved = message.hear(status, at, failure);
+            let moved = self.counters.hear(channel, message, news);
             *changed |= moved;
             moved
         })
@@ -102,6 +104,7 @@ impl Delivery {
             self.named.push((reference.clone(), named));
             self.sent.insert(reference.clone(), (id, seq));
         }
+        let channel = reference.0;
         let waited = self.parked.remove(&reference).unwrap_or_default();
         if !waited.is_empty() {
             self.unparked.push(reference);
@@ -109,7 +112,7 @@ impl Delivery {
         let mut moved = false;
         for news in waited {
             if let Some(at) = news.at {
-                moved |= self.hear(key, (news.status, at, news.failure));
+                moved |= self.hear(key, channel, (news.status, at, news.failure));
             }
         }
         moved

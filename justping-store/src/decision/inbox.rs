@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use justping_core::model::{
     BusinessId, ChannelId, Contact, ContactId, Conversation, ConversationId, ConversationStatus,
-    EventBody, Identity, Message, Owner, Timestamp,
+    EventBody, Identity, Message, Owner, Rollup, Timestamp,
 };
 use justping_core::policy;
 use justping_core::port::store::{Accept, Accepted, StoreError, StoreResult};
@@ -121,6 +121,8 @@ pub(crate) struct Inbox {
     pub(crate) references: Vec<Received>,
     /// Events to be written.
     pub(crate) events: Events,
+    /// What is counted.
+    pub(crate) counters: Rollup,
 }
 
 impl Inbox {
@@ -282,6 +284,9 @@ impl Inbox {
             mail: conversation.owner == Owner::Bot,
         };
         self.references.push(received);
+        self.counters.receive(channel, &message);
+        let stood = (!conversation_created).then_some(before.0);
+        self.counters.follow(stood, conversation, now);
         if contact_created {
             let body = EventBody::ContactCreated { contact_id: contact };
             self.events.record(business, None, now, body);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use justping_core::model::{
-    BusinessId, Conversation, ConversationChange, ConversationId, Message, OutboxRow,
+    BusinessId, Conversation, ConversationChange, ConversationId, Message, OutboxRow, Rollup,
 };
 use justping_core::port::store::{Post, StoreError, StoreResult, TurnCommitted};
 
@@ -16,6 +16,7 @@ pub(crate) struct PostDesk {
     conversations: HashMap<(BusinessId, ConversationId), Conversation>,
     pub(crate) outbox: Vec<OutboxRow>,
     pub(crate) events: Events,
+    pub(crate) counters: Rollup,
 }
 
 impl PostDesk {
@@ -35,9 +36,11 @@ impl PostDesk {
         let conversation = self.conversations.get_mut(&key);
         let conversation = conversation.ok_or(StoreError::NotFound("conversation"))?;
         check_directions([post.direction])?;
+        let before = conversation.status;
         let changed = post.owner.is_some_and(|owner| {
             conversation.apply(&ConversationChange::Assign { owner }, post.now)
         });
+        self.counters.follow(Some(before), conversation, post.now);
         let message = Message {
             reply_to: post.reply_to,
             ..Message::written(

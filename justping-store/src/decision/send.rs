@@ -83,7 +83,7 @@ impl SendDesk {
             SendOutcome::Sent { provider_ref } => {
                 self.parcels.remove(&place);
                 let sent = (DeliveryStatus::Sent, now, None);
-                let moved = self.delivery.finish(business, place, sent);
+                let moved = self.delivery.finish((business, channel), place, sent);
                 let named = provider_ref
                     .is_some_and(|name| self.delivery.name(business, place, (channel, name)));
                 moved | named
@@ -91,7 +91,7 @@ impl SendDesk {
             SendOutcome::Failed(failure) => {
                 self.parcels.remove(&place);
                 let failed = (DeliveryStatus::Failed, now, Some(failure));
-                self.delivery.finish(business, place, failed)
+                self.delivery.finish((business, channel), place, failed)
             }
         };
         self.delivery.message(business, place).filter(|_| moved).cloned()

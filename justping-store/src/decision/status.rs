@@ -62,7 +62,8 @@ impl StatusDesk {
             | DeliveryStatus::Delivered
             | DeliveryStatus::Read
             | DeliveryStatus::Failed => {
-                self.delivery.finish(business, place, (update.status, at, update.failure))
+                let news = (update.status, at, update.failure);
+                self.delivery.finish((business, channel), place, news)
             }
         };
         if !reference.1.is_empty() {

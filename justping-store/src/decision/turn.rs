@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use justping_core::model::{
     BusinessId, Call, CallId, Contact, ContactId, Conversation, ConversationChange, ConversationId,
-    Direction, Lane, Message, OutboxRow, Session, SessionId, SessionStatus, Timer, TimerId,
+    Direction, Lane, Message, OutboxRow, Rollup, Session, SessionId, SessionStatus, Timer, TimerId,
     Timestamp, TraceStep,
 };
 use justping_core::port::store::{StoreError, StoreResult, TurnCommit, TurnCommitted, TurnMessage};
@@ -42,6 +42,7 @@ pub(crate) struct Ledger {
     pub(crate) messages: Vec<Message>,
     pub(crate) outbox: Vec<OutboxRow>,
     pub(crate) events: Events,
+    pub(crate) counters: Rollup,
 }
 
 impl Ledger {
@@ -104,7 +105,9 @@ impl Ledger {
         turn.timers.extend(commit.timers.into_iter().map(|timer| (timer.id, timer)));
         turn.cancel_calls = commit.cancel_calls;
         turn.calls.extend(commit.calls.into_iter().map(|call| (call.id, call)));
+        let before = turn.conversation.status;
         let changed = turn.change(&commit.changes, commit.now);
+        self.counters.follow(Some(before), &turn.conversation, commit.now);
         if commit.changes.contains(&ConversationChange::Close)
             && let Some(session) = turn.close(commit.now)
         {

@@ -25,8 +25,8 @@
 //! [wake-ups](PostgresStore::wakes) needs the server itself.
 //!
 //! # Standbys
-//! With [`PostgresConfig::read_url`] lists of contacts and conversations and all searches go to a
-//! standby that has replayed what this process wrote. What the engine decides by never does.
+//! With [`PostgresConfig::read_url`] lists of contacts and conversations, counters and all searches
+//! go to a standby that has replayed what this process wrote. What the engine decides by never does.
 
 mod agent;
 mod business;
@@ -35,6 +35,7 @@ mod config;
 mod connection;
 mod contact;
 mod conversation;
+mod counter;
 mod engine;
 mod error;
 mod flow;

@@ -54,6 +54,7 @@ pub(super) const MIGRATIONS: &[Step] = &[
     (2, "lease", include_str!("../../migrations/postgres/0002_lease.sql")),
     (3, "search", include_str!("../../migrations/postgres/0003_search.sql")),
     (4, "fairness", include_str!("../../migrations/postgres/0004_fairness.sql")),
+    (5, "counters", include_str!("../../migrations/postgres/0005_counters.sql")),
 ];
 
 /// A migration: its number, its name, its statements.

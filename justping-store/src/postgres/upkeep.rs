@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use justping_core::model::{Cursor, Timestamp};
+use justping_core::model::{Cursor, Timestamp, day_of};
 use justping_core::port::store::{
     Retention, StoreError, StoreResult, UPKEEP_LEASE, UpkeepOptions, UpkeepReport, UpkeepStore,
 };
@@ -15,7 +15,7 @@ use super::PostgresStore;
 use super::connection::{Bound, Scope, Write, transaction};
 use super::idempotency::EXPIRE_REQUESTS;
 use super::row::{count, get, get_count, millis, parse_cursor, statements};
-use crate::document::second;
+use crate::document::{day_column, second};
 
 /// Months that have their partition before they begin.
 pub const MONTHS_AHEAD: i32 = 3;
@@ -61,6 +61,8 @@ statements! {
     );
     DROP_RECEIVED = drop_references!("received_refs");
     DROP_SENT = drop_references!("sent_refs");
+    DROP_COUNTERS = "DELETE FROM counters WHERE ctid = ANY(ARRAY( \
+            SELECT ctid FROM counters WHERE day < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1";
     /// The last of the businesses it looked at, and how many events went. The newest stays, as it
     /// does in the embedded store, which finds the next number by it.
     DROP_EVENTS = concat!(
@@ -187,8 +189,12 @@ async fn trim(write: &mut Write, options: &UpkeepOptions) -> StoreResult<UpkeepR
         report.received = rows(write, query(DROP_RECEIVED).bind(millis(before)), limit).await?;
         report.sent = rows(write, query(DROP_SENT).bind(millis(before)), limit).await?;
     }
+    if let Some(before) = before(keep.counters) {
+        let drop = query(DROP_COUNTERS).bind(day_column(day_of(before)));
+        report.counters = rows(write, drop, limit).await?;
+    }
     let most = u64::from(options.limit);
-    let full = [report.requests, report.parked, report.received, report.sent];
+    let full = [report.requests, report.parked, report.received, report.sent, report.counters];
     let is_full = full.iter().any(|rows| *rows >= most);
     let mut from = parse_cursor::<Uuid>(options.after.as_ref())?.unwrap_or(Uuid::nil());
     if let Some(before) = before(keep.events) {

@@ -16,6 +16,7 @@ mod config;
 mod connection;
 mod contact;
 mod conversation;
+mod counter;
 mod engine;
 mod error;
 mod flow;

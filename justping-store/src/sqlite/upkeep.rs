@@ -4,7 +4,7 @@
 //! have to keep. A move looks at a range of keys and hands on where it stopped.
 
 use async_trait::async_trait;
-use justping_core::model::{Cursor, Timestamp};
+use justping_core::model::{Cursor, Timestamp, day_of};
 use justping_core::port::store::{
     Retention, StoreError, StoreResult, UPKEEP_LEASE, UpkeepOptions, UpkeepReport, UpkeepStore,
 };
@@ -16,7 +16,7 @@ use super::SqliteStore;
 use super::connection::Write;
 use super::idempotency::EXPIRE_REQUESTS;
 use super::row::{after, count, get, millis, parse_doc, statements, to_doc};
-use crate::document::second;
+use crate::document::{day_column, second};
 
 /// Businesses whose events one move looks at.
 const BUSINESSES: i64 = 16;
@@ -55,6 +55,9 @@ statements! {
     DROP_PARKED = "DELETE FROM parked_statuses \
         WHERE id IN (SELECT id FROM parked_statuses ORDER BY id LIMIT $2) \
             AND doc ->> '$.at' < $1 RETURNING 1";
+    DROP_COUNTERS = "DELETE FROM counters WHERE (business_id, day, channel_id, kind) IN ( \
+            SELECT business_id, day, channel_id, kind FROM counters INDEXED BY counters_day \
+            WHERE day < $1 ORDER BY day LIMIT $2) RETURNING 1";
     RECEIVED_END = references!("received_refs").0;
     DROP_RECEIVED = references!("received_refs").1;
     SENT_END = references!("sent_refs").0;
@@ -157,8 +160,13 @@ async fn queues(
         let drop = query(DROP_PARKED).bind(second(before)).bind(limit);
         report.parked = write.run(drop).await?.len() as u64;
     }
+    if let Some(before) = before(keep.counters) {
+        let drop = query(DROP_COUNTERS).bind(day_column(day_of(before))).bind(limit);
+        report.counters = write.run(drop).await?.len() as u64;
+    }
     let most = u64::from(options.limit);
-    sweep.queues = report.requests < most && report.parked < most;
+    let dropped = [report.requests, report.parked, report.counters];
+    sweep.queues = dropped.iter().all(|rows| *rows < most);
     Ok(())
 }
 

@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use justping::agents::{Flows, replay};
+use justping::conformance::fixture::recount;
 use justping::memory::ScriptedAi;
 use justping::model::{
-    Author, BusinessId, ChannelKind, Conversation, ConversationStatus, DeliveryStatus, Direction,
-    Event, EventBody, FailureKind, Identity, Message, OutboxRow, Owner, PAGE_MAX, Page,
-    PageRequest, Priority, Session, SessionId, SessionStatus, TraceStep, UnknownPolicy,
+    Author, BusinessId, ChannelKind, Conversation, ConversationStatus, Counter, CounterKey,
+    CounterKind, DeliveryStatus, Direction, Event, EventBody, FailureKind, Identity, Message,
+    OutboxRow, Owner, PAGE_MAX, Page, PageRequest, Priority, Rollup, Session, SessionId,
+    SessionStatus, TraceStep, UnknownPolicy, day_of,
 };
 use justping::port::store::{
-    ContactStore, ConversationFilter, ConversationStore, EventStore, FlowStore, MessageOrder,
-    SessionStore,
+    ContactStore, ConversationFilter, ConversationStore, CounterFilter, CounterStore, EventStore,
+    FlowStore, MessageOrder, SessionStore,
 };
-use justping::port::{Effect, FlowRuntime, StoreResult};
+use justping::port::{Clock, Effect, FlowRuntime, StoreResult};
 
+use super::clock::VirtualClock;
 use super::law::Law;
 use super::network::LATE_FAILURE;
 use super::oracle::{Oracle, Wish};
@@ -46,6 +49,7 @@ pub(super) async fn audit(world: &Arc<World>) {
         world.watch(|oracle| ledger(oracle, shop, &thread));
         ends(world, shop, &thread);
         wishes(world, &store, shop).await;
+        counted(world, &store, shop, (&conversations, &thread)).await;
     }
     world.watch(mail);
 }
@@ -79,6 +83,37 @@ fn counters(world: &World, conversation: &Conversation, messages: &[Message]) {
         });
         let own = messages.iter().all(|message| message.business_id == conversation.business_id);
         oracle.check(Law::Tenant, own, || format!("{id} holds a message of another business"));
+    });
+}
+
+/// I7: what the moves counted, day by day, is what the ledger holds.
+async fn counted(
+    world: &World,
+    store: &SimStore,
+    shop: &Shop,
+    (conversations, thread): (&[Conversation], &[Message]),
+) {
+    let (from, to) = (day_of(VirtualClock::start()), day_of(world.clock.now()));
+    let filter = CounterFilter { from, to, channel_id: Some(shop.channel) };
+    let counters = store.counters(shop.business, &filter).await.unwrap();
+    let (found, standing): (Vec<Counter>, Vec<Counter>) =
+        counters.into_iter().partition(|row| row.kind < CounterKind::ConversationsOpened);
+    let mut ledger = Rollup::default();
+    thread.iter().for_each(|message| recount(&mut ledger, shop.channel, message));
+    let row = |(key, count): (CounterKey, u64)| Counter { day: key.day, kind: key.kind, count };
+    let held: Vec<Counter> = ledger.rows().map(row).collect();
+    let sum =
+        |kind| -> u64 { standing.iter().filter(|row| row.kind == kind).map(|row| row.count).sum() };
+    let (opened, closed) =
+        (sum(CounterKind::ConversationsOpened), sum(CounterKind::ConversationsClosed));
+    let live = conversations.iter().filter(|row| row.status != ConversationStatus::Closed).count();
+    world.watch(|oracle| {
+        oracle.check(Law::Counters, found == held, || {
+            format!("{found:?} were counted, the ledger holds {held:?}")
+        });
+        oracle.check(Law::Counters, opened == closed + live as u64, || {
+            format!("{opened} were opened and {closed} closed, {live} are open")
+        });
     });
 }
 

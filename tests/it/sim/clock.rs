@@ -20,6 +20,11 @@ impl VirtualClock {
         Self { origin: Instant::now() }
     }
 
+    /// When the world began.
+    pub(super) fn start() -> Timestamp {
+        Timestamp::from_millisecond(START_MS).unwrap()
+    }
+
     /// Milliseconds since the start.
     pub(super) fn elapsed_ms(&self) -> u64 {
         u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
@@ -30,7 +35,7 @@ impl VirtualClock {
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
         let span = SignedDuration::from_millis(i64::try_from(self.elapsed_ms()).unwrap());
-        Timestamp::from_millisecond(START_MS).unwrap().checked_add(span).unwrap()
+        Self::start().checked_add(span).unwrap()
     }
 
     async fn sleep_until(&self, until: Timestamp) {

@@ -19,7 +19,7 @@ pub(super) enum Law {
     Window,
     /// I6: one business a chain.
     Tenant,
-    /// I7: what conversations count is what the ledger holds.
+    /// I7: what conversations and daily counters count is what the ledger holds.
     Counters,
     /// I8: stored events are the transitions.
     Events,

@@ -2,6 +2,7 @@
 //! an answer; what they need of the domain is in the library.
 
 mod agent;
+mod analytics;
 mod api_key;
 mod channel;
 mod check;
@@ -35,5 +36,6 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(conversation::routes())
         .merge(search::routes())
         .merge(session::routes())
+        .merge(analytics::routes())
         .merge(api_key::routes())
 }

@@ -31,6 +31,7 @@ pub(crate) const API_KEY: &str = "api_key";
         (name = "conversations", description = "Threads and their messages."),
         (name = "search", description = "Contacts and messages by the words in them."),
         (name = "sessions", description = "Walks of contacts through flows, step by step."),
+        (name = "analytics", description = "What happened, counted by day."),
         (name = "api-keys", description = "Credentials for programs."),
     )
 )]

@@ -50,7 +50,7 @@ pub mod perm {
 
     needs! {
         AgentsRead, AgentsWrite, ChannelsRead, ChannelsWrite, ContactsRead, ContactsWrite,
-        ConversationsRead, ConversationsWrite, ApiKeysWrite,
+        ConversationsRead, ConversationsWrite, AnalyticsRead, ApiKeysWrite,
     }
 }
 

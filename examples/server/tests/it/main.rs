@@ -11,6 +11,7 @@
 mod platform;
 
 mod access;
+mod analytics;
 mod answer;
 mod browser;
 mod chat;

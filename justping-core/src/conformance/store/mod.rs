@@ -4,6 +4,7 @@ mod accept;
 mod channel;
 mod contact;
 mod conversation;
+mod counter;
 mod directory;
 mod fairness;
 mod flow;
@@ -21,6 +22,7 @@ pub use accept::*;
 pub use channel::*;
 pub use contact::*;
 pub use conversation::*;
+pub use counter::*;
 pub use directory::*;
 pub use fairness::*;
 pub use flow::*;
@@ -38,7 +40,7 @@ pub use upkeep::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 201;
+pub const CHECKS: usize = 214;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -202,6 +204,17 @@ macro_rules! store_conformance {
             events_of_an_accept
             events_of_changes
             events_are_paged_in_order
+            counters_know_no_duplicates
+            counters_follow_a_message_forward
+            counters_include_skipped_steps
+            counters_of_failures
+            counters_of_conversations
+            counters_of_nothing
+            counters_are_of_days_and_channels
+            counters_go_by_the_timeline
+            counters_of_too_many_days_are_refused
+            counters_survive_a_crowd
+            counters_are_what_the_ledger_holds
             request_is_started_once
             request_is_answered_again
             request_that_was_abandoned_starts_anew
@@ -223,6 +236,7 @@ macro_rules! store_conformance {
             foreign_sends_are_out_of_reach
             foreign_calls_are_out_of_reach
             foreign_requests_are_hidden
+            foreign_counters_are_hidden
             lease_is_held_by_one
             lease_is_extended_by_its_holder
             lease_that_is_over_has_another_fence
@@ -235,6 +249,7 @@ macro_rules! store_conformance {
             upkeep_forgets_references
             upkeep_drops_events_in_order
             upkeep_twice_at_once_is_once
+            upkeep_drops_counters
             search_finds_messages_of_every_direction
             search_finds_what_turns_say
             search_needs_every_word

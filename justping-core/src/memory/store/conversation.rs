@@ -84,7 +84,10 @@ impl State {
         now: Timestamp,
     ) -> StoreResult<Conversation> {
         let (business, id) = key;
-        let changed = self.threads.get_mut(business, id)?.conversation.apply(change, now);
+        let conversation = &mut self.threads.get_mut(business, id)?.conversation;
+        let before = conversation.status;
+        let changed = conversation.apply(change, now);
+        self.counters.follow(Some(before), conversation, now);
         if *change == ConversationChange::Close {
             self.end_session(key, now)?;
             self.threads.get_mut(business, id)?.mailbox.clear();

@@ -1,8 +1,8 @@
 use super::thread::Thread;
 use super::{Key, State};
 use crate::model::{
-    Contact, ContactId, Conversation, ConversationId, EventBody, MailboxEntry, MailboxEvent,
-    Message, Owner,
+    Contact, ContactId, Conversation, ConversationId, ConversationStatus, EventBody, MailboxEntry,
+    MailboxEvent, Message, Owner,
 };
 use crate::policy;
 use crate::port::store::{Accept, Accepted};
@@ -37,6 +37,8 @@ impl State {
         })?;
         self.references.receive(channel, reference, (id, message.seq));
         let conversation = self.threads.get(business, id)?.conversation.clone();
+        self.counters.receive(channel, &message);
+        self.counters.follow((!conversation_created).then_some(before.0), &conversation, now);
         if conversation.owner == Owner::Bot {
             self.deliver(key, mail(&message))?;
         }
@@ -93,7 +95,7 @@ impl State {
     }
 
     /// What of a conversation is worth an event when a message changes it.
-    fn standing(&self, (business, id): Key) -> StoreResult<impl PartialEq + use<>> {
+    fn standing(&self, (business, id): Key) -> StoreResult<(ConversationStatus, Owner)> {
         let conversation = &self.threads.get(business, id)?.conversation;
         Ok((conversation.status, conversation.owner))
     }

@@ -6,13 +6,14 @@
 //! | `table`, `queue`, `line`, `thread` | how rows are kept: by business, by due moment, by whose turn it is, by conversation |
 //! | `inbox`, `turn`, `outbox`, `status`, `timer`, `call` | the engine's moves |
 //! | `upkeep` | leases, and what goes |
-//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `idempotency`, `search` | the nouns |
+//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `counter`, `idempotency`, `search` | the nouns |
 
 mod agent;
 mod call;
 mod channel;
 mod contact;
 mod conversation;
+mod counter;
 mod directory;
 mod engine;
 mod event;
@@ -51,7 +52,7 @@ use self::timer::Timers;
 use self::upkeep::Leases;
 use crate::model::{
     Agent, AgentId, ApiKey, ApiKeyId, Business, BusinessId, ChannelId, ContactId, ConversationId,
-    FlowId, FlowVersion, FlowVersionId, Member, MemberId, SessionId, Timestamp,
+    FlowId, FlowVersion, FlowVersionId, Member, MemberId, Rollup, SessionId, Timestamp,
 };
 use crate::port::{StoreError, StoreResult};
 
@@ -111,6 +112,7 @@ struct State {
     timers: Timers,
     calls: Calls,
     events: BTreeMap<BusinessId, Events>,
+    counters: Rollup,
     requests: Requests,
     leases: Leases,
     index: Index,
@@ -140,6 +142,7 @@ impl State {
             timers: Timers::default(),
             calls: Calls::default(),
             events: BTreeMap::new(),
+            counters: Rollup::default(),
             requests: Requests::default(),
             leases: Leases::default(),
             index: Index::default(),

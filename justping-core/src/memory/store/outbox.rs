@@ -138,6 +138,7 @@ impl State {
         if send.fence != record.fence || send.row.state == OutboxState::Pending {
             return Ok(None);
         }
+        let (channel, counters) = (send.row.channel_id, &mut self.counters);
         let place = (record.conversation_id, record.seq);
         let moved = match record.outcome {
             SendOutcome::Retry { due_at } => send.settle(OutboxState::Pending, due_at),
@@ -148,7 +149,7 @@ impl State {
             }
             SendOutcome::Sent { provider_ref } => {
                 let moved = thread.finish(record.seq, |message| {
-                    message.hear(DeliveryStatus::Sent, record.now, None)
+                    counters.hear(channel, message, (DeliveryStatus::Sent, record.now, None))
                 });
                 match provider_ref {
                     Some(reference) => moved | self.refer(record.business_id, place, reference)?,
@@ -156,7 +157,8 @@ impl State {
                 }
             }
             SendOutcome::Failed(failure) => thread.finish(record.seq, |message| {
-                message.hear(DeliveryStatus::Failed, record.now, Some(failure))
+                let failed = (DeliveryStatus::Failed, record.now, Some(failure));
+                counters.hear(channel, message, failed)
             }),
         };
         self.queue_head(key)?;

@@ -142,7 +142,9 @@ impl State {
         self.references.sent.entry(reference.clone()).or_insert((id, seq));
         let mut moved = false;
         for news in self.references.unpark(&reference) {
-            moved |= news.at.is_some_and(|at| message.hear(news.status, at, news.failure));
+            moved |= news.at.is_some_and(|at| {
+                self.counters.hear(channel, message, (news.status, at, news.failure))
+            });
         }
         Ok(moved)
     }
@@ -166,7 +168,10 @@ impl State {
             return Ok(StatusOutcome::Parked);
         };
         let thread = self.threads.get_mut(business, id)?;
-        let tell = |message: &mut Message| message.hear(update.status, at, update.failure);
+        let counters = &mut self.counters;
+        let tell = |message: &mut Message| {
+            counters.hear(channel, message, (update.status, at, update.failure))
+        };
         let mut moved = match update.status {
             DeliveryStatus::Received | DeliveryStatus::Queued => false,
             DeliveryStatus::Sent

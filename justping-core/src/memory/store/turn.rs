@@ -202,13 +202,14 @@ impl State {
         now: Timestamp,
     ) -> StoreResult<bool> {
         let conversation = &mut self.threads.get_mut(key.0, key.1)?.conversation;
-        let revision = conversation.revision + 1;
+        let (revision, before) = (conversation.revision + 1, conversation.status);
         let mut changed = false;
         for change in changes {
             changed |= conversation.apply(change, now);
         }
         conversation.revision = revision;
         conversation.updated_at = now;
+        self.counters.follow(Some(before), conversation, now);
         if changes.contains(&ConversationChange::Close) {
             self.end_session(key, now)?;
         }
@@ -240,9 +241,11 @@ impl State {
         let key = (business, id);
         let conversation = &mut self.threads.get_mut(business, id)?.conversation;
         check_directions([post.direction])?;
+        let before = conversation.status;
         let changed = post
             .owner
             .is_some_and(|owner| conversation.apply(&ConversationChange::Assign { owner }, now));
+        self.counters.follow(Some(before), conversation, now);
         let message = self.append(key, |conversation| Message {
             reply_to: post.reply_to,
             ..Message::written(

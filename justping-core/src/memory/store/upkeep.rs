@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::{MemoryStore, State};
-use crate::model::{Cursor, Timestamp, WorkerId};
+use crate::model::{Cursor, Timestamp, WorkerId, day_of};
 use crate::port::store::{
     LeaseStore, Retention, UPKEEP_LEASE, UpkeepOptions, UpkeepReport, UpkeepStore,
 };
@@ -74,9 +74,11 @@ impl State {
             received: self.trim_received(references, limit),
             sent: self.trim_sent(references, limit),
             events: self.trim_events(before(keep.events), limit),
+            counters: self.trim_counters(day_of(before(keep.counters)), limit),
             ..UpkeepReport::default()
         };
-        let counts = [report.requests, report.parked, report.received, report.sent, report.events];
+        let UpkeepReport { requests, parked, received, sent, events, counters, .. } = report;
+        let counts = [requests, parked, received, sent, events, counters];
         if counts.contains(&u64::from(limit)) {
             report.next = Some(Cursor(String::new()));
         }

@@ -17,12 +17,14 @@
 //! [`Contact`](crate::model::Contact) (`learn`, `apply`) and
 //! [`OutboxRow::of`](crate::model::OutboxRow::of).
 
+mod counter;
 mod error;
 mod moves;
 mod noun;
 mod search;
 mod upkeep;
 
+pub use counter::{COUNTER_DAYS_MAX, CounterFilter, CounterStore};
 pub use error::{StoreError, StoreResult};
 pub use moves::{
     Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Held, IdempotencyRecord,
@@ -48,6 +50,7 @@ pub trait Store:
     + ChannelStore
     + ContactStore
     + ConversationStore
+    + CounterStore
     + EngineStore
     + EventStore
     + FlowStore
@@ -67,6 +70,7 @@ impl<S> Store for S where
         + ChannelStore
         + ContactStore
         + ConversationStore
+        + CounterStore
         + EngineStore
         + EventStore
         + FlowStore

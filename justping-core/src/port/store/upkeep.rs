@@ -58,6 +58,8 @@ pub struct Retention {
     pub parked: Option<Duration>,
     /// Answers to requests that carried an idempotency key.
     pub requests: Option<Duration>,
+    /// Daily counters.
+    pub counters: Option<Duration>,
 }
 
 impl Default for Retention {
@@ -68,6 +70,7 @@ impl Default for Retention {
             references: Some(90 * DAY),
             parked: Some(30 * DAY),
             requests: Some(DAY),
+            counters: Some(5 * 366 * DAY),
         }
     }
 }
@@ -114,6 +117,8 @@ pub struct UpkeepReport {
     pub sent: u64,
     /// Events that were dropped.
     pub events: u64,
+    /// Counters that were dropped.
+    pub counters: u64,
     /// Where the next move goes on; `None` when all is done.
     pub next: Option<Cursor>,
 }
@@ -129,6 +134,7 @@ impl UpkeepReport {
         self.received += more.received;
         self.sent += more.sent;
         self.events += more.events;
+        self.counters += more.counters;
         self.next = more.next;
     }
 }

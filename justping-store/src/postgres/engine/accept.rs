@@ -6,8 +6,8 @@ use justping_core::port::store::{Accept, Accepted, StoreResult};
 use sqlx::query;
 
 use super::write::{
-    bind_contacts, bind_conversations, bind_events, bind_messages, contacts, conversations,
-    insert_messages, update_contacts, update_conversations, with_events,
+    add_counters, bind_contacts, bind_conversations, bind_counters, bind_events, bind_messages,
+    contacts, conversations, insert_messages, update_contacts, update_conversations, with_events,
 };
 use crate::decision::{Change, Inbox, Pair, Plan, Received, Sender, adds, check, senders};
 use crate::postgres::connection::{Bound, Write};
@@ -71,7 +71,8 @@ statements! {
             FROM unnest($41::uuid[], $42::uuid[], $43::bigint[], $44::bigint[]) \
                 WITH ORDINALITY v (b, c, s, a, ord) ORDER BY v.ord), ",
         with_events!("$45", "$46"),
-        " SELECT count(*) FROM refs"
+        ", tallied AS (", add_counters!("$48", "$49", "$50", "$51", "$52"),
+        ") SELECT count(*) FROM refs"
     );
 }
 
@@ -223,7 +224,7 @@ fn writes(inbox: &mut Inbox, accepted: &[Accepted]) -> StoreResult<Bound> {
     let bound = bind_conversations(bound, inbox.threads(Change::Changed))?;
     let bound = bind_messages(bound, messages)?;
     let bound = bound.bind(mail.0).bind(mail.1).bind(mail.2).bind(mail.3);
-    Ok(bind_events(bound, &inbox.events)?.bind(moments))
+    Ok(bind_counters(bind_events(bound, &inbox.events)?.bind(moments), &inbox.counters))
 }
 
 fn sorted(references: &[Received]) -> Vec<&Received> {

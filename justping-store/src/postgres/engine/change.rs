@@ -1,11 +1,14 @@
 use justping_core::model::{
-    BusinessId, Conversation, ConversationChange, ConversationId, Session, SessionStatus, Timestamp,
+    BusinessId, Conversation, ConversationChange, ConversationId, Rollup, Session, SessionStatus,
+    Timestamp,
 };
 use justping_core::port::store::{StoreError, StoreResult};
 use sqlx::query;
 
 use super::commit_turn::bind_sessions;
-use super::write::{bind_conversations, bind_events, update_conversations, with_events};
+use super::write::{
+    add_counters, bind_conversations, bind_counters, bind_events, update_conversations, with_events,
+};
 use crate::decision::Events;
 use crate::postgres::connection::Write;
 use crate::postgres::row::{get, get_doc, statements};
@@ -17,7 +20,8 @@ statements! {
     CHANGE_WRITE = concat!(
         "WITH moved AS (", update_conversations!(
             "$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9"), "), ",
-        with_events!("$10", "$11"), " SELECT 1"
+        with_events!("$10", "$11"),
+        ", tallied AS (", add_counters!("$12", "$13", "$14", "$15", "$16"), ") SELECT 1"
     );
     END_SESSION = "UPDATE sessions s SET doc = v.doc \
         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) v (b, id, c, doc) \
@@ -40,15 +44,17 @@ pub(in crate::postgres) async fn run(
     let rows = write.run(query(CHANGE_LOCK).bind(business.uuid()).bind(id.uuid())).await?;
     let row = rows.first().ok_or(StoreError::NotFound("conversation"))?;
     let mut conversation: Conversation = get_doc(row, 0, "conversation")?;
-    let mut news = Events::default();
+    let (mut news, mut counted) = (Events::default(), Rollup::default());
+    let before = conversation.status;
     if conversation.apply(change, now) {
         news.updated(&conversation, now);
+        counted.follow(Some(before), &conversation, now);
     }
     if *change == ConversationChange::Close {
         close(write, (business, id), get(row, 1)?, now).await?;
     }
     let bound = bind_conversations(query(CHANGE_WRITE), std::iter::once(&conversation))?;
-    write.run(bind_events(bound, &news)?).await?;
+    write.run(bind_counters(bind_events(bound, &news)?, &counted)).await?;
     Ok(conversation)
 }
 

@@ -9,8 +9,8 @@ use sqlx::query;
 use uuid::Uuid;
 
 use super::write::{
-    bind_contacts, bind_conversations, bind_events, bind_messages, bind_outbox, conversations,
-    insert_messages, insert_outbox, update_contacts, with_events,
+    add_counters, bind_contacts, bind_conversations, bind_counters, bind_events, bind_messages,
+    bind_outbox, conversations, insert_messages, insert_outbox, update_contacts, with_events,
 };
 use crate::decision::{Key, Ledger, Turn};
 use crate::postgres::connection::{Bound, Write};
@@ -73,7 +73,8 @@ statements! {
         queued AS (", insert_outbox!(
             "$39", "$40", "$41", "$42", "$43", "$44", "$45", "$46", "$47", "$48"), "), \
         learned AS (", update_contacts!("$49", "$50", "$51", "$52"), "), ",
-        with_events!("$53", "$54"), " SELECT 1"
+        with_events!("$53", "$54"),
+        ", tallied AS (", add_counters!("$55", "$56", "$57", "$58", "$59"), ") SELECT 1"
     );
 }
 
@@ -248,7 +249,8 @@ fn writes(ledger: &Ledger) -> StoreResult<Bound> {
     let bound = bound.bind(mail.0).bind(mail.1).bind(mail.2);
     let bound = bind_messages(bound, ledger.messages.iter())?;
     let bound = bind_outbox(bound, ledger.outbox.iter())?;
-    bind_events(bind_contacts(bound, ledger.contacts())?, &ledger.events)
+    let bound = bind_events(bind_contacts(bound, ledger.contacts())?, &ledger.events)?;
+    Ok(bind_counters(bound, &ledger.counters))
 }
 
 /// Binds sessions as four columns.

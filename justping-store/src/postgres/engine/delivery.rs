@@ -1,7 +1,7 @@
 use justping_core::port::store::StoreResult;
 use sqlx::query;
 
-use super::write::bind_messages;
+use super::write::{add_counters, bind_counters, bind_messages};
 use crate::decision::{Delivery, PARKED_MAX};
 use crate::postgres::connection::{Bound, Write};
 use crate::postgres::row::{bytes, count, millis, statements, to_doc};
@@ -11,7 +11,8 @@ statements! {
     /// reference or finds its message, but never misses it. The locks end with the transaction.
     LOCK_REFERENCES = "SELECT pg_advisory_xact_lock(v.key) \
         FROM (SELECT DISTINCT key FROM unnest($1::bigint[]) k (key) ORDER BY key) v";
-    DELIVERY_WRITE = "WITH heard AS ( \
+    DELIVERY_WRITE = concat!(
+        "WITH heard AS ( \
             UPDATE messages g SET doc = v.doc \
             FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[]) \
                 v (b, c, s, at, doc) \
@@ -25,12 +26,14 @@ statements! {
                 attempts = o.attempts - v.deferred::int, lease_until = NULL \
             FROM unnest($9::uuid[], $10::uuid[], $11::bigint[], $12::bool[], $13::bigint[], \
                 $14::bool[]) v (b, c, s, unknown, due_at, deferred) \
-            WHERE o.business_id = v.b AND o.conversation_id = v.c AND o.seq = v.s) \
+            WHERE o.business_id = v.b AND o.conversation_id = v.c AND o.seq = v.s), \
+        tallied AS (", add_counters!("$21", "$22", "$23", "$24", "$25"), ") \
         INSERT INTO sent_refs (business_id, channel_id, provider_ref, conversation_id, seq, \
             created_at) \
         SELECT * FROM unnest($15::uuid[], $16::uuid[], $17::bytea[], $18::uuid[], $19::bigint[], \
             $20::bigint[]) \
-        ON CONFLICT DO NOTHING";
+        ON CONFLICT DO NOTHING"
+    );
     UNPARK = "DELETE FROM parked_statuses p USING unnest($1::uuid[], $2::bytea[]) v (c, r) \
         WHERE p.channel_id = v.c AND p.provider_ref = v.r AND p.business_id IN ( \
             SELECT h.business_id FROM channels h WHERE h.id = v.c)";
@@ -120,5 +123,6 @@ fn changes(delivery: &Delivery) -> StoreResult<Bound> {
         named.5.push(message.map(|message| millis(message.created_at)));
     }
     let bound = bound.bind(named.0).bind(named.1).bind(named.2);
-    Ok(bound.bind(named.3).bind(named.4).bind(named.5))
+    let bound = bound.bind(named.3).bind(named.4).bind(named.5);
+    Ok(bind_counters(bound, &delivery.counters))
 }

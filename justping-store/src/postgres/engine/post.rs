@@ -4,8 +4,8 @@ use justping_core::port::store::{Post, StoreResult, TurnCommitted};
 use sqlx::query;
 
 use super::write::{
-    bind_conversations, bind_events, bind_messages, bind_outbox, insert_messages, insert_outbox,
-    update_conversations, with_events,
+    add_counters, bind_conversations, bind_counters, bind_events, bind_messages, bind_outbox,
+    insert_messages, insert_outbox, update_conversations, with_events,
 };
 use crate::decision::PostDesk;
 use crate::postgres::connection::{Bound, Write};
@@ -21,7 +21,8 @@ statements! {
         written AS (", insert_messages!("$10", "$11", "$12", "$13", "$14"), "), \
         queued AS (", insert_outbox!(
             "$15", "$16", "$17", "$18", "$19", "$20", "$21", "$22", "$23", "$24"), "), ",
-        with_events!("$25", "$26"), " SELECT 1"
+        with_events!("$25", "$26"),
+        ", tallied AS (", add_counters!("$27", "$28", "$29", "$30", "$31"), ") SELECT 1"
     );
 }
 
@@ -45,5 +46,6 @@ fn writes(desk: &PostDesk, outcomes: &[StoreResult<TurnCommitted>]) -> StoreResu
     let messages = outcomes.iter().flatten().flat_map(|outcome| &outcome.messages);
     let bound = bind_conversations(query(POST_WRITE), desk.conversations())?;
     let bound = bind_messages(bound, messages)?;
-    bind_events(bind_outbox(bound, desk.outbox.iter())?, &desk.events)
+    let bound = bind_events(bind_outbox(bound, desk.outbox.iter())?, &desk.events)?;
+    Ok(bind_counters(bound, &desk.counters))
 }

@@ -1,10 +1,10 @@
 //! The statements that several moves write with. Each takes one batch, as an array a column.
 
-use justping_core::model::{Contact, Conversation, Message, OutboxRow};
+use justping_core::model::{Contact, Conversation, Message, OutboxRow, Rollup};
 use justping_core::port::store::StoreResult;
 
 use crate::decision::{Events, READY, WAITING};
-use crate::document::{owner_column, status_column};
+use crate::document::{day_column, owner_column, status_column};
 use crate::postgres::connection::Bound;
 use crate::postgres::row::{count, millis, to_doc};
 
@@ -153,9 +153,34 @@ macro_rules! with_events {
     };
 }
 
+/// Adds to the counters of a few days, whatever the number of messages; the rows are locked in their
+/// order and held until the transaction ends. Each has eight shards; which one it is says the
+/// connection to the server, so that transactions at the same time mostly have different ones.
+macro_rules! add_counters {
+    ($business:literal, $day:literal, $channel:literal, $kind:literal, $count:literal) => {
+        concat!(
+            "INSERT INTO counters AS k (business_id, day, channel_id, kind, shard, count) \
+            SELECT v.business_id, v.day, v.channel_id, v.kind, pg_backend_pid() % 8, v.count \
+            FROM unnest(",
+            $business,
+            "::uuid[], ",
+            $day,
+            "::bigint[], ",
+            $channel,
+            "::uuid[], ",
+            $kind,
+            "::text[], ",
+            $count,
+            "::bigint[]) v (business_id, day, channel_id, kind, count) \
+            ON CONFLICT (business_id, day, channel_id, kind, shard) DO UPDATE \
+            SET count = k.count + excluded.count"
+        )
+    };
+}
+
 pub(super) use {
-    contacts, conversations, insert_messages, insert_outbox, update_contacts, update_conversations,
-    with_events,
+    add_counters, contacts, conversations, insert_messages, insert_outbox, update_contacts,
+    update_conversations, with_events,
 };
 
 /// Binds contacts as four columns.
@@ -246,4 +271,18 @@ pub(super) fn bind_events(query: Bound, events: &Events) -> StoreResult<Bound> {
         docs.push(to_doc(event)?);
     }
     Ok(query.bind(businesses).bind(docs))
+}
+
+/// Binds counters as five columns.
+pub(super) fn bind_counters(query: Bound, counters: &Rollup) -> Bound {
+    let (mut businesses, mut days, mut channels) = (vec![], vec![], vec![]);
+    let (mut kinds, mut counts) = (vec![], vec![]);
+    for (key, added) in counters.rows() {
+        businesses.push(key.business_id.uuid());
+        days.push(day_column(key.day));
+        channels.push(key.channel_id.uuid());
+        kinds.push(key.kind.as_str());
+        counts.push(count(added));
+    }
+    query.bind(businesses).bind(days).bind(channels).bind(kinds).bind(counts)
 }

@@ -105,6 +105,7 @@ fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         connection::STATEMENTS,
         contact::STATEMENTS,
         conversation::STATEMENTS,
+        counter::STATEMENTS,
         flow::STATEMENTS,
         idempotency::STATEMENTS,
         keys::STATEMENTS,

@@ -356,3 +356,25 @@ async fn a_message_behind_one_that_ends_is_never_stranded() {
         assert_eq!(recorded.unwrap().len(), 1, "round {round}");
     }
 }
+
+#[tokio::test]
+async fn what_all_do_at_once_is_counted_once() {
+    let (scratch, stores) = stores().await;
+    for round in 0..ROUNDS {
+        accept_at_once(&stores, |n| {
+            let own = 5_000 + round * STORES + n;
+            let hello = |id, name: String| accept(id, name, &[&format!("own{n}")]);
+            vec![hello(own, format!("own{own}")), hello(own, format!("shared{round}"))]
+        })
+        .await;
+    }
+    let day = day_of(at(0));
+    let filter = CounterFilter { from: day, to: day, channel_id: None };
+    let received = u64::try_from(ROUNDS * (STORES + 1)).unwrap();
+    for store in stores.iter().chain([&*scratch]) {
+        let counters = store.counters(business(1), &filter).await.unwrap();
+        let counted: Vec<_> = counters.iter().map(|row| (row.kind, row.count)).collect();
+        let opened = (CounterKind::ConversationsOpened, u64::try_from(STORES).unwrap());
+        assert_eq!(counted, [(CounterKind::Received, received), opened]);
+    }
+}

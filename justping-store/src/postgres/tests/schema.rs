@@ -29,6 +29,8 @@ async fn tables(database: &str) -> BTreeMap<String, BTreeSet<String>> {
 const MORE: &[(&str, &[&str])] = &[
     // The embedded store has one writer: the last number needs no lock.
     ("event_counters", &["business_id", "last"]),
+    // The embedded store has one writer: nobody queues for a counter.
+    ("counters", &["shard"]),
     // Partitions are found by it.
     ("messages", &["created_at"]),
     ("mailbox", &["message_at"]),

@@ -6,7 +6,10 @@ use justping_core::port::store::{Accept, Accepted, StoreError, StoreResult};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
-use super::write::{contact_row, events, insert_events, insert_identities, rows, update_contacts};
+use super::write::{
+    add_counters, contact_row, counters, events, insert_events, insert_identities, rows,
+    update_contacts,
+};
 use crate::decision::{Change, Inbox, Plan, Received, Sender, adds, check, senders};
 use crate::document::{owner_column, status_column, to_doc};
 use crate::sqlite::connection::{Bound, Write};
@@ -19,7 +22,8 @@ statements! {
             AND n.contact_id = unhex(v.value ->> 2)";
     /// What few messages bring, and the end of the move.
     ACCEPT_REST = concat!(
-        update_contacts!("?"), insert_identities!("?"), insert_events!("?"), "COMMIT"
+        update_contacts!("?"), insert_identities!("?"), insert_events!("?"),
+        add_counters!("?"), "COMMIT"
     );
 }
 
@@ -347,6 +351,7 @@ fn add_rest(to: &mut Parameters, inbox: &Inbox) -> StoreResult<()> {
     });
     to.add(rows(inbox.people(Change::Changed).map(contact_row))?)?
         .add(rows(identities)?)?
-        .add(events(&inbox.events)?)?;
+        .add(events(&inbox.events)?)?
+        .add(counters(&inbox.counters)?)?;
     Ok(())
 }

@@ -1,11 +1,14 @@
 use justping_core::model::{
-    BusinessId, Conversation, ConversationChange, ConversationId, Session, SessionStatus, Timestamp,
+    BusinessId, Conversation, ConversationChange, ConversationId, Rollup, Session, SessionStatus,
+    Timestamp,
 };
 use justping_core::port::store::{StoreError, StoreResult};
 use sqlx::query;
 
 use super::commit_turn::session_row;
-use super::write::{conversation_row, events, insert_events, rows, update_conversations};
+use super::write::{
+    add_counters, conversation_row, counters, events, insert_events, rows, update_conversations,
+};
 use crate::decision::Events;
 use crate::sqlite::connection::{Bound, Write};
 use crate::sqlite::row::{get, get_doc, parse_doc, statements};
@@ -15,7 +18,9 @@ statements! {
         SELECT n.doc, s.doc FROM conversations n \
             LEFT JOIN sessions s ON s.business_id = n.business_id AND s.id = n.session_id \
         WHERE n.business_id = $1 AND n.id = $2";
-    CHANGE_WRITE = concat!(update_conversations!("$1"), insert_events!("$2"), "COMMIT");
+    CHANGE_WRITE = concat!(
+        update_conversations!("$1"), insert_events!("$2"), add_counters!("$3"), "COMMIT"
+    );
     CLOSE_WRITE = concat!(
         update_conversations!("$1"), insert_events!("$2"),
         "UPDATE conversations SET session_id = NULL WHERE business_id = $3 AND id = $4; \
@@ -24,8 +29,8 @@ statements! {
         DELETE FROM timers WHERE business_id = $3 AND conversation_id = $4; \
         DELETE FROM calls WHERE business_id = $3 AND conversation_id = $4; \
         DELETE FROM mailbox INDEXED BY mailbox_conversation \
-            WHERE business_id = $3 AND conversation_id = $4; \
-        COMMIT"
+            WHERE business_id = $3 AND conversation_id = $4; ",
+        add_counters!("$6"), "COMMIT"
     );
 }
 
@@ -41,9 +46,11 @@ pub(in crate::sqlite) async fn run(
     let found = write.begin(read).await?;
     let row = found.first().ok_or(StoreError::NotFound("conversation"))?;
     let mut conversation: Conversation = get_doc(row, 0, "conversation")?;
-    let mut news = Events::default();
+    let (mut news, mut counted) = (Events::default(), Rollup::default());
+    let before = conversation.status;
     if conversation.apply(change, now) {
         news.updated(&conversation, now);
+        counted.follow(Some(before), &conversation, now);
     }
     let conversations = rows([conversation_row(&conversation)])?;
     let bound = if *change == ConversationChange::Close {
@@ -53,7 +60,7 @@ pub(in crate::sqlite) async fn run(
     } else {
         query(CHANGE_WRITE).bind(conversations).bind(events(&news)?)
     };
-    write.commit(bound).await?;
+    write.commit(bound.bind(counters(&counted)?)).await?;
     Ok(conversation)
 }
 

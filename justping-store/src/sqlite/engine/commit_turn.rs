@@ -6,8 +6,9 @@ use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
 use super::write::{
-    contact_row, conversation_row, events, insert_events, insert_messages, insert_outbox,
-    insert_places, message_row, outbox_row, place_row, rows, update_contacts, update_conversations,
+    add_counters, contact_row, conversation_row, counters, events, insert_events, insert_messages,
+    insert_outbox, insert_places, message_row, outbox_row, place_row, rows, update_contacts,
+    update_conversations,
 };
 use crate::decision::{Key, Ledger, Turn};
 use crate::sqlite::connection::{Bound, Write};
@@ -58,7 +59,7 @@ statements! {
             WHERE m.business_id = unhex(v.value ->> 0) \
                 AND m.conversation_id = unhex(v.value ->> 1)); ",
         insert_messages!("$10"), insert_outbox!("$11"), update_contacts!("$12"),
-        insert_events!("$13"), insert_places!("$14"), "COMMIT"
+        insert_events!("$13"), insert_places!("$14"), add_counters!("$15"), "COMMIT"
     );
 }
 
@@ -157,7 +158,8 @@ fn writes(ledger: &Ledger) -> StoreResult<Bound> {
         .bind(rows(ledger.outbox.iter().map(outbox_row))?)
         .bind(rows(ledger.contacts().map(contact_row))?)
         .bind(events(&ledger.events)?)
-        .bind(rows(ledger.messages.iter().map(place_row))?))
+        .bind(rows(ledger.messages.iter().map(place_row))?)
+        .bind(counters(&ledger.counters)?))
 }
 
 /// A session as the statements take it.

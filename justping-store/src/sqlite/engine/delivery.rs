@@ -1,7 +1,7 @@
 use justping_core::port::store::StoreResult;
 use sqlx::query;
 
-use super::write::{message_row, rows, update_messages};
+use super::write::{add_counters, counters, message_row, rows, update_messages};
 use crate::decision::{Delivery, PARKED_MAX};
 use crate::sqlite::connection::Bound;
 use crate::sqlite::row::{Hex, statements};
@@ -24,8 +24,8 @@ statements! {
             SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value -> 3 \
             FROM json_each($6); \
         DELETE FROM parked_statuses \
-            WHERE id <= (SELECT max(id) FROM parked_statuses) - $7; \
-        COMMIT"
+            WHERE id <= (SELECT max(id) FROM parked_statuses) - $7; ",
+        add_counters!("$8"), "COMMIT"
     );
 }
 
@@ -51,5 +51,6 @@ pub(super) fn writes(delivery: &Delivery) -> StoreResult<Bound> {
         .bind(rows(named)?)
         .bind(rows(unparked)?)
         .bind(rows(waiting)?)
-        .bind(PARKED_MAX))
+        .bind(PARKED_MAX)
+        .bind(counters(&delivery.counters)?))
 }

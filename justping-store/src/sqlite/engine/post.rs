@@ -2,8 +2,8 @@ use justping_core::port::store::{Post, StoreResult, TurnCommitted};
 use sqlx::query;
 
 use super::write::{
-    conversation_row, events, insert_events, insert_messages, insert_outbox, insert_places,
-    message_row, outbox_row, place_row, rows, update_conversations,
+    add_counters, conversation_row, counters, events, insert_events, insert_messages,
+    insert_outbox, insert_places, message_row, outbox_row, place_row, rows, update_conversations,
 };
 use crate::decision::PostDesk;
 use crate::sqlite::connection::{Bound, Write};
@@ -15,7 +15,7 @@ statements! {
             ON n.business_id = unhex(v.value ->> 0) AND n.id = unhex(v.value ->> 1)";
     POST_WRITE = concat!(
         update_conversations!("$1"), insert_messages!("$2"), insert_outbox!("$3"),
-        insert_events!("$4"), insert_places!("$5"), "COMMIT"
+        insert_events!("$4"), insert_places!("$5"), add_counters!("$6"), "COMMIT"
     );
 }
 
@@ -41,5 +41,6 @@ fn writes(desk: &PostDesk, outcomes: &[StoreResult<TurnCommitted>]) -> StoreResu
         .bind(rows(messages.clone().map(message_row))?)
         .bind(rows(desk.outbox.iter().map(outbox_row))?)
         .bind(events(&desk.events)?)
-        .bind(rows(messages.map(place_row))?))
+        .bind(rows(messages.map(place_row))?)
+        .bind(counters(&desk.counters)?))
 }

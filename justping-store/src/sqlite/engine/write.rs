@@ -3,12 +3,12 @@
 //! They say `OR ROLLBACK`: a taken key ends the whole move anyway, and SQLite then need not copy
 //! every page it is about to change, which it does to undo one statement only.
 
-use justping_core::model::{Contact, Conversation, Message, OutboxRow};
+use justping_core::model::{Contact, Conversation, Message, OutboxRow, Rollup};
 use justping_core::port::store::StoreResult;
 use serde::Serialize;
 
 use crate::decision::{Events, READY, WAITING};
-use crate::document::{owner_column, status_column};
+use crate::document::{day_column, owner_column, status_column};
 use crate::sqlite::row::{Hex, batch, millis};
 
 /// Replaces the documents of contacts that are there.
@@ -119,8 +119,23 @@ macro_rules! insert_events {
     };
 }
 
+/// Adds to the counters of a few days, whatever the number of messages.
+macro_rules! add_counters {
+    ($rows:literal) => {
+        concat!(
+            "INSERT OR ROLLBACK INTO counters (business_id, day, channel_id, kind, count) \
+            SELECT unhex(value ->> 0), value ->> 1, unhex(value ->> 2), value ->> 3, value ->> 4 \
+            FROM json_each(",
+            $rows,
+            ") WHERE true \
+            ON CONFLICT (business_id, day, channel_id, kind) DO UPDATE \
+            SET count = counters.count + excluded.count; "
+        )
+    };
+}
+
 pub(super) use {
-    insert_events, insert_identities, insert_messages, insert_outbox, insert_places,
+    add_counters, insert_events, insert_identities, insert_messages, insert_outbox, insert_places,
     update_contacts, update_conversations, update_messages,
 };
 
@@ -179,4 +194,12 @@ pub(super) fn outbox_row(row: &OutboxRow) -> impl Serialize {
 /// Events as the statement takes them.
 pub(super) fn events(events: &Events) -> StoreResult<String> {
     rows(events.all().iter().map(|event| (Hex(event.business_id.uuid()), event)))
+}
+
+/// Counters as the statement takes them.
+pub(super) fn counters(counters: &Rollup) -> StoreResult<String> {
+    rows(counters.rows().map(|(key, count)| {
+        let (business, channel) = (Hex(key.business_id.uuid()), Hex(key.channel_id.uuid()));
+        (business, day_column(key.day), channel, key.kind.as_str(), count)
+    }))
 }

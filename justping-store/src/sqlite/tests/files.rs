@@ -1,10 +1,16 @@
 //! What a file may be when it is opened, and what it is after it was closed or abandoned.
 
-use justping_core::model::Business;
-use justping_core::port::store::{BusinessStore, StoreError};
+use justping_core::model::{
+    Business, ChannelId, ChannelKind, ChannelSecrets, ContactId, Content, ConversationId,
+    CounterKind, Identity, InboundMessage, MessageId, Owner, day_of,
+};
+use justping_core::port::store::{
+    Accept, BusinessStore, ChannelStore, CounterFilter, CounterStore, EngineStore, StoreError,
+};
 use sqlx::{ConnectOptions, Connection};
 
 use super::*;
+use crate::tests::channel;
 
 async fn refused(path: &Path) -> OpenError {
     let config = SqliteConfig::new(path, master());
@@ -51,6 +57,49 @@ async fn a_store_nobody_closed_opens_again() {
     }
     let again = SqliteStore::open(config(copy.path())).await.unwrap();
     assert_eq!(again.business(business(1)).await, Ok(acme()));
+}
+
+#[tokio::test]
+async fn what_was_counted_is_counted_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let day = day_of(at(0));
+    let filter = CounterFilter { from: day, to: day, channel_id: None };
+    for life in 1..4 {
+        let store = SqliteStore::open(config(folder.path())).await.unwrap();
+        if life == 1 {
+            store.create_business(&acme()).await.unwrap();
+            let row = channel(11, 1);
+            store.create_channel(&row, &ChannelSecrets::new()).await.unwrap();
+        }
+        let accepted = store.accept(vec![hello(life), hello(1)]).await.unwrap();
+        assert_eq!(accepted.len(), 2);
+        let counters = store.counters(business(1), &filter).await.unwrap();
+        let received = counters.iter().find(|row| row.kind == CounterKind::Received);
+        assert_eq!(received.map(|row| row.count), Some(life));
+        store.close().await.unwrap();
+    }
+}
+
+/// A message of a contact, whose reference and ids are made of a number.
+fn hello(n: u64) -> Accept {
+    let id = uuid(u128::from(n) * 10);
+    Accept {
+        business_id: business(1),
+        channel_id: ChannelId::from_uuid(uuid(11)),
+        message: InboundMessage {
+            provider_ref: format!("m{n}"),
+            from: vec![Identity::new(ChannelKind::MEMORY, "ann")],
+            name: None,
+            content: Content::text("hello"),
+            reply_to: None,
+            sent_at: None,
+        },
+        owner: Owner::Queue,
+        message_id: MessageId::from_uuid(id),
+        contact_id: ContactId::from_uuid(id),
+        conversation_id: ConversationId::from_uuid(id),
+        now: at(0),
+    }
 }
 
 #[tokio::test]

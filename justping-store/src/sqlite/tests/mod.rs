@@ -89,6 +89,7 @@ fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         channel::STATEMENTS,
         contact::STATEMENTS,
         conversation::STATEMENTS,
+        counter::STATEMENTS,
         flow::STATEMENTS,
         idempotency::STATEMENTS,
         keys::STATEMENTS,

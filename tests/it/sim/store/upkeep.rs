@@ -1,10 +1,11 @@
 use async_trait::async_trait;
 use justping::model::{
-    BusinessId, Contact, Message, Page, PageRequest, SearchQuery, Timestamp, WorkerId,
+    BusinessId, Contact, Counter, Message, Page, PageRequest, SearchQuery, Timestamp, WorkerId,
 };
 use justping::port::StoreResult;
 use justping::port::store::{
-    LeaseStore, MessageFilter, SearchIndex, UpkeepOptions, UpkeepReport, UpkeepStore,
+    CounterFilter, CounterStore, LeaseStore, MessageFilter, SearchIndex, UpkeepOptions,
+    UpkeepReport, UpkeepStore,
 };
 
 use super::SimStore;
@@ -30,6 +31,17 @@ impl LeaseStore for SimStore {
 impl UpkeepStore for SimStore {
     async fn upkeep(&self, options: &UpkeepOptions) -> StoreResult<UpkeepReport> {
         self.pass("upkeep", self.world.store.upkeep(options)).await
+    }
+}
+
+#[async_trait]
+impl CounterStore for SimStore {
+    async fn counters(
+        &self,
+        business: BusinessId,
+        filter: &CounterFilter,
+    ) -> StoreResult<Vec<Counter>> {
+        self.pass("counters", self.world.store.counters(business, filter)).await
     }
 }
 
