@@ -60,8 +60,13 @@ async fn database() -> Database {
 fn seed(default: u64) -> u64 {
     let given = std::env::var("JUSTPING_FAULT_SEED");
     let seed = given.map_or(default, |text| text.parse().expect("JUSTPING_FAULT_SEED: a number"));
-    println!("JUSTPING_FAULT_SEED={seed}");
+    tell(format_args!("JUSTPING_FAULT_SEED={seed}"));
     seed
+}
+
+#[expect(clippy::print_stdout, reason = "what a run went through is worth telling")]
+fn tell(what: std::fmt::Arguments<'_>) {
+    println!("{what}");
 }
 
 /// Waits until something is as it should be; what is seen instead is part of the failure.

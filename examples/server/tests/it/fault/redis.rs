@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::scene::{Cast, Scene};
-use super::{database, seed, size};
+use super::{PATIENCE, database, seed, size};
 use crate::provider::Dice;
 use crate::redis::server::{Memory, RedisServer};
 
@@ -11,7 +11,7 @@ const CUSTOMERS: usize = 8;
 const RECIPIENTS: usize = 4;
 /// How often processes look for work that nobody told them about.
 const POLL_MS: u64 = 1_000;
-/// How long an answer may take while Redis is of no use.
+/// How long an answer may take while Redis is of no use, on a machine that does nothing else.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// What happens to Redis, in turn.
@@ -64,7 +64,7 @@ async fn whatever_redis_loses_nothing_is_lost_or_repeated() {
         fault.begin(&redis);
         let took = scene.probe().await;
         println!("{fault:?}: an answer after {took:?}");
-        assert!(took <= ANSWER_MAX, "{fault:?}: {took:?}");
+        assert!(took <= size(PATIENCE, ANSWER_MAX), "{fault:?}: {took:?}");
         assert_eq!(scene.unready().await, Vec::<String>::new(), "{fault:?}");
         // What is begun without Redis is ended without it.
         scene.written().await;

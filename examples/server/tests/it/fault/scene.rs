@@ -1,5 +1,6 @@
 //! Processes over one Postgres, the provider they send to, and those who write.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use tokio::time::timeout;
 
 use super::member::Member;
 use super::verdict::{Verdict, Written};
-use super::{PATIENCE, until};
+use super::{PATIENCE, tell, until};
 use crate::crash::ENV;
 use crate::fleet::MASTER_KEY;
 use crate::graph::{Graph, Keys, Sent};
@@ -71,11 +72,11 @@ pub(super) struct Scene {
 }
 
 impl Cast {
-    /// Two workers, a provider that honours keys, and a policy that relies on it.
+    /// One worker, a provider that honours keys, and a policy that relies on it.
     pub(super) fn usual(url: String, recipients: usize, seed: u64) -> Self {
         Self {
             url,
-            workers: 2,
+            workers: 1,
             keys: Keys::Honoured,
             policy: "at_least_once",
             send_lease_ms: 1_500,
@@ -230,16 +231,21 @@ impl Scene {
         }
     }
 
-    /// Kills a process and starts another one in its place.
-    pub(super) async fn kill(&mut self, index: usize) {
-        self.processes.remove(index).kill();
-        let workers = if index == 0 { "off" } else { "on" };
-        let process = start(&self.cast, self.folder.path().join("data"), workers).await;
-        self.doors.change(index, &process.base);
-        if index == 0 {
-            process.base.clone_into(&mut self.ledger.base);
+    /// Kills processes and starts others in their place.
+    pub(super) async fn kill(&mut self, range: Range<usize>) {
+        let doomed: Vec<_> = self.processes.drain(range.clone()).collect();
+        doomed.into_iter().for_each(Process::kill);
+        let data = self.folder.path().join("data");
+        let workers = |index| if index == 0 { "off" } else { "on" };
+        let others = range.clone().map(|index| start(&self.cast, data.clone(), workers(index)));
+        let others = join_all(others).await;
+        for (index, process) in range.clone().zip(&others) {
+            self.doors.change(index, &process.base);
+            if index == 0 {
+                process.base.clone_into(&mut self.ledger.base);
+            }
         }
-        self.processes.insert(index, process);
+        self.processes.splice(range.start..range.start, others);
     }
 
     /// Adds processes that work.
@@ -271,7 +277,7 @@ impl Scene {
         let desk = self.ledger.settled(&self.desk_channel, &self.graph, letters).await;
         self.statuses.shutdown().await;
         let verdict = Verdict::of(&written, &bot, &desk, &self.graph);
-        println!("{verdict:?}");
+        tell(format_args!("{verdict:?}"));
         verdict
     }
 

@@ -64,7 +64,7 @@ async fn what_a_zombie_writes_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_that_stop_for_longer_than_their_leases_lose_and_repeat_nothing() {
-    const WORKERS: usize = 3;
+    const WORKERS: usize = 2;
     const CUSTOMERS: usize = 15;
     const RECIPIENTS: usize = 5;
     let (rounds, seed) = (size(2, 60), seed(0xf32));
