@@ -187,7 +187,7 @@ async fn without_keys_at_most_once_never_repeats_and_statuses_reconcile() {
     let plan = Plan {
         keys: Keys::Ignored,
         policy: "at_most_once",
-        unknown_wait_ms: "3000",
+        unknown_wait_ms: "10000",
         contacts: 60,
         kills: 6,
         seed: 0x5eed_0002,

@@ -56,6 +56,8 @@ struct Inner {
     news: mpsc::UnboundedSender<Sent>,
     before: Option<Before>,
     latency: Duration,
+    /// Whether answers are kept back.
+    held: watch::Sender<bool>,
 }
 
 /// A request until it is answered, or until whoever made it is gone.
@@ -102,6 +104,7 @@ impl Graph {
             news,
             before: None,
             latency: Duration::ZERO,
+            held: watch::Sender::new(false),
         };
         let inner = Arc::new(Mutex::new(inner));
         let app = Router::new()
@@ -129,6 +132,16 @@ impl Graph {
     /// From now on it takes its time for each answer.
     pub(crate) fn answers_after(&self, latency: Duration) {
         self.inner.lock().unwrap().latency = latency;
+    }
+
+    /// From now on it answers nobody.
+    pub(crate) fn hold(&self) {
+        self.inner.lock().unwrap().held.send_replace(true);
+    }
+
+    /// It answers again, and all who wait.
+    pub(crate) fn release(&self) {
+        self.inner.lock().unwrap().held.send_replace(false);
     }
 
     /// How many requests came, repeats included.
@@ -166,6 +179,8 @@ async fn answer(
     }
     let latency = inner.lock().unwrap().latency;
     tokio::time::sleep(latency).await;
+    let mut held = inner.lock().unwrap().held.subscribe();
+    held.wait_for(|held| !held).await.expect("the mock lives");
     under_way.answered = true;
     Json(json!({
         "messaging_product": "whatsapp",

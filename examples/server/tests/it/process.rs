@@ -105,7 +105,7 @@ impl Process {
     }
 
     /// SIGKILL: no goodbye, no flush.
-    pub(crate) fn kill(mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("the server is killed");
         self.child.wait().expect("the server is gone");
     }

@@ -172,7 +172,7 @@ async fn a_request_that_is_repeated_to_another_process_is_done_once() {
     for _ in 0..kills {
         scene.write(1, RECIPIENTS);
         tokio::time::sleep(Duration::from_millis(50 + dice.roll(300))).await;
-        scene.kill(0..1).await;
+        scene.kill(0).await;
     }
     stop.store(true, Ordering::SeqCst);
     let mut known = Filed::default();

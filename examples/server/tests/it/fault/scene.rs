@@ -231,10 +231,33 @@ impl Scene {
         }
     }
 
-    /// Kills processes and starts others in their place.
-    pub(super) async fn kill(&mut self, range: Range<usize>) {
-        let doomed: Vec<_> = self.processes.drain(range.clone()).collect();
-        doomed.into_iter().for_each(Process::kill);
+    /// Kills workers in the midst of what is being written, while the provider has sends of some
+    /// worker that it did not answer; how many. Others take the place of the killed ones.
+    pub(super) async fn kill_midway(&mut self, range: Range<usize>, dice: &mut Dice) -> usize {
+        self.midst(dice).await;
+        self.graph.hold();
+        let under_way = async || self.graph.under_way();
+        let met = until("sends under way", under_way, |met| *met > 0).await;
+        let before = self.graph.cut_off();
+        self.processes[range.clone()].iter_mut().for_each(Process::kill);
+        if range == (1..self.processes.len()) {
+            // Whoever was sending is among them.
+            let cut_off = async || self.graph.cut_off();
+            until("sends that are cut off", cut_off, |cut_off| *cut_off > before).await;
+        }
+        self.graph.release();
+        self.replace(range).await;
+        met
+    }
+
+    /// Kills a process and starts another one in its place.
+    pub(super) async fn kill(&mut self, index: usize) {
+        self.processes[index].kill();
+        self.replace(index..index + 1).await;
+    }
+
+    /// Starts others in the place of processes that are gone.
+    async fn replace(&mut self, range: Range<usize>) {
         let data = self.folder.path().join("data");
         let workers = |index| if index == 0 { "off" } else { "on" };
         let others = range.clone().map(|index| start(&self.cast, data.clone(), workers(index)));
@@ -245,7 +268,7 @@ impl Scene {
                 process.base.clone_into(&mut self.ledger.base);
             }
         }
-        self.processes.splice(range.start..range.start, others);
+        self.processes.splice(range, others);
     }
 
     /// Adds processes that work.
