@@ -16,6 +16,13 @@ pub(crate) struct ContentOf {
     pub(crate) content: Content,
 }
 
+/// Of a conversation's document no more than how often it has changed hands.
+#[derive(Debug, Deserialize)]
+pub(crate) struct GenerationOf {
+    /// How often.
+    pub(crate) generation: u64,
+}
+
 /// Writes a document.
 pub(crate) fn to_doc<T: Serialize>(value: &T) -> StoreResult<String> {
     serde_json::to_string(value).map_err(|_| StoreError::Invalid("document"))

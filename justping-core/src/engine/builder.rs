@@ -127,7 +127,7 @@ impl Builder {
         let worker = WorkerId::from_uuid(ids.uuid());
         let bus = self.bus.unwrap_or_else(|| Arc::new(MemoryBus::new()));
         let told = Arc::clone(&bus);
-        let (a, b, c) = (Arc::clone(&store), Arc::clone(&store), Arc::clone(&store));
+        let [a, b, c, d] = std::array::from_fn(|_| Arc::clone(&store));
         let inner = Inner {
             worker,
             registry: Registry::new(providers, Arc::clone(&store), Arc::clone(&clock)),
@@ -143,6 +143,10 @@ impl Builder {
             results: Batcher::new(move |rows| {
                 let (store, bus) = (Arc::clone(&c), Arc::clone(&told));
                 async move { dispatch::record(&*store, &*bus, rows).await }
+            }),
+            looks: Batcher::new(move |conversations| {
+                let store = Arc::clone(&d);
+                async move { store.generations(&conversations).await }
             }),
             store,
             bus,

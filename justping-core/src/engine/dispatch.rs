@@ -180,8 +180,9 @@ impl JustPing {
     async fn still_ours(&self, claim: &SendClaim, deadline: Timestamp) -> Result<(), SendOutcome> {
         let row = &claim.row;
         if row.origin == Origin::Bot {
-            match self.inner.store.conversation(row.business_id, row.conversation_id).await {
-                Ok(now) if now.generation == row.generation => {}
+            let look = vec![(row.business_id, row.conversation_id)];
+            match self.inner.looks.submit(look).await.as_deref() {
+                Ok([Some(now)]) if *now == row.generation => {}
                 Ok(_) => return Err(superseded()),
                 Err(_) => {
                     return Err(SendOutcome::Defer { due_at: self.later(self.inner.config.poll) });

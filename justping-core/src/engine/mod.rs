@@ -54,7 +54,7 @@ pub use work::Worked;
 
 use tokio::sync::Notify;
 
-use crate::model::WorkerId;
+use crate::model::{BusinessId, ConversationId, WorkerId};
 use crate::port::store::{Accept, Accepted, SendRecord, StatusOutcome, StatusRecord, UpkeepReport};
 use crate::port::{
     Clock, Entropy, EventBus, FlowRuntime, IdSource, Loops, RateLimiter, Store, WakeSource,
@@ -90,6 +90,8 @@ struct Inner {
     accepts: Batcher<Accept, Accepted>,
     statuses: Batcher<StatusRecord, StatusOutcome>,
     results: Batcher<SendRecord, ()>,
+    /// Last looks before messages leave.
+    looks: Batcher<(BusinessId, ConversationId), Option<u64>>,
     config: EngineConfig,
     places: Arc<Places>,
     paces: Paces,

@@ -12,6 +12,8 @@ use crate::model::Timestamp;
 
 /// The scheduler's shortest rest, so that work which others are about to take does not spin it.
 const REST: Duration = Duration::from_millis(10);
+/// How long the loop of sends waits for more results and new work when it found its queue empty.
+const LINGER: Duration = Duration::from_millis(2);
 /// Rounds after which [`JustPing::settle`] gives up: something makes work for ever.
 const ROUNDS_MAX: usize = 100_000;
 
@@ -171,11 +173,19 @@ impl JustPing {
                     Vec::new()
                 }
             };
+            let emptied = claims.len() < free;
             for claim in claims {
                 let engine = self.clone();
                 under_way.spawn(async move { engine.dispatch(claim, deadline).await });
             }
-            self.next_news(&mut under_way, &self.inner.wake.sends, &mut stopped, most).await;
+            let wake = &self.inner.wake.sends;
+            let ended = self.next_news(&mut under_way, wake, &mut stopped, most).await;
+            // A result may have made room for the next message of its conversation, seldom for more:
+            // it waits a moment for others, unless there is new work.
+            if ended && emptied {
+                let _ = tokio::time::timeout(LINGER, wake.notified()).await;
+            }
+            collect(&mut under_way);
         }
         while under_way.join_next().await.is_some() {}
     }
@@ -197,31 +207,33 @@ impl JustPing {
                 under_way.spawn(async move { engine.perform(claim).await });
             }
             self.next_news(&mut under_way, &self.inner.wake.calls, &mut stopped, most).await;
+            collect(&mut under_way);
         }
         while under_way.join_next().await.is_some() {}
     }
 
     /// Waits until a job ends (and room or a successor may have appeared), there is new work, a
-    /// poll is due, or it is time to stop. Collects every job that has ended.
+    /// poll is due, or it is time to stop; `true` when a job ended.
     async fn next_news(
         &self,
         under_way: &mut JoinSet<Result<(), EngineError>>,
         wake: &Notify,
         stopped: &mut watch::Receiver<()>,
         most: usize,
-    ) {
+    ) -> bool {
         let full = under_way.len() >= most;
         let poll = self.later(self.inner.config.poll);
         tokio::select! {
             biased;
-            Some(ended) = under_way.join_next() => log_end(ended),
+            Some(ended) = under_way.join_next() => {
+                log_end(ended);
+                return true;
+            }
             () = wake.notified(), if !full => {}
             () = self.inner.clock.sleep_until(poll) => {}
             _ = stopped.changed() => {}
         }
-        while let Some(ended) = under_way.try_join_next() {
-            log_end(ended);
-        }
+        false
     }
 
     /// Fires timers and wakes the other loops whenever something becomes due.
@@ -254,7 +266,7 @@ impl JustPing {
             inner.wake.turns.notify_one();
         }
         let poll = self.later(inner.config.poll);
-        let due = inner.store.next_due().await?.unwrap_or(poll);
+        let due = inner.store.next_due(now).await?.unwrap_or(poll);
         if due > now {
             *rest = REST;
             return Ok(due.min(poll));
@@ -281,15 +293,20 @@ impl JustPing {
         }
     }
 
-    /// Lets the search take in what was written, in batches that leave room for others.
+    /// Lets the search take in what was written, in batches that leave room for others: after each
+    /// it rests for as long as that took.
     async fn index_loop(&self, mut stopped: watch::Receiver<()>) {
         while !is_stopped(&stopped) {
-            match self.index().await {
-                Ok(true) => continue,
-                Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "the search waits"),
-            }
-            let next = self.later(self.inner.config.index_every);
+            let began = self.inner.clock.now();
+            let pause = match self.index().await {
+                Ok(true) => self.inner.clock.now().duration_since(began).unsigned_abs(),
+                Ok(false) => self.inner.config.index_every,
+                Err(error) => {
+                    tracing::warn!(%error, "the search waits");
+                    self.inner.config.index_every
+                }
+            };
+            let next = self.later(pause);
             tokio::select! {
                 () = self.inner.clock.sleep_until(next) => {}
                 _ = stopped.changed() => {}
@@ -319,6 +336,13 @@ impl JustPing {
 /// The signal is the sender's end: `run` drops it.
 pub(super) fn is_stopped(stopped: &watch::Receiver<()>) -> bool {
     stopped.has_changed().is_err()
+}
+
+/// Takes note of every job that has ended.
+fn collect(under_way: &mut JoinSet<Result<(), EngineError>>) {
+    while let Some(ended) = under_way.try_join_next() {
+        log_end(ended);
+    }
 }
 
 fn log_end(ended: Result<Result<(), EngineError>, tokio::task::JoinError>) {

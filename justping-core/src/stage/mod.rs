@@ -298,7 +298,7 @@ impl Stage {
         let before = channel.taken();
         for _ in 0..MOMENTS_MAX {
             self.engine.settle().await?;
-            match self.engine.store().next_due().await? {
+            match self.engine.store().next_due(self.clock.now()).await? {
                 Some(due) if due <= end && due > self.clock.now() => self.clock.set(due),
                 _ => {
                     self.clock.set(end);

@@ -19,8 +19,12 @@ use crate::document::{owner_column, status_column};
 
 statements! {
     CONVERSATION = "SELECT doc FROM conversations WHERE business_id = $1 AND id = $2";
-    CONVERSATION_OF = "SELECT doc FROM conversations \
-        WHERE business_id = $1 AND channel_id = $2 AND contact_id = $3";
+    /// Along the one index that has this order, however empty the table was.
+    CONVERSATION_OF = "SELECT n.doc FROM ( \
+            SELECT contact_id, channel_id, doc FROM conversations \
+            WHERE (business_id, contact_id, channel_id) >= ($1, $3, $2) AND business_id <= $1 \
+            ORDER BY business_id, contact_id, channel_id LIMIT 1) n \
+        WHERE n.contact_id = $3 AND n.channel_id = $2";
     CONVERSATIONS = "SELECT doc FROM conversations \
         WHERE business_id = $1 AND (last_message_at, id) < ($2, $3) \
             AND ($4::text IS NULL OR status = $4) AND ($5::text IS NULL OR owner = $5) \

@@ -24,9 +24,10 @@ statements! {
     INDEX_LOCK = "SELECT pg_try_advisory_xact_lock(5365825025655762532)";
     MESSAGES_UNINDEXED = "SELECT q.id, m.doc \
         FROM (SELECT * FROM unindexed_messages ORDER BY id LIMIT $1) q \
-            LEFT JOIN messages m ON m.business_id = q.business_id \
-                AND m.conversation_id = q.conversation_id AND m.seq = q.seq \
-                AND m.created_at = q.message_at \
+            LEFT JOIN LATERAL ( \
+                SELECT doc FROM messages g WHERE g.business_id = q.business_id \
+                    AND g.conversation_id = q.conversation_id AND g.seq = q.seq \
+                    AND g.created_at = q.message_at OFFSET 0) m ON true \
         ORDER BY q.id";
     /// Gives the messages that have words the next places of their business.
     INDEX_MESSAGES = "WITH taken AS ( \

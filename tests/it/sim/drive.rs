@@ -119,7 +119,7 @@ impl Simulation {
                 return;
             }
         }
-        let due = self.world.store.next_due().await;
+        let due = self.world.store.next_due(self.world.clock.now()).await;
         let detail = format!("work is left after {CALM_STEPS_MAX} steps, due {due:?}");
         self.world.watch(|oracle| oracle.accuse(Law::Progress, detail));
     }
@@ -180,7 +180,7 @@ impl Simulation {
             return true;
         }
         let network = self.world.network().next_ms();
-        let due = self.world.store.next_due().await.unwrap();
+        let due = self.world.store.next_due(self.world.clock.now()).await.unwrap();
         if network.is_none() && due.is_none() && self.world.in_flight() == 0 {
             return false;
         }

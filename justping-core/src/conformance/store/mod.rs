@@ -38,7 +38,7 @@ pub use upkeep::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 200;
+pub const CHECKS: usize = 201;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -195,6 +195,7 @@ macro_rules! store_conformance {
             call_lease_that_ran_out_goes_to_the_next
             calls_are_claimed_once
             call_result_of_nothing_is_ignored
+            generations_are_told_in_order
             next_due_of_nothing_is_none
             next_due_is_the_first_of_all
             next_due_looks_at_first_rows_only

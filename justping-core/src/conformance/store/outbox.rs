@@ -74,7 +74,7 @@ pub async fn sends_wait_for_their_moment(store: &dyn Store) {
     commit.messages[0].due_at = at(60);
     world.commit(commit).await;
     world.posted(world.post(claim.conversation.id, "behind it")).await;
-    assert_eq!(store.next_due().await, Ok(Some(at(60))));
+    assert_eq!(store.next_due(at(0)).await, Ok(Some(at(60))));
     assert_eq!(world.sends(at(59)).await, []);
     assert_eq!(texts(&world.sends(at(60)).await), ["later"]);
 }
@@ -179,7 +179,7 @@ pub async fn send_retry_counts_and_defer_does_not(store: &dyn Store) {
     for (outcome, due, attempts) in outcomes {
         let claim = world.send_one(at(now)).await;
         assert_eq!(world.record(&claim, outcome).await, []);
-        assert_eq!(store.next_due().await, Ok(Some(at(due))));
+        assert_eq!(store.next_due(at(0)).await, Ok(Some(at(due))));
         assert_eq!(world.sends(at(due - 1)).await, []);
         let found = world.send_one(at(due)).await;
         assert_eq!((found.row.state, found.row.attempts), (OutboxState::Pending, attempts));

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use crate::conformance::fixture::{LEASE_S, World, at};
-use crate::model::{CallId, CallResult, MailboxEvent, SessionStatus};
+use crate::model::{
+    CallId, CallResult, ConversationChange, ConversationId, MailboxEvent, Owner, SessionStatus,
+};
 use crate::port::Store;
 use crate::port::store::{CallClaim, CallFinish, TurnCommit};
 
@@ -124,35 +126,57 @@ pub async fn call_result_of_nothing_is_ignored(store: &dyn Store) {
     assert_eq!(world.claim(at(9)).await, []);
 }
 
+/// How often conversations changed hands is told in the order of the question, also of one that is
+/// asked for twice; of those that are not there, or are another business's, nothing is told.
+pub async fn generations_are_told_in_order(store: &dyn Store) {
+    let world = World::new(store).await;
+    let other = World::new(store).await;
+    let (ann, bob) = (world.quiet("ann").await, world.quiet("bob").await);
+    let assign = ConversationChange::Assign { owner: Owner::Member(world.member) };
+    let taken = store.change_conversation(world.business, bob.id, &assign, at(1)).await.unwrap();
+    assert!(taken.generation > bob.generation);
+    let nobody = ConversationId::from_uuid(world.uuid());
+    let asked = [
+        (world.business, bob.id),
+        (world.business, nobody),
+        (world.business, ann.id),
+        (other.business, ann.id),
+        (world.business, bob.id),
+    ];
+    let (ann, bob) = (Some(ann.generation), Some(taken.generation));
+    assert_eq!(store.generations(&asked).await, Ok(vec![bob, None, ann, None, bob]));
+    assert_eq!(store.generations(&[]).await, Ok(vec![]));
+}
+
 /// A new store waits for nothing.
 pub async fn next_due_of_nothing_is_none(store: &dyn Store) {
-    assert_eq!(store.next_due().await, Ok(None));
+    assert_eq!(store.next_due(at(0)).await, Ok(None));
     let world = World::new(store).await;
     world.quiet("ann").await;
-    assert_eq!(store.next_due().await, Ok(None));
+    assert_eq!(store.next_due(at(0)).await, Ok(None));
 }
 
 /// The next moment is that of whatever comes first: a send, a call, a lease, a timer.
 pub async fn next_due_is_the_first_of_all(store: &dyn Store) {
     let world = World::new(store).await;
     let waiting = world.waiting("ann").await;
-    assert_eq!(store.next_due().await, Ok(Some(waiting.call.created_at)), "the call");
+    assert_eq!(store.next_due(at(0)).await, Ok(Some(waiting.call.created_at)), "the call");
     let call = calls(&world, 2).await.remove(0);
-    assert_eq!(store.next_due().await, Ok(Some(at(2 + LEASE_S))), "the call's lease");
+    assert_eq!(store.next_due(at(0)).await, Ok(Some(at(2 + LEASE_S))), "the call's lease");
     world.posted(world.post(waiting.conversation.id, "hello")).await;
-    assert_eq!(store.next_due().await, Ok(Some(at(1))), "the send");
+    assert_eq!(store.next_due(at(0)).await, Ok(Some(at(1))), "the send");
     let send = world.send_one(at(1)).await;
-    assert_eq!(store.next_due().await, Ok(Some(at(1 + LEASE_S))), "the send's lease");
+    assert_eq!(store.next_due(at(0)).await, Ok(Some(at(1 + LEASE_S))), "the send's lease");
     world.record(&send, crate::conformance::fixture::sent_as("p1")).await;
     store.finish_calls(vec![finish(&world, &call)]).await.unwrap();
     let turn = world.claim_one(at(3)).await;
-    assert_eq!(store.next_due().await, Ok(Some(at(3 + LEASE_S))), "the turn's lease");
+    assert_eq!(store.next_due(at(0)).await, Ok(Some(at(3 + LEASE_S))), "the turn's lease");
     world.commit(world.done(&turn)).await;
-    assert_eq!(store.next_due().await, Ok(Some(at(100))), "the timer");
+    assert_eq!(store.next_due(at(0)).await, Ok(Some(at(100))), "the timer");
     store.fire_due(at(100), 9).await.unwrap();
     let turn = world.claim_one(at(100)).await;
     world.commit(world.done(&turn)).await;
-    assert_eq!(store.next_due().await, Ok(None));
+    assert_eq!(store.next_due(at(0)).await, Ok(None));
 }
 
 /// Rows that wait behind another of their conversation are not due: nobody could take them.
@@ -162,5 +186,5 @@ pub async fn next_due_looks_at_first_rows_only(store: &dyn Store) {
     world.posted(world.post(id, "one")).await;
     world.posted(world.post(id, "two")).await;
     world.send_one(at(1)).await;
-    assert_eq!(store.next_due().await, Ok(Some(at(1 + LEASE_S))));
+    assert_eq!(store.next_due(at(0)).await, Ok(Some(at(1 + LEASE_S))));
 }

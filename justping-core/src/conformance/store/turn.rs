@@ -314,7 +314,7 @@ pub async fn commit_sets_and_clears_timers(store: &dyn Store) {
     let claim = world.claim_one(at(2)).await;
     let timers = vec![world.timer(&session, at(50))];
     world.commit(TurnCommit { timers, ..world.done(&claim) }).await;
-    assert_eq!(store.next_due().await.unwrap().unwrap(), at(1), "the call");
+    assert_eq!(store.next_due(at(0)).await.unwrap().unwrap(), at(1), "the call");
     assert_eq!(store.fire_due(at(50), 9).await, Ok(1));
     let claim = world.claim_one(at(50)).await;
     let timers = vec![world.timer(&session, at(200))];
@@ -458,7 +458,7 @@ pub async fn release_gives_back(store: &dyn Store) {
     let claim = world.turn("ann").await;
     store.release_turns(&[release(&world, &claim, 10)]).await.unwrap();
     assert_stale(world.try_commit(world.done(&claim)).await);
-    assert_eq!(store.next_due().await, Ok(Some(at(10))));
+    assert_eq!(store.next_due(at(0)).await, Ok(Some(at(10))));
     assert_eq!(world.claim(at(9)).await, []);
     let again = world.claim_one(at(10)).await;
     assert_eq!(again.entries, claim.entries);

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::MemoryStore;
-use crate::model::{BusinessId, Message, Timestamp};
+use crate::model::{BusinessId, ConversationId, Message, Timestamp};
 use crate::port::StoreResult;
 use crate::port::store::{
     Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, QueueStats,
@@ -82,7 +82,18 @@ impl EngineStore for MemoryStore {
         Ok(self.state().queue_stats(now))
     }
 
-    async fn next_due(&self) -> StoreResult<Option<Timestamp>> {
-        Ok(self.state().next_due())
+    async fn generations(
+        &self,
+        conversations: &[(BusinessId, ConversationId)],
+    ) -> StoreResult<Vec<Option<u64>>> {
+        let state = self.state();
+        let generation = |&(business, id): &(_, _)| {
+            state.threads.get(business, id).ok().map(|thread| thread.conversation.generation)
+        };
+        Ok(conversations.iter().map(generation).collect())
+    }
+
+    async fn next_due(&self, now: Timestamp) -> StoreResult<Option<Timestamp>> {
+        Ok(self.state().next_due().map(|due| due.max(now)))
     }
 }

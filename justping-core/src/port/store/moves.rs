@@ -516,12 +516,23 @@ pub trait EngineStore: Send + Sync + Debug + 'static {
     /// nothing. Returns how many went through.
     async fn finish_calls(&self, batch: Vec<CallFinish>) -> StoreResult<u64>;
 
+    /// How often each of these conversations has changed hands
+    /// ([`Conversation::generation`]), in their order; `None` where there is none. What it tells
+    /// was so after it was called.
+    async fn generations(
+        &self,
+        conversations: &[(BusinessId, ConversationId)],
+    ) -> StoreResult<Vec<Option<u64>>>;
+
     /// How much is queued. Reads indexes as long as the queues: for a gauge that is read now and
     /// then, not for a decision.
     async fn queue_stats(&self, now: Timestamp) -> StoreResult<QueueStats>;
 
-    /// The next moment at which a timer, a send, a lease or a call becomes due, even if it has
-    /// passed; `None` when there is nothing to wait for. Sends that wait behind another of their
+    /// The next moment at which a timer, a send, a lease or a call becomes due, `now` when one is due
+    /// already; `None` when there is nothing to wait for. Sends that wait behind another of their
     /// conversation do not count.
-    async fn next_due(&self) -> StoreResult<Option<Timestamp>>;
+    ///
+    /// # Implementing
+    /// When something is due already, what it costs to say so must not grow with how much is.
+    async fn next_due(&self, now: Timestamp) -> StoreResult<Option<Timestamp>>;
 }

@@ -1,24 +1,27 @@
-use justping_core::model::{MessageId, OutboxRow, OutboxState, Timestamp};
+use justping_core::model::{
+    BusinessId, ConversationId, MessageId, OutboxRow, OutboxState, Timestamp,
+};
 use justping_core::port::store::{ClaimOptions, SendClaim, SendQuota, StoreError, StoreResult};
 use sqlx::postgres::PgRow;
 use sqlx::query;
 use uuid::Uuid;
 
 use crate::decision::{LineDesk, ReadySend, SendKey, lane_wishes};
+use crate::document::GenerationOf;
 use crate::postgres::connection::{Bound, Write};
-use crate::postgres::row::{get, get_count, get_doc, millis, moment, statements};
+use crate::postgres::row::{get, get_count, get_doc, get_index, millis, moment, statements};
 
 statements! {
-    /// Rows whose lease ran out are unknown.
-    OUTBOX_EXPIRE = "WITH late AS MATERIALIZED ( \
+    /// Rows whose lease ran out are unknown, rows that came due are ready. No row is both.
+    OUTBOX_RIPEN = "WITH late AS MATERIALIZED ( \
             SELECT business_id, conversation_id, seq FROM outbox \
             WHERE phase = 2 AND lease_until <= $1 \
-            ORDER BY business_id, conversation_id, seq FOR UPDATE SKIP LOCKED) \
-        UPDATE outbox o SET phase = 0, unknown = true, due_at = $2 FROM late l \
-        WHERE o.business_id = l.business_id AND o.conversation_id = l.conversation_id \
-            AND o.seq = l.seq";
-    /// Rows that came due are ready.
-    OUTBOX_RIPEN = "WITH ripe AS MATERIALIZED ( \
+            ORDER BY business_id, conversation_id, seq FOR UPDATE SKIP LOCKED), \
+        doubted AS ( \
+            UPDATE outbox o SET phase = 0, unknown = true, due_at = $2 FROM late l \
+            WHERE o.business_id = l.business_id AND o.conversation_id = l.conversation_id \
+                AND o.seq = l.seq), \
+        ripe AS MATERIALIZED ( \
             SELECT business_id, conversation_id, seq FROM outbox \
             WHERE phase = 0 AND due_at <= $1 \
             ORDER BY business_id, conversation_id, seq FOR UPDATE SKIP LOCKED) \
@@ -65,9 +68,10 @@ statements! {
             CROSS JOIN LATERAL ( \
                 SELECT o.created_at, o.message_id, o.conversation_id, o.seq FROM outbox o \
                 WHERE o.phase = 1 AND o.lane = v.lane AND o.business_id = v.b \
-                    AND o.channel_id = h.id AND o.due_at <= $3 AND NOT EXISTS ( \
-                        SELECT 1 FROM outbox e WHERE e.business_id = o.business_id \
-                            AND e.conversation_id = o.conversation_id AND e.seq < o.seq) \
+                    AND o.channel_id = h.id AND o.due_at <= $3 AND o.seq <= ( \
+                        SELECT e.seq FROM outbox e WHERE (e.business_id, e.conversation_id, e.seq) \
+                            >= (o.business_id, o.conversation_id, 0) \
+                        ORDER BY e.business_id, e.conversation_id, e.seq LIMIT 1) \
                 ORDER BY o.lane, o.business_id, o.channel_id, o.created_at, o.message_id \
                 LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED) x";
     OUTBOX_CLAIM = "UPDATE outbox o SET phase = 2, attempts = attempts + 1, fence = fence + 1, \
@@ -89,6 +93,12 @@ statements! {
                 SELECT n.doc, n.contact_id FROM conversations n \
                 WHERE n.business_id = v.b AND n.id = v.c OFFSET 0) n \
         ORDER BY v.ord";
+    /// The conversations that are there, with their places in the list.
+    GENERATIONS = "SELECT v.ord, n.doc \
+        FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY v (b, id, ord) \
+            CROSS JOIN LATERAL ( \
+                SELECT n.doc FROM conversations n \
+                WHERE n.business_id = v.b AND n.id = v.id OFFSET 0) n";
 }
 
 pub(super) async fn run(
@@ -98,8 +108,7 @@ pub(super) async fn run(
     unknown_until: Timestamp,
 ) -> StoreResult<Vec<SendClaim>> {
     let now = millis(options.now);
-    write.run(query(OUTBOX_EXPIRE).bind(now).bind(millis(unknown_until))).await?;
-    write.run(query(OUTBOX_RIPEN).bind(now)).await?;
+    write.run(query(OUTBOX_RIPEN).bind(now).bind(millis(unknown_until))).await?;
     let ready = read_businesses(write, options, quota).await?;
     let chosen = choose(write, options, LineDesk::new(options.limit, quota, ready)).await?;
     if chosen.is_empty() {
@@ -181,4 +190,20 @@ fn read_claim(row: &PgRow) -> StoreResult<SendClaim> {
         contact: get_doc(row, 7, "contact")?,
         fence: get_count(row, 0)?,
     })
+}
+
+pub(super) fn generations(conversations: &[(BusinessId, ConversationId)]) -> Bound {
+    let keys = conversations.iter().map(|(business, id)| (business.uuid(), id.uuid()));
+    let (businesses, ids): (Vec<_>, Vec<_>) = keys.unzip();
+    query(GENERATIONS).bind(businesses).bind(ids)
+}
+
+pub(super) fn read_generations(found: &[PgRow], count: usize) -> StoreResult<Vec<Option<u64>>> {
+    let mut generations = vec![None; count];
+    for row in found {
+        if let Some(place) = generations.get_mut(get_index(row, 0)?) {
+            *place = Some(get_doc::<GenerationOf>(row, 1, "conversation")?.generation);
+        }
+    }
+    Ok(generations)
 }

@@ -46,16 +46,19 @@ statements! {
         UNION ALL \
         SELECT business FROM behind WHERE business <= $2";
     /// The first conversations of these businesses by their oldest mail that nobody else is claiming.
-    /// Each conversation is looked up by its key: the plan must not begin with all of a business.
+    /// Each conversation is looked up by its key, and its oldest mail along an index that no other
+    /// can stand in for: the plan must not go through all of a business.
     TURN_LINES = "SELECT x.seq, v.b, x.id \
         FROM unnest($1::uuid[]) v (b) CROSS JOIN LATERAL ( \
             SELECT m.seq, n.id FROM mailbox m CROSS JOIN LATERAL ( \
+                SELECT y.seq FROM mailbox y WHERE (y.business_id, y.conversation_id, y.seq) \
+                    >= (m.business_id, m.conversation_id, 0) \
+                ORDER BY y.business_id, y.conversation_id, y.seq LIMIT 1) y \
+            CROSS JOIN LATERAL ( \
                 SELECT n.id FROM conversations n WHERE n.business_id = m.business_id \
                     AND n.id = m.conversation_id AND coalesce(n.lease_until, n.not_before) <= $2 \
                 FOR UPDATE SKIP LOCKED) n \
-            WHERE m.business_id = v.b AND NOT EXISTS ( \
-                SELECT 1 FROM mailbox y WHERE y.business_id = m.business_id \
-                    AND y.conversation_id = m.conversation_id AND y.seq < m.seq) \
+            WHERE m.business_id = v.b AND m.seq <= y.seq \
             ORDER BY m.business_id, m.seq LIMIT $3) x";
     /// Takes the leases.
     TURNS_CLAIM = "UPDATE conversations n SET fence = n.fence + 1, lease_until = $3 \

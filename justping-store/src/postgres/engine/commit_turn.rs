@@ -26,8 +26,8 @@ statements! {
             JOIN unnest($1::uuid[], $2::uuid[]) v (b, id) ON c.business_id = v.b AND c.id = v.id \
         ORDER BY c.business_id, c.id FOR UPDATE OF c";
     TURN_SESSIONS = "SELECT s.business_id, s.id, s.conversation_id, s.doc \
-        FROM unnest($1::uuid[], $2::uuid[]) v (b, id) \
-            JOIN sessions s ON s.business_id = v.b AND s.id = v.id";
+        FROM unnest($1::uuid[], $2::uuid[]) v (b, id) CROSS JOIN LATERAL ( \
+            SELECT * FROM sessions s WHERE s.business_id = v.b AND s.id = v.id OFFSET 0) s";
     /// The owners of the batch's timers, and those of its calls that exist.
     TURN_OWNERS = "SELECT true, id, business_id, conversation_id FROM timers WHERE id = ANY($1) \
         UNION ALL \

@@ -19,7 +19,7 @@ pub(super) use self::record_status::STATUSES_LOCK;
 pub(super) use self::statements::LISTS;
 
 use async_trait::async_trait;
-use justping_core::model::{BusinessId, Message, Timestamp};
+use justping_core::model::{BusinessId, ConversationId, Message, Timestamp};
 use justping_core::port::Loops;
 use justping_core::port::store::{
     Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, QueueStats,
@@ -141,9 +141,17 @@ impl EngineStore for PostgresStore {
         timer::read_queue_stats(&rows)
     }
 
-    async fn next_due(&self) -> StoreResult<Option<Timestamp>> {
-        let rows = self.connections.read(Scope::System, timer::next_due()).await?;
-        timer::read_next_due(&rows)
+    async fn generations(
+        &self,
+        conversations: &[(BusinessId, ConversationId)],
+    ) -> StoreResult<Vec<Option<u64>>> {
+        let rows = self.connections.read(Scope::System, claim_outbox::generations(conversations));
+        claim_outbox::read_generations(&rows.await?, conversations.len())
+    }
+
+    async fn next_due(&self, now: Timestamp) -> StoreResult<Option<Timestamp>> {
+        let rows = self.connections.read(Scope::System, timer::next_due(now)).await?;
+        timer::read_next_due(&rows, now)
     }
 }
 

@@ -21,14 +21,16 @@ statements! {
     /// The news that waits for the references of the batch.
     PARKED_FOR = "SELECT v.ord, p.doc \
         FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) WITH ORDINALITY v (b, c, r, ord) \
-            JOIN parked_statuses p ON p.business_id = v.b AND p.channel_id = v.c \
-                AND p.provider_ref = v.r \
+            CROSS JOIN LATERAL ( \
+                SELECT p.id, p.doc FROM parked_statuses p WHERE p.business_id = v.b \
+                    AND p.channel_id = v.c AND p.provider_ref = v.r OFFSET 0) p \
         ORDER BY p.id";
     /// The references of the batch that are known.
     SENT_AS = "SELECT v.ord, r.conversation_id, r.seq \
         FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) WITH ORDINALITY v (b, c, r, ord) \
-            JOIN sent_refs r ON r.business_id = v.b AND r.channel_id = v.c \
-                AND r.provider_ref = v.r";
+            CROSS JOIN LATERAL ( \
+                SELECT r.conversation_id, r.seq FROM sent_refs r WHERE r.business_id = v.b \
+                    AND r.channel_id = v.c AND r.provider_ref = v.r OFFSET 0) r";
 }
 
 pub(super) async fn run(write: &mut Write, batch: Vec<SendRecord>) -> StoreResult<Vec<Message>> {

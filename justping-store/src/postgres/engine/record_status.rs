@@ -23,8 +23,9 @@ statements! {
                     AND x.channel_id = v.c AND x.provider_ref = v.r LIMIT 1) r ON true";
     STATUSES_PARKED = "SELECT v.ord, p.doc \
         FROM unnest($1::uuid[], $2::uuid[], $3::bytea[]) WITH ORDINALITY v (b, c, r, ord) \
-            JOIN parked_statuses p ON p.business_id = v.b AND p.channel_id = v.c \
-                AND p.provider_ref = v.r \
+            CROSS JOIN LATERAL ( \
+                SELECT p.id, p.doc FROM parked_statuses p WHERE p.business_id = v.b \
+                    AND p.channel_id = v.c AND p.provider_ref = v.r OFFSET 0) p \
         ORDER BY p.id";
     /// The messages that the news may be about, in the order in which all lock them. Where their
     /// moment is known, only the partition of that moment is looked at.

@@ -20,13 +20,19 @@ statements! {
         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) WITH ORDINALITY \
             v (b, id, c, event, ord) \
         WHERE v.id IN (SELECT id FROM gone) ORDER BY v.ord";
-    /// Of the outbox only the first row of a conversation counts: the others are in no line. Of
-    /// those that are due already any will do.
+    /// Mail is looked at until some is due. Of the outbox only the first row of a conversation
+    /// counts: the others are in no line. Of those that are due already any will do.
     NEXT_DUE = "SELECT \
-        (SELECT min(coalesce(n.lease_until, n.not_before)) \
-            FROM (SELECT DISTINCT business_id, conversation_id FROM mailbox) m \
-            JOIN conversations n ON n.business_id = m.business_id \
-                AND n.id = m.conversation_id), \
+        CASE WHEN EXISTS (SELECT 1 FROM mailbox m CROSS JOIN LATERAL ( \
+                SELECT 1 FROM conversations n WHERE n.business_id = m.business_id \
+                    AND n.id = m.conversation_id \
+                    AND coalesce(n.lease_until, n.not_before) <= $1 OFFSET 0) n) \
+            THEN $1 ELSE (SELECT min(n.due) \
+                FROM (SELECT DISTINCT business_id, conversation_id FROM mailbox) m \
+                CROSS JOIN LATERAL ( \
+                    SELECT coalesce(n.lease_until, n.not_before) FROM conversations n \
+                    WHERE n.business_id = m.business_id AND n.id = m.conversation_id \
+                    OFFSET 0) n (due)) END, \
         (SELECT due_at FROM outbox WHERE phase = 0 ORDER BY due_at LIMIT 1), \
         (SELECT due_at FROM outbox WHERE phase = 1 \
             ORDER BY lane, business_id, channel_id, created_at, message_id LIMIT 1), \
@@ -94,16 +100,16 @@ pub(super) fn read_queue_stats(rows: &[PgRow]) -> StoreResult<QueueStats> {
     Ok(stats)
 }
 
-pub(super) fn next_due() -> Bound {
-    query(NEXT_DUE)
+pub(super) fn next_due(now: Timestamp) -> Bound {
+    query(NEXT_DUE).bind(millis(now))
 }
 
-pub(super) fn read_next_due(rows: &[PgRow]) -> StoreResult<Option<Timestamp>> {
+pub(super) fn read_next_due(rows: &[PgRow], now: Timestamp) -> StoreResult<Option<Timestamp>> {
     let Some(row) = rows.first() else { return Ok(None) };
     let mut next: Option<i64> = None;
     for index in 0..QUEUES {
         let due: Option<i64> = get(row, index)?;
         next = next.into_iter().chain(due).min();
     }
-    next.map(moment).transpose()
+    Ok(next.map(moment).transpose()?.map(|due| due.max(now)))
 }

@@ -145,6 +145,9 @@ const GROWING: &[&str] = &[
 
 /// Statements that read a business of such a table from end to end, and why they may.
 const READ_ALL: &[(&str, &str)] = &[
+    ("CHANNEL_IN_USE", "a channel is removed, which is rare"),
+    ("CHANNELS_OF_AGENT", "an agent is looked at, and a business has few channels"),
+    ("CONTACT_TO_DELETE", "a contact is removed, which is rare"),
     ("FREE_CHANNELS", "an agent is removed, which is rare, and a business has few channels"),
     ("OUTBOX_LINES", "a line is a channel, and a business has few"),
     ("FREE_IDENTITIES", "a contact is removed, which is rare"),
@@ -180,23 +183,48 @@ fn long_scans(plan: &[String]) -> Vec<String> {
     scans.map(|(_, line)| line.trim().to_owned()).collect()
 }
 
-/// Plans are made while every table is empty, when all ways look equally short.
-#[tokio::test]
-async fn no_plan_of_an_empty_database_is_a_long_way() {
+/// What plans of an empty database are to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Emptiness {
+    /// Nobody ever looked at the tables.
+    New,
+    /// The server looked at them, and knows that they are empty.
+    Known,
+}
+
+/// The long ways of an empty database.
+async fn long_ways(emptiness: Emptiness) -> Vec<String> {
     let database = Database::new().await;
+    if emptiness == Emptiness::Known {
+        server::admin(&database.name).await.execute("VACUUM ANALYZE").await.unwrap();
+    }
     let mut connection = server::plain(&database.name).await;
     for (name, value) in SESSION_SETTINGS {
         server::run(&mut connection, format!("SET {name} = '{value}'")).await;
     }
-    connection.execute("BEGIN; SET LOCAL app.system = 'on'").await.unwrap();
+    connection.execute(connection::BEGIN_SYSTEM).await.unwrap();
     let mut long = Vec::new();
     for (name, sql) in statements() {
-        let scans = long_scans(&plan(&mut connection, sql).await);
-        if !READ_ALL.iter().any(|(known, _)| *known == name) {
-            long.extend(scans.into_iter().map(|scan| format!("{name}: {scan}")));
+        // What is changed is there: such a plan is never made of an empty table.
+        let changes =
+            ["UPDATE ", "DELETE ", "INSERT ", " SHARE OF "].iter().any(|word| sql.contains(word));
+        let skipped = emptiness == Emptiness::Known && changes;
+        if skipped || READ_ALL.iter().any(|(known, _)| *known == name) {
+            continue;
         }
+        let scans = long_scans(&plan(&mut connection, sql).await);
+        long.extend(scans.into_iter().map(|scan| format!("{name}: {scan}")));
     }
-    assert!(long.is_empty(), "{}", long.join("\n"));
+    long
+}
+
+/// Plans are made while every table is empty, when all ways look equally short.
+#[tokio::test]
+async fn no_plan_of_an_empty_database_is_a_long_way() {
+    for emptiness in [Emptiness::New, Emptiness::Known] {
+        let long = long_ways(emptiness).await;
+        assert!(long.is_empty(), "{emptiness:?}:\n{}", long.join("\n"));
+    }
 }
 
 /// How many partitions of the messages a look for one message goes through.
@@ -205,7 +233,7 @@ async fn partitions_read(database: &str, since: i64, until: i64) -> usize {
     for (name, value) in SESSION_SETTINGS {
         server::run(&mut connection, format!("SET {name} = '{value}'")).await;
     }
-    connection.execute("BEGIN; SET LOCAL app.system = 'on'").await.unwrap();
+    connection.execute(connection::BEGIN_SYSTEM).await.unwrap();
     let lock = engine::STATUSES_LOCK;
     server::run(&mut connection, format!("PREPARE probed AS {lock}")).await;
     let nobody = "'{00000000-0000-0000-0000-000000000001}'";

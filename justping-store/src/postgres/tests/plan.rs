@@ -15,7 +15,7 @@ async fn plan(scratch: &Scratch, name: &str, arguments: &str) -> Vec<String> {
     for (setting, value) in SESSION_SETTINGS {
         server::run(&mut connection, format!("SET {setting} = '{value}'")).await;
     }
-    server::run(&mut connection, "BEGIN; SET LOCAL app.system = 'on'".to_owned()).await;
+    server::run(&mut connection, connection::BEGIN_SYSTEM.to_owned()).await;
     server::run(&mut connection, format!("PREPARE planned AS {sql}")).await;
     let explain = format!("EXPLAIN (COSTS OFF) EXECUTE planned({arguments})");
     let rows = sqlx::raw_sql(AssertSqlSafe(explain)).fetch_all(&mut connection).await.unwrap();

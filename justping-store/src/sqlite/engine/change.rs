@@ -23,7 +23,8 @@ statements! {
             WHERE business_id = $3 AND sessions.id = unhex(v.value ->> 1); \
         DELETE FROM timers WHERE business_id = $3 AND conversation_id = $4; \
         DELETE FROM calls WHERE business_id = $3 AND conversation_id = $4; \
-        DELETE FROM mailbox WHERE business_id = $3 AND conversation_id = $4; \
+        DELETE FROM mailbox INDEXED BY mailbox_conversation \
+            WHERE business_id = $3 AND conversation_id = $4; \
         COMMIT"
     );
 }

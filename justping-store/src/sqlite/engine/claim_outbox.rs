@@ -1,10 +1,13 @@
-use justping_core::model::{MessageId, OutboxRow, OutboxState, Timestamp};
+use justping_core::model::{
+    BusinessId, ConversationId, MessageId, OutboxRow, OutboxState, Timestamp,
+};
 use justping_core::port::store::{ClaimOptions, SendClaim, SendQuota, StoreError, StoreResult};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
 use super::write::rows;
 use crate::decision::{LineDesk, ReadySend, SendKey, lane_wishes};
+use crate::document::GenerationOf;
 use crate::sqlite::connection::{Bound, Write};
 use crate::sqlite::row::{Hex, get, get_count, get_doc, millis, moment, statements};
 
@@ -73,6 +76,10 @@ statements! {
         WHERE conversation_id = unhex(v.value ->> 0) AND seq = v.value ->> 1; \
         COMMIT";
     NO_SENDS = "COMMIT";
+    /// The conversations that are there, with their places in the list.
+    GENERATIONS = "SELECT v.key, n.doc FROM json_each($1) v \
+        CROSS JOIN conversations n ON n.business_id = unhex(v.value ->> 0) \
+            AND n.id = unhex(v.value ->> 1)";
 }
 
 pub(super) async fn run(
@@ -142,6 +149,22 @@ fn read_ready(row: &SqliteRow) -> StoreResult<ReadySend> {
         age: (moment(get(row, 3)?)?, MessageId::from_uuid(get(row, 4)?)),
         key: (get(row, 1)?, get(row, 5)?, get(row, 6)?),
     })
+}
+
+pub(super) fn generations(conversations: &[(BusinessId, ConversationId)]) -> StoreResult<Bound> {
+    let keys = conversations.iter().map(|(business, id)| (Hex(business.uuid()), Hex(id.uuid())));
+    Ok(query(GENERATIONS).bind(rows(keys)?))
+}
+
+pub(super) fn read_generations(found: &[SqliteRow], count: usize) -> StoreResult<Vec<Option<u64>>> {
+    let mut generations = vec![None; count];
+    for row in found {
+        let index = usize::try_from(get::<i64>(row, 0)?).unwrap_or(usize::MAX);
+        if let Some(place) = generations.get_mut(index) {
+            *place = Some(get_doc::<GenerationOf>(row, 1, "conversation")?.generation);
+        }
+    }
+    Ok(generations)
 }
 
 /// Reads a row as it was found; what changes of it are columns.

@@ -72,7 +72,8 @@ statements! {
         WHERE business_id = unhex(v.value ->> 0) AND conversations.id = unhex(v.value ->> 1); \
         SELECT 0, v.key, m.seq, m.event, g.doc FROM json_each($1) v \
             CROSS JOIN mailbox m ON m.seq IN ( \
-                SELECT seq FROM mailbox x WHERE x.conversation_id = unhex(v.value ->> 1) \
+                SELECT seq FROM mailbox x INDEXED BY mailbox_conversation \
+                WHERE x.conversation_id = unhex(v.value ->> 1) \
                     AND x.business_id = unhex(v.value ->> 0) ORDER BY x.seq LIMIT $4) \
             LEFT JOIN messages g ON g.business_id = m.business_id \
                 AND g.conversation_id = m.conversation_id AND g.seq = m.message_seq \

@@ -14,7 +14,7 @@ mod timer;
 mod write;
 
 use async_trait::async_trait;
-use justping_core::model::{BusinessId, Message, Timestamp};
+use justping_core::model::{BusinessId, ConversationId, Message, Timestamp};
 use justping_core::port::store::{
     Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, QueueStats,
     SendClaim, SendQuota, SendRecord, StatusOutcome, StatusRecord, StoreResult, TurnClaim,
@@ -146,8 +146,16 @@ impl EngineStore for SqliteStore {
         timer::read_queue_stats(&rows)
     }
 
-    async fn next_due(&self) -> StoreResult<Option<Timestamp>> {
-        let rows = self.connections.read(timer::next_due()).await?;
-        timer::read_next_due(&rows)
+    async fn generations(
+        &self,
+        conversations: &[(BusinessId, ConversationId)],
+    ) -> StoreResult<Vec<Option<u64>>> {
+        let rows = self.connections.read(claim_outbox::generations(conversations)?).await?;
+        claim_outbox::read_generations(&rows, conversations.len())
+    }
+
+    async fn next_due(&self, now: Timestamp) -> StoreResult<Option<Timestamp>> {
+        let rows = self.connections.read(timer::next_due(now)).await?;
+        timer::read_next_due(&rows, now)
     }
 }

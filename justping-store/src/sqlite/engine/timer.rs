@@ -21,10 +21,14 @@ statements! {
     /// Of the outbox only the first row of a conversation counts: the others are in no line. Of
     /// those that are due already any will do.
     NEXT_DUE = "SELECT \
-        (SELECT min(coalesce(n.lease_until, n.not_before)) \
-            FROM (SELECT DISTINCT business_id, conversation_id FROM mailbox) m \
-            CROSS JOIN conversations n ON n.business_id = m.business_id \
-                AND n.id = m.conversation_id), \
+        CASE WHEN EXISTS (SELECT 1 FROM mailbox m \
+                CROSS JOIN conversations n ON n.business_id = m.business_id \
+                    AND n.id = m.conversation_id \
+                WHERE coalesce(n.lease_until, n.not_before) <= $1) \
+            THEN $1 ELSE (SELECT min(coalesce(n.lease_until, n.not_before)) \
+                FROM (SELECT DISTINCT business_id, conversation_id FROM mailbox) m \
+                CROSS JOIN conversations n ON n.business_id = m.business_id \
+                    AND n.id = m.conversation_id) END, \
         (SELECT due_at FROM outbox INDEXED BY outbox_waiting \
             WHERE phase = 0 ORDER BY due_at LIMIT 1), \
         (SELECT due_at FROM outbox INDEXED BY outbox_ready WHERE phase = 1 LIMIT 1), \
@@ -75,16 +79,16 @@ pub(super) fn read_queue_stats(rows: &[SqliteRow]) -> StoreResult<QueueStats> {
     Ok(stats)
 }
 
-pub(super) fn next_due() -> Bound {
-    query(NEXT_DUE)
+pub(super) fn next_due(now: Timestamp) -> Bound {
+    query(NEXT_DUE).bind(millis(now))
 }
 
-pub(super) fn read_next_due(rows: &[SqliteRow]) -> StoreResult<Option<Timestamp>> {
+pub(super) fn read_next_due(rows: &[SqliteRow], now: Timestamp) -> StoreResult<Option<Timestamp>> {
     let Some(row) = rows.first() else { return Ok(None) };
     let mut next: Option<i64> = None;
     for index in 0..QUEUES {
         let due: Option<i64> = get(row, index)?;
         next = next.into_iter().chain(due).min();
     }
-    next.map(moment).transpose()
+    Ok(next.map(moment).transpose()?.map(|due| due.max(now)))
 }

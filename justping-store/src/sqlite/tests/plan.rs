@@ -1,14 +1,19 @@
 //! What claims cost: they must read along their indexes, however much is due.
 
+use std::collections::HashSet;
+
 use sqlx::{AssertSqlSafe, Row};
 
 use super::*;
 
-/// The plan of a statement, a line each.
+/// The plan of the last statement of a text, a line each.
 async fn plan(scratch: &Scratch, name: &str) -> Vec<String> {
     let mut all = engine::LISTS.iter().copied().flatten();
     let (_, text) = all.find(|(known, _)| *known == name).unwrap();
-    let statement = text.rsplit(';').next().unwrap().trim();
+    plan_of(scratch, text.rsplit(';').next().unwrap()).await
+}
+
+async fn plan_of(scratch: &Scratch, statement: &str) -> Vec<String> {
     let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
     let rows = scratch.store.connections.change(sqlx::query(explain)).await.unwrap();
     rows.iter().map(|row| row.get::<String, _>(3)).collect()
@@ -47,4 +52,20 @@ async fn claims_read_the_first_rows_of_a_line_in_order() {
         let scans: Vec<_> = plan.iter().filter(|line| line.starts_with("SCAN ")).collect();
         assert!(scans.len() == 1 && scans[0].starts_with("SCAN v "), "{name}: {plan:#?}");
     }
+}
+
+/// Mail of a conversation is found by the conversation: its business may have any amount of it.
+#[tokio::test]
+async fn only_claims_read_the_mail_of_a_business() {
+    let scratch = scratch().await;
+    let mut claims = HashSet::new();
+    for (name, text) in engine::LISTS.iter().copied().flatten() {
+        for statement in text.split(';').map(str::trim).filter(|text| text.contains(" mailbox")) {
+            let plan = plan_of(&scratch, statement).await;
+            if plan.iter().any(|line| line.contains("mailbox_business (business_id=?)")) {
+                claims.insert(*name);
+            }
+        }
+    }
+    assert_eq!(claims, HashSet::from(["TURN_BUSINESSES", "TURN_LINES"]));
 }

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use justping::model::{BusinessId, Message, Timestamp};
+use justping::model::{BusinessId, ConversationId, Message, Timestamp};
 use justping::port::StoreResult;
 use justping::port::store::{
     Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, QueueStats,
@@ -126,7 +126,14 @@ impl EngineStore for SimStore {
         self.pass("queue_stats", self.world.store.queue_stats(now)).await
     }
 
-    async fn next_due(&self) -> StoreResult<Option<Timestamp>> {
-        self.pass("next_due", self.world.store.next_due()).await
+    async fn generations(
+        &self,
+        conversations: &[(BusinessId, ConversationId)],
+    ) -> StoreResult<Vec<Option<u64>>> {
+        self.pass("generations", self.world.store.generations(conversations)).await
+    }
+
+    async fn next_due(&self, now: Timestamp) -> StoreResult<Option<Timestamp>> {
+        self.pass("next_due", self.world.store.next_due(now)).await
     }
 }
