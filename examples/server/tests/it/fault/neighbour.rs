@@ -149,7 +149,7 @@ fn flooded(graph: &Graph) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_neighbour_that_floods_is_not_noticed() {
-    let (flood, customers) = (size(2_500, 100_000), size(8, 400));
+    let (flood, customers) = (size(2_500, 20_000), size(8, 100));
     let seed = seed(0xf15);
     let database = database().await;
     let mut scene = Scene::open(Cast { workers: 0, ..Cast::usual(database.url(), 0, seed) }).await;
