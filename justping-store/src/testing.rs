@@ -12,13 +12,15 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row};
 use tokio::sync::OnceCell;
 
 use crate::envelope::{KEY_BYTES, MasterKey};
@@ -34,6 +36,10 @@ pub const ROLE: &str = "justping";
 const TEMPLATE: &str = "ledger";
 /// Connections of a store under test.
 const CONNECTIONS: u32 = 4;
+/// How long processes that were killed may take to be gone, and a standby to follow.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one rests between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Starts the server and stops it when the standard input ends, which it does when this program
 /// does, however that comes about.
@@ -42,7 +48,7 @@ trap '' INT TERM HUP
 stop() { "$2/pg_ctl" -D "$1/data" -s -m immediate stop; rm -rf "$1"; }
 "$2/initdb" -D "$1/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$1/log" 2>&1 &&
 "$2/pg_ctl" -D "$1/data" -s -w -l "$1/log" -o "-k $1 -c listen_addresses= -c fsync=off \
-    -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB \
+    -c full_page_writes=off -c max_connections=400 -c shared_buffers=64MB \
     -c autovacuum=off $3" start </dev/null >/dev/null 2>&1 &&
 echo ready || { cat "$1/log"; exit 1; }
 read -r _
@@ -56,7 +62,7 @@ stop() { "$2/pg_ctl" -D "$1/data" -s -m immediate stop; rm -rf "$1"; }
 "$2/pg_basebackup" -h "$3" -U postgres -D "$1/data" -R -X stream -c fast --no-sync \
     >"$1/log" 2>&1 &&
 "$2/pg_ctl" -D "$1/data" -s -w -l "$1/log" -o "-k $1 -c listen_addresses= -c fsync=off \
-    -c max_connections=200 -c shared_buffers=64MB" start </dev/null >/dev/null 2>&1 &&
+    -c max_connections=400 -c shared_buffers=64MB" start </dev/null >/dev/null 2>&1 &&
 echo ready || { cat "$1/log"; exit 1; }
 read -r _
 stop "$1" "$2" 2>/dev/null
@@ -111,19 +117,17 @@ fn as_runner(program: impl AsRef<OsStr>) -> Command {
 }
 
 fn start(commits: Commits) -> Server {
-    let (folder, watch) = launch(WATCH, commits.settings().as_ref());
-    Server {
-        folder,
-        _watch: Mutex::new(watch),
-        template: OnceCell::new(),
-        databases: AtomicU32::new(0),
-        unused: Mutex::new(Vec::new()),
-    }
+    launch(WATCH, commits.settings().as_ref())
+}
+
+/// Starts a server that follows another one. What it does when it is promoted survives its death.
+fn follow(primary: &Server) -> Server {
+    launch(FOLLOW, primary.folder.as_os_str())
 }
 
 /// Runs a script that starts a server in a new folder, and waits until it is ready. The script is
 /// given the folder, that of the programs, and `more`.
-fn launch(script: &str, more: &OsStr) -> (PathBuf, Child) {
+fn launch(script: &str, more: &OsStr) -> Server {
     assert!(
         Path::new(PROGRAMS).join("initdb").exists(),
         "these tests need the programs of Postgres 15 in {PROGRAMS}: \
@@ -145,23 +149,28 @@ fn launch(script: &str, more: &OsStr) -> (PathBuf, Child) {
         let rest: Vec<String> = lines.map_while(Result::ok).collect();
         panic!("the server did not start: {first}\n{}", rest.join("\n"));
     }
-    (folder, watch)
+    Server {
+        folder,
+        _watch: Mutex::new(watch),
+        template: OnceCell::new(),
+        databases: AtomicU32::new(0),
+        unused: Mutex::new(Vec::new()),
+    }
 }
 
 /// A server of one test's own, and a standby that follows it.
 #[derive(Debug)]
 pub struct Followed {
     primary: Server,
-    standby: PathBuf,
-    _watch: Child,
+    standby: Server,
 }
 
 impl Followed {
     /// Starts both.
     pub fn start() -> Self {
         let primary = start(Commits::Hasty);
-        let (standby, watch) = launch(FOLLOW, primary.folder.as_os_str());
-        Self { primary, standby, _watch: watch }
+        let standby = follow(&primary);
+        Self { primary, standby }
     }
 
     /// A store's role and its database on the primary.
@@ -169,15 +178,13 @@ impl Followed {
         let mut admin = self.primary.admin("postgres").await;
         run(&mut admin, format!("CREATE ROLE {ROLE} LOGIN")).await;
         run(&mut admin, format!("CREATE DATABASE {TEMPLATE} OWNER {ROLE}")).await;
-        let folder = self.standby.display();
-        let url = format!("postgres://{ROLE}@localhost/{TEMPLATE}?host={folder}");
+        let url = self.standby.url(ROLE, TEMPLATE);
         PostgresConfig { read_url: Some(url.into()), ..self.primary.config(TEMPLATE) }
     }
 
     /// A connection to the standby that may do everything.
     pub async fn standby(&self) -> PgConnection {
-        let options = PgConnectOptions::new_without_pgpass().socket(&self.standby);
-        options.username("postgres").database("postgres").connect().await.unwrap()
+        self.standby.admin("postgres").await
     }
 
     /// Waits until the standby has replayed all that the primary wrote so far.
@@ -195,7 +202,7 @@ impl Followed {
                 .unwrap()
             {}
         };
-        tokio::time::timeout(std::time::Duration::from_secs(30), caught_up).await.unwrap();
+        tokio::time::timeout(PATIENCE, caught_up).await.unwrap();
     }
 }
 
@@ -208,6 +215,58 @@ impl Server {
     /// Kills the server as a power cut would, but for what the system has in memory.
     pub fn crash(&self) {
         self.control(&["-m", "immediate", "stop"]);
+    }
+
+    /// Kills every process of the server, with no time to say a word to anybody, and waits until
+    /// they are gone.
+    pub async fn kill(&self) {
+        let file = self.folder.join("data/postmaster.pid");
+        let file = std::fs::read_to_string(file).unwrap();
+        let postmaster: u32 = file.lines().next().unwrap().parse().unwrap();
+        // It must not start another one meanwhile: whoever is left keeps it from starting again.
+        signal("-STOP", &[postmaster]);
+        let mut doomed = vec![postmaster];
+        doomed.extend(children(postmaster));
+        signal("-KILL", &doomed);
+        let started = Instant::now();
+        while let Some(left) = doomed.iter().find(|pid| parent(**pid).is_some()) {
+            assert!(started.elapsed() < PATIENCE, "process {left} of the server is still there");
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Starts a server that follows this one. From now on a commit here is one there as well.
+    pub async fn standby(&'static self) -> &'static Self {
+        let standby: &'static Self = Box::leak(Box::new(follow(self)));
+        let mut admin = self.admin("postgres").await;
+        run(&mut admin, "ALTER SYSTEM SET synchronous_standby_names = '*'".to_owned()).await;
+        run(&mut admin, "SELECT pg_reload_conf()".to_owned()).await;
+        admin.close().await.unwrap();
+        let following = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        let started = Instant::now();
+        while self.number("postgres", following).await != 1 {
+            assert!(started.elapsed() < PATIENCE, "the standby does not follow");
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        standby
+    }
+
+    /// Makes a standby a server of its own.
+    pub fn promote(&self) {
+        self.control(&["promote"]);
+    }
+
+    /// The socket that the server answers on.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join(".s.PGSQL.5432")
+    }
+
+    /// The one number that a statement asks for.
+    pub async fn number(&self, database: &str, sql: &str) -> i64 {
+        let mut admin = self.admin(database).await;
+        let row = admin.fetch_one(AssertSqlSafe(sql.to_owned())).await.unwrap();
+        admin.close().await.unwrap();
+        row.try_get(0).unwrap()
     }
 
     /// Starts the server again as it was.
@@ -268,6 +327,27 @@ impl Server {
     }
 }
 
+/// Signals processes, of which some may have ended by themselves.
+fn signal(name: &str, pids: &[u32]) {
+    let pids = pids.iter().map(u32::to_string);
+    Command::new("kill").arg(name).args(pids).stderr(Stdio::null()).status().unwrap();
+}
+
+/// The parent of a process that is there. One that is over is there until somebody took note: until
+/// then its number is taken, and a server that finds it in its files does not start.
+fn parent(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before it may hold anything, a parenthesis too.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split(' ').nth(1)?.parse().ok()
+}
+
+fn children(of: u32) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").unwrap();
+    let pids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| parent(*pid) == Some(of)).collect()
+}
+
 /// The master key of every store under test.
 pub fn master() -> MasterKey {
     MasterKey::from_bytes([42; KEY_BYTES])
@@ -317,6 +397,21 @@ impl Database {
     /// Where it is.
     pub fn url(&self) -> String {
         self.server.url(ROLE, &self.name)
+    }
+
+    /// Where it is for whoever comes through an address that leads to its server.
+    pub fn url_at(&self, address: SocketAddr) -> String {
+        format!("postgres://{ROLE}@{address}/{}", self.name)
+    }
+
+    /// The one number that a statement asks for.
+    pub async fn number(&self, sql: &str) -> i64 {
+        self.server.number(&self.name, sql).await
+    }
+
+    /// A connection that sees everything.
+    pub async fn admin(&self) -> PgConnection {
+        self.server.admin(&self.name).await
     }
 
     /// What opens it.

@@ -65,9 +65,10 @@ pub(super) fn is_lost_race(error: &sqlx::Error) -> bool {
 pub(super) fn is_disconnect(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
-        // 57P01, 57P02, 57P03: the server shuts down, or has done so.
+        // 57P01, 57P02: the server shuts down. 25P03: a transaction did nothing for too long, and its
+        // session was closed; whoever uses the connection next is told.
         sqlx::Error::Database(error) => {
-            error.code().is_some_and(|code| matches!(&*code, "57P01" | "57P02"))
+            error.code().is_some_and(|code| matches!(&*code, "57P01" | "57P02" | "25P03"))
         }
         _ => false,
     }

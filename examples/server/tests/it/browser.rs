@@ -157,7 +157,7 @@ async fn a_visitor_talks_with_the_demo_agent_through_a_crash() {
     let data = tempfile::tempdir().unwrap();
     let port = free_port();
     let env = [("JUSTPING_TURN_LEASE_MS", "300"), ("JUSTPING_POLL_MS", "50")];
-    let server = Process::start(data.path(), port, &env).await;
+    let mut server = Process::start(data.path(), port, &env).await;
     assert!(server.api_key.is_some(), "the first start prints a key");
     let browser = Browser::start().await;
     browser.open(&format!("{}/", server.base)).await;

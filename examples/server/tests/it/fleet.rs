@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::crash;
-use crate::process::{Process, client, free_port};
+use crate::process::{ANY_PORT, Process, client};
+use crate::provider::{APP_SECRET, Doors, PHONE_ID, Provider, insist_on_503};
 
 /// The master key that all processes share, in base64.
 pub(crate) const MASTER_KEY: &str = "KioqKioqKioqKioqKioqKioqKioqKioqKioqKioqKio=";
@@ -26,7 +26,7 @@ async fn start(database: &Database) -> Process {
         ("JUSTPING_MASTER_KEY", MASTER_KEY),
         ("JUSTPING_POLL_MS", "50"),
     ];
-    let process = Process::start(&folder.path().join("data"), free_port(), &env).await;
+    let process = Process::start(&folder.path().join("data"), ANY_PORT, &env).await;
     assert!(!folder.path().join("data").exists(), "nothing is kept on this machine");
     process
 }
@@ -120,10 +120,8 @@ async fn ready_is(process: &Process, expected: u16) {
     }
 }
 
-async fn insist_on_503(answer: reqwest::Response, what: &str) {
-    assert_eq!(answer.status().as_u16(), 503, "{what}");
-    let wait = answer.headers()["retry-after"].to_str().unwrap().parse::<u32>().unwrap();
-    assert!(wait >= 1, "{what}");
+async fn insist_on_unavailable(answer: reqwest::Response, what: &str) {
+    insist_on_503(&answer, what);
     let problem: Value = answer.json().await.unwrap();
     assert_eq!(problem["code"], "unavailable", "{what}: {problem}");
 }
@@ -131,8 +129,8 @@ async fn insist_on_503(answer: reqwest::Response, what: &str) {
 /// Creates a channel of WhatsApp, and gives its id.
 async fn number(process: &Process, key: &str) -> String {
     let channel = json!({
-        "provider": "whatsapp", "name": "number", "settings": {"phone_number_id": crash::PHONE_ID},
-        "secrets": {"access_token": "t", "app_secret": crash::APP_SECRET, "verify_token": "v"},
+        "provider": "whatsapp", "name": "number", "settings": {"phone_number_id": PHONE_ID},
+        "secrets": {"access_token": "t", "app_secret": APP_SECRET, "verify_token": "v"},
     });
     let create = client().post(format!("{}/api/v1/channels", process.base)).bearer_auth(key);
     let made: Value = create.json(&channel).send().await.unwrap().json().await.unwrap();
@@ -141,10 +139,8 @@ async fn number(process: &Process, key: &str) -> String {
 
 /// A customer writes on it.
 async fn hook(process: &Process, number: &str) -> reqwest::Response {
-    let body = crash::message(1, 0);
-    let post = client().post(format!("{}/webhooks/whatsapp/{number}", process.base));
-    let post = post.header("content-type", "application/json");
-    post.header("x-hub-signature-256", crash::sign(&body)).body(body).send().await.unwrap()
+    let provider = Provider::new(PHONE_ID, Doors::new([process.base.clone()]), number);
+    provider.try_post(&provider.message(1, 0)).await.unwrap()
 }
 
 #[tokio::test]
@@ -166,12 +162,12 @@ async fn a_database_that_is_away_is_503_until_it_is_back() {
         let paths = ["me", "contacts", "conversations", "channels", "agents", "flows", "api-keys"];
         for path in paths {
             let answer = get(&process, &key, &format!("/api/v1/{path}")).await;
-            insist_on_503(answer, path).await;
+            insist_on_unavailable(answer, path).await;
         }
-        insist_on_503(hook(&process, &number).await, "a webhook").await;
+        insist_on_unavailable(hook(&process, &number).await, "a webhook").await;
         let create = client().post(format!("{}/api/v1/contacts", process.base));
         let create = create.bearer_auth(&key).json(&json!({})).send().await.unwrap();
-        insist_on_503(create, "a change").await;
+        insist_on_unavailable(create, "a change").await;
 
         postgres.restart();
         ready_is(&process, 200).await;

@@ -2,7 +2,7 @@
 
 #[path = "../../../../justping-store/src/redis/tests/server.rs"]
 #[allow(dead_code, reason = "it is shared with other tests, which need more of it")]
-mod server;
+pub(crate) mod server;
 
 use std::time::Duration;
 

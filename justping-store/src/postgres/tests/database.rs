@@ -67,6 +67,49 @@ async fn a_store_goes_on_after_its_connections_were_cut() {
     assert_eq!(scratch.business(business(1)).await, Ok(acme()));
 }
 
+/// A store with one connection, whose last transaction was dropped before it was known to have
+/// begun: the connection is back, and still in it.
+async fn lent_in_a_transaction(statements: &'static [&'static str]) -> Scratch {
+    let database = Database::new().await;
+    let config = PostgresConfig { connections: 1, ..database.config() };
+    let scratch = Scratch { store: PostgresStore::open(config).await.unwrap(), database };
+    for n in [1, 2] {
+        let row = Business { id: business(n), ..acme() };
+        scratch.create_business(&row).await.unwrap();
+    }
+    let mut connection = scratch.connections.pool().acquire().await.unwrap();
+    for statement in statements {
+        (&mut *connection).execute(*statement).await.unwrap();
+    }
+    connection.return_to_pool().await;
+    scratch
+}
+
+#[tokio::test]
+async fn a_dropped_begin_lends_its_sight_to_nobody() {
+    let scratch = lent_in_a_transaction(&["BEGIN; SET LOCAL app.system = 'on'"]).await;
+    let one = connection::Scope::Business(business(1));
+    let seen = sqlx::query("SELECT id FROM businesses");
+    assert_eq!(scratch.connections.read(one, seen).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_store_goes_on_after_a_session_that_was_idle_for_too_long() {
+    const IDLE: &[&str] = &["SET idle_in_transaction_session_timeout = '500ms'", "BEGIN"];
+    let scratch = lent_in_a_transaction(IDLE).await;
+    let mut admin = server::admin("postgres").await;
+    let name = &scratch.database.name;
+    let sessions = "SELECT count(*) FROM pg_stat_activity \
+        WHERE datname = $1 AND state = 'idle in transaction'";
+    let closed = async {
+        let left = || sqlx::query_scalar::<_, i64>(sessions).bind(name.clone());
+        while left().fetch_one(&mut admin).await.unwrap() > 0 {}
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), closed).await.unwrap();
+    assert_eq!(scratch.connections.pool().num_idle(), 1, "nobody has noticed");
+    assert_eq!(scratch.business(business(1)).await.unwrap().name, "Acme");
+}
+
 #[tokio::test]
 async fn newer_and_changed_schemas_are_refused() {
     let scratch = scratch().await;
