@@ -14,7 +14,9 @@ statements! {
     PARCELS_LOCK = "SELECT v.ord, o.fence, o.phase = 2 OR o.unknown, n.channel_id, g.doc \
         FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) WITH ORDINALITY v (b, c, s, ord) \
             JOIN outbox o ON o.business_id = v.b AND o.conversation_id = v.c AND o.seq = v.s \
-            JOIN conversations n ON n.business_id = v.b AND n.id = v.c \
+            CROSS JOIN LATERAL ( \
+                SELECT n.channel_id FROM conversations n \
+                WHERE n.business_id = v.b AND n.id = v.c OFFSET 0) n \
             JOIN messages g ON g.business_id = v.b AND g.conversation_id = v.c AND g.seq = v.s \
                 AND g.created_at = o.created_at \
         ORDER BY v.c, v.s FOR UPDATE OF g, o";

@@ -92,6 +92,8 @@ fn new_text(rows: usize) -> String {
 }
 
 /// What every message brings: its row, the news of its conversation, its reference, its mail.
+///
+/// The plus signs keep SQLite from going through all conversations and looking each up in the list.
 fn write_text(rows: usize) -> String {
     let (threads, messages) = (values(rows, THREAD), values(rows, MESSAGE));
     let (references, mail) = (values(rows, RECEIVED), values(rows, MAIL));
@@ -99,7 +101,7 @@ fn write_text(rows: usize) -> String {
     format!(
         "UPDATE OR ROLLBACK conversations SET status = v.column3, owner = v.column4, \
             last_message_at = v.column5, doc = v.column6 FROM {threads} v \
-            WHERE business_id = v.column1 AND conversations.id = v.column2; \
+            WHERE business_id = +v.column1 AND conversations.id = +v.column2; \
         INSERT OR ROLLBACK INTO messages (business_id, conversation_id, seq, doc) \
             SELECT * FROM {messages} {FILLED}; \
         INSERT OR ROLLBACK INTO message_places (business_id, conversation_id, seq) \

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use justping_core::conformance::fixture::World;
+use justping_core::port::store::EngineStore;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::*;
@@ -68,4 +70,55 @@ async fn only_claims_read_the_mail_of_a_business() {
         }
     }
     assert_eq!(claims, HashSet::from(["TURN_BUSINESSES", "TURN_LINES"]));
+}
+
+/// Tables that grow for as long as a platform lives.
+const GROWING: &[&str] = &[
+    "contacts",
+    "conversations",
+    "events",
+    "identities",
+    "message_places",
+    "messages",
+    "received_refs",
+    "sent_refs",
+    "sessions",
+    "trace_steps",
+];
+
+/// Every look-up is by key, also when somebody told SQLite how large its tables are.
+#[tokio::test]
+async fn no_statement_goes_through_a_growing_table() {
+    const CONTACTS: usize = 4 * ROWS_MAX;
+    let scratch = scratch().await;
+    let world = World::new(&scratch.store).await;
+    for first in (0..CONTACTS).step_by(ROWS_MAX) {
+        let hello = |n| world.hello(&format!("c{n}"), &format!("in{n}"));
+        scratch.accept((first..first + ROWS_MAX).map(hello).collect()).await.unwrap();
+    }
+    for told in [false, true] {
+        if told {
+            scratch.connections.change(sqlx::query("ANALYZE")).await.unwrap();
+        }
+        let mut long = Vec::new();
+        for (name, text) in statements() {
+            for statement in text.split(';').map(str::trim) {
+                let reads = ["SELECT", "WITH", "INSERT", "UPDATE", "DELETE"];
+                if !reads.iter().any(|word| statement.starts_with(word)) {
+                    continue;
+                }
+                let plan = plan_of(&scratch, statement).await;
+                let scans = plan.iter().filter_map(|line| line.strip_prefix("SCAN "));
+                let scans = scans.filter(|line| {
+                    let table = line.split(' ').next().unwrap_or_default();
+                    GROWING.contains(&table)
+                        || GROWING
+                            .iter()
+                            .any(|known| statement.contains(&format!(" {known} {table} ")))
+                });
+                long.extend(scans.map(|line| format!("{name}: {line}")));
+            }
+        }
+        assert!(long.is_empty(), "{told}: {}", long.join("\n"));
+    }
 }
