@@ -8,6 +8,9 @@ pub enum HttpError {
     /// The request is not allowed; nothing has left, and trying again changes nothing.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The client does not start; nothing has left.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// No connection came about, so nothing has left.
     #[error("no connection: {detail}")]
     Connect {
@@ -36,6 +39,7 @@ impl HttpError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.code(),
+            Self::Start(_) => "no_client",
             Self::Connect { .. } => "no_connection",
             Self::Timeout => "timeout",
             Self::Broken { .. } => "connection_broken",

@@ -1,7 +1,7 @@
 //! Requests to addresses that customers wrote.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -28,35 +28,37 @@ const POOL_IDLE: Duration = Duration::from_secs(20);
 /// what it guards against. Clones share their connections.
 #[derive(Clone)]
 pub struct OpenClient {
-    client: reqwest::Client,
     policy: Arc<Policy>,
     judge: Judge,
+    upstream: Arc<dyn Resolve>,
+    client: Arc<OnceLock<reqwest::Client>>,
 }
 
 impl OpenClient {
-    /// Starts a client. Connects to nothing.
-    ///
-    /// # Errors
-    /// [`StartError`] when the machine has no root certificates.
-    pub fn new(policy: Policy) -> Result<Self, StartError> {
+    /// Prepares a client. It reads the machine's root certificates with the first request.
+    pub fn new(policy: Policy) -> Self {
         Self::assemble(policy, Arc::new(SystemResolver), is_public)
     }
 
-    pub(crate) fn assemble(
-        policy: Policy,
-        upstream: Arc<dyn Resolve>,
-        judge: Judge,
-    ) -> Result<Self, StartError> {
+    pub(crate) fn assemble(policy: Policy, upstream: Arc<dyn Resolve>, judge: Judge) -> Self {
+        Self { policy: Arc::new(policy), judge, upstream, client: Arc::default() }
+    }
+
+    fn client(&self) -> Result<&reqwest::Client, StartError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let resolver = GuardedResolver { upstream: Arc::clone(&self.upstream), judge: self.judge };
         let client = bare()
-            .dns_resolver(Arc::new(GuardedResolver { upstream, judge }))
+            .dns_resolver(Arc::new(resolver))
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(policy.connect_timeout)
+            .connect_timeout(self.policy.connect_timeout)
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(POOL_PER_HOST)
             .build()
             .map_err(|error| StartError::of(&error))?;
-        Ok(Self { client, policy: Arc::new(policy), judge })
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// What it allows.
@@ -93,7 +95,7 @@ impl OpenClient {
 
     async fn once(&self, request: &OpenRequest) -> Result<Response, HttpError> {
         let mut builder = self
-            .client
+            .client()?
             .request(request.method.wire(), request.url.url().clone())
             .headers(request.headers.clone());
         if let Some(body) = &request.body {

@@ -76,7 +76,7 @@ async fn the_policy_bounds_the_wish_for_time() {
     let (address, url) = endless("", Vec::new()).await;
     let timeout = Duration::from_millis(50);
     let policy = Policy { except: vec![address], timeout, ..Policy::default() };
-    let client = OpenClient::new(policy).unwrap();
+    let client = OpenClient::new(policy);
     let request = get(&url).timeout(Duration::from_secs(3600));
     assert_eq!(client.send(request).await, Err(HttpError::Timeout));
 }

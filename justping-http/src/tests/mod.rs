@@ -56,7 +56,7 @@ pub(crate) fn all_but_one(ip: IpAddr) -> bool {
 }
 
 pub(crate) fn client(policy: Policy, names: &Arc<Names>, judge: Judge) -> OpenClient {
-    OpenClient::assemble(policy, Arc::<Names>::clone(names), judge).unwrap()
+    OpenClient::assemble(policy, Arc::<Names>::clone(names), judge)
 }
 
 /// The public web, and the ports of these servers.
