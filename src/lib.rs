@@ -8,8 +8,9 @@
 //! | [`model`], [`port`], [`policy`], [`engine`] | | the domain, the traits, the rules, the engine |
 //! | [`memory`], [`stage`] | | adapters of every port in memory, and a platform to try flows on |
 //! | [`conformance`] | | what every adapter must pass, yours too |
-//! | `agents` | `flows`, `openai` | flow documents, nodes, models |
+//! | `agents` | `flows`, `http`, `openai` | flow documents, nodes, models |
 //! | `channels` | `whatsapp`, `webchat` | adapters of providers |
+//! | `http` | `http` | the one outbound client, and what customers may ask of it |
 //! | `store` | `sqlite`, `postgres`, `redis`, `rabbitmq` | stores that last; what processes share |
 //!
 //! # A conversation
@@ -51,5 +52,7 @@ pub use justping_core::{
 pub use justping_agents as agents;
 #[cfg(any(feature = "webchat", feature = "whatsapp"))]
 pub use justping_channels as channels;
+#[cfg(feature = "http")]
+pub use justping_http as http;
 #[cfg(any(feature = "postgres", feature = "rabbitmq", feature = "redis", feature = "sqlite"))]
 pub use justping_store as store;

@@ -8,6 +8,7 @@ use justping_core::port::{
 use serde_json::Value;
 
 use crate::check::Draft;
+use crate::fetch::Fetcher;
 use crate::hash::{content_hash_hex, strip_layout};
 use crate::node;
 use crate::program::FlowProgram;
@@ -38,7 +39,8 @@ pub struct Flows {
 }
 
 impl Flows {
-    /// Every built-in node; those that talk to a model are reported as `missing_provider`.
+    /// Every built-in node; those that talk to a model or a server are reported as
+    /// `missing_provider`.
     pub fn new() -> Self {
         let mut registry = Registry::default();
         node::built_in().into_iter().for_each(|node| registry.insert(node));
@@ -49,6 +51,12 @@ impl Flows {
     #[must_use]
     pub fn with_ai(self, provider: Arc<dyn AiProvider>) -> Self {
         self.with_node(node::AiReply::new(provider))
+    }
+
+    /// Lets HTTP nodes ask other servers through `fetcher`.
+    #[must_use]
+    pub fn with_http(self, fetcher: Arc<dyn Fetcher>) -> Self {
+        self.with_node(node::Http::new(fetcher))
     }
 
     /// Adds a type of node; one with the same name is replaced.
@@ -72,7 +80,7 @@ impl Default for Flows {
 
 impl FlowRuntime for Flows {
     fn check(&self, document: &Value) -> Vec<Finding> {
-        Draft::of(&self.registry, document).findings
+        Draft::of(&self.registry, document).with_objections().findings
     }
 
     fn compile(&self, document: &Value) -> Result<Arc<dyn Program>, FlowRuntimeError> {

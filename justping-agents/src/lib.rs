@@ -8,6 +8,7 @@ mod check;
 pub mod choice;
 pub mod condition;
 pub mod document;
+pub mod fetch;
 mod flows;
 pub mod hash;
 mod node;
@@ -22,7 +23,7 @@ pub mod text;
 
 pub use check::code;
 pub use flows::Flows;
-pub use node::AiReply;
+pub use node::{AiReply, Http};
 pub use program::{
     LAST_TEXT_MAX_BYTES, LOCAL_MAX_BYTES, ReplayError, STEPS_MAX, VARIABLES_MAX_BYTES, VISITS_MAX,
     replay,

@@ -10,8 +10,8 @@
 //! (the two ports), `config.rs` (settings and secrets), `client.rs` (requests), `map.rs` (pure
 //! wire ⇄ domain), `webhook.rs` (verify, parse), `error.rs` (provider code → action).
 //!
-//! Invariant: no adapter knows another one, and none opens a connection except through the one
-//! HTTP client of this crate.
+//! Invariant: no adapter knows another one, and none opens a connection except through the clients
+//! of `justping-http`.
 
 #[cfg(feature = "whatsapp")]
 mod http;

@@ -15,14 +15,16 @@ const MAX_PAGE_LINES: usize = 200;
 /// Which of our own crates a crate may name. A crate that is missing here is an error.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("justping-core", &[]),
-    ("justping-channels", &["justping-core"]),
-    ("justping-agents", &["justping-core"]),
+    ("justping-http", &[]),
+    ("justping-channels", &["justping-core", "justping-http"]),
+    ("justping-agents", &["justping-core", "justping-http"]),
     ("justping-store", &["justping-core"]),
     ("justping-plugins", &["justping-core"]),
     (
         "justping",
         &[
             "justping-core",
+            "justping-http",
             "justping-channels",
             "justping-agents",
             "justping-store",
@@ -37,7 +39,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sqlx", &["justping-store"]),
     ("redis", &["justping-store"]),
     ("lapin", &["justping-store"]),
-    ("reqwest", &["justping-channels", "justping-agents"]),
+    ("reqwest", &["justping-http"]),
     ("axum", &["justping-server"]),
     ("wasmtime", &["justping-plugins"]),
 ];
@@ -390,35 +392,34 @@ fn names_absolute(line: &str, home: &str) -> bool {
 }
 
 #[test]
-fn each_crate_builds_its_http_client_in_one_place() -> Outcome {
-    let sources = rust_sources()?;
+fn one_crate_builds_the_http_client() -> Outcome {
     let mut faults = Vec::new();
-    for package in members()? {
-        let Some(folder) = package.manifest_path.parent() else { continue };
-        let Ok(folder) = folder.as_std_path().strip_prefix(root()) else { continue };
-        let builders: Vec<String> = sources
-            .iter()
-            .filter(|source| source.path.starts_with(folder.join("src")))
-            .filter(|source| builds_client(&source.code))
-            .map(|source| source.path.display().to_string())
-            .collect();
-        if builders.len() > 1 {
-            faults.push(format!("{}: {}", package.name, builders.join(", ")));
+    for Source { path, code, .. } in rust_sources()? {
+        let is_test = path.components().any(|part| {
+            ["tests", "tests.rs", "benches"].contains(&part.as_os_str().to_string_lossy().as_ref())
+        });
+        if !is_test && !path.starts_with("justping-http/src") && builds_client(&code) {
+            faults.push(path.display().to_string());
         }
     }
-    report(&faults, "Take the crate's one client as an argument: its limits guard against SSRF.")
+    let mend = "Take a `ConfiguredClient` or an `OpenClient` of justping-http: its limits guard \
+                against SSRF.";
+    report(&faults, mend)
 }
 
 fn builds_client(code: &str) -> bool {
     let tight: String = code.chars().filter(|c| !c.is_whitespace()).collect();
-    let starts = ["Client::new(", "Client::builder(", "Client::default(", "ClientBuilder::new("];
-    has_word(code, "reqwest")
-        && starts.iter().any(|start| {
-            tight.match_indices(start).any(|(at, _)| {
-                let before = tight.get(..at).and_then(|head| head.chars().next_back());
-                before.is_none_or(|c| !is_word(c))
-            })
+    let starts = ["Client::new(", "Client::builder(", "Client::default(", "ClientBuilder::"];
+    let begins = |start: &str| {
+        tight.match_indices(start).any(|(at, _)| {
+            let before = tight.get(..at).and_then(|head| head.chars().next_back());
+            before.is_none_or(|c| !is_word(c))
         })
+    };
+    has_word(code, "reqwest")
+        && (starts.iter().any(|start| begins(start))
+            || tight.contains("reqwest::get(")
+            || tight.contains("reqwest::blocking"))
 }
 
 fn is_word(c: char) -> bool {
@@ -669,6 +670,8 @@ fn the_scanner_reads_manifests_and_paths() {
 fn the_scanner_knows_who_builds_a_client() {
     assert!(builds_client("use reqwest::Client; Client::builder()"));
     assert!(builds_client("reqwest::Client::new()"));
+    assert!(builds_client("reqwest :: ClientBuilder :: new()"));
+    assert!(builds_client("reqwest::get(url).await"));
     assert!(!builds_client("use reqwest::Client; GraphClient::new()"));
     assert!(!builds_client("Client::new()"));
 }

@@ -134,6 +134,10 @@ pub struct Flags {
     /// replace the default, and nothing else is ever called [default: graph.facebook.com].
     #[arg(long, env = "JUSTPING_WHATSAPP_HOSTS", value_name = "HOSTS", value_delimiter = ',')]
     whatsapp_hosts: Option<Vec<String>>,
+    /// For development: addresses that HTTP nodes may ask although they are not of the public web,
+    /// such as `127.0.0.1:9000`, separated by commas [default: none].
+    #[arg(long, env = "JUSTPING_HTTP_ALLOW", value_name = "ADDRESS:PORT", value_delimiter = ',')]
+    http_allow: Option<Vec<SocketAddr>>,
     /// How the log is written [default: text].
     #[arg(long, env = "JUSTPING_LOG_FORMAT", value_enum)]
     log_format: Option<LogFormat>,
@@ -234,6 +238,8 @@ pub struct Config {
     pub ai: Option<AiConfig>,
     /// The hosts that channels of WhatsApp may name, in lowercase.
     pub whatsapp_hosts: Vec<String>,
+    /// Addresses that HTTP nodes may ask beside the public web.
+    pub http_allow: Vec<SocketAddr>,
     /// How the log is written.
     pub log_format: LogFormat,
     /// Whether this process works.
@@ -307,6 +313,7 @@ impl Flags {
             openai_api_key: self.openai_api_key.or(file.openai_api_key),
             openai_model: self.openai_model.or(file.openai_model),
             whatsapp_hosts: self.whatsapp_hosts.or(file.whatsapp_hosts),
+            http_allow: self.http_allow.or(file.http_allow),
             log_format: self.log_format.or(file.log_format),
             workers: self.workers.or(file.workers),
             turn_lease_ms: self.turn_lease_ms.or(file.turn_lease_ms),
@@ -352,6 +359,7 @@ impl Flags {
             redis_url: self.redis_url.map(|url| url.0),
             ai,
             whatsapp_hosts: hosts(self.whatsapp_hosts),
+            http_allow: self.http_allow.unwrap_or_default(),
             log_format: self.log_format.unwrap_or(LogFormat::Text),
             workers: self.workers.unwrap_or(Workers::On),
             engine,
@@ -551,6 +559,17 @@ mod tests {
         let file = file.to_str().expect("path");
         assert_eq!(hosts(&["--config", file]), ["sandbox.example"]);
         assert_eq!(hosts(&["--config", file, "--whatsapp-hosts", "a"]), ["a"]);
+    }
+
+    #[test]
+    fn http_nodes_ask_the_public_web_only_unless_told() {
+        let allowed =
+            |arguments: &[&str]| Config::resolve(flags(arguments)).expect("config").http_allow;
+        assert!(allowed(&[]).is_empty());
+        let two = ["127.0.0.1:9000", "[::1]:9001"].map(|text| text.parse().expect("address"));
+        assert_eq!(allowed(&["--http-allow", "127.0.0.1:9000,[::1]:9001"]), two);
+        let named = [["justping-server", "--http-allow", "localhost:9000"]].concat();
+        assert!(Flags::try_parse_from(named).is_err());
     }
 
     #[test]

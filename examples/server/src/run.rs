@@ -10,13 +10,14 @@ use justping::agents::provider::openai::OpenAiConfigError;
 use justping::channels::webchat::WebChatProvider;
 use justping::channels::whatsapp::WhatsAppProvider;
 use justping::engine::{BuildError, Relay};
+use justping::http::{OpenClient, Policy};
 use justping::port::StoreError;
 use justping::store::redis::RedisOpenError;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::app::App;
-use crate::config::{AiConfig, Config, ConfigError, Workers};
+use crate::config::{Config, ConfigError, Workers};
 use crate::database::{DatabaseError, Opened};
 use crate::demo::{self, DemoAi, DemoError, Seeded};
 use crate::metric::{self, CountingBus};
@@ -81,7 +82,7 @@ pub fn run(config: Config) -> Result<(), RunError> {
 async fn serve(config: Config) -> Result<(), RunError> {
     metric::install();
     let opened = Opened::open(&config).await?;
-    let flows = flows(config.ai.as_ref())?;
+    let flows = flows(&config)?;
     let shared = Shared::open(config.redis_url.as_ref()).await?;
     let mut builder = JustPing::builder();
     if let Some(wakes) = opened.wakes() {
@@ -123,9 +124,13 @@ fn say(line: &str) {
 }
 
 /// The nodes flows may use; those that talk to a model only where there is one.
-fn flows(config: Option<&AiConfig>) -> Result<Flows, RunError> {
-    let Some(config) = config else { return Ok(Flows::new()) };
-    Ok(Flows::new().with_ai(ai::provider(config)?))
+fn flows(config: &Config) -> Result<Flows, RunError> {
+    let policy = Policy { except: config.http_allow.clone(), ..Policy::default() };
+    let flows = Flows::new().with_http(Arc::new(OpenClient::new(policy)));
+    match &config.ai {
+        Some(config) => Ok(flows.with_ai(ai::provider(config)?)),
+        None => Ok(flows),
+    }
 }
 
 /// Works and answers until a signal comes; then first is no longer ready, then takes no more

@@ -32,8 +32,10 @@ pub mod code {
     pub const UNKNOWN_JUMP: &str = "unknown_jump";
     /// A limit on documents is exceeded.
     pub const TOO_LARGE: &str = "too_large";
-    /// A node needs an AI provider and none is configured.
+    /// A node needs an AI provider, or an HTTP client, and none is configured.
     pub const MISSING_PROVIDER: &str = "missing_provider";
+    /// An address leads, or may be led, where flows must not ask.
+    pub const UNSAFE_URL: &str = "unsafe_url";
     /// No way leads to a node (warning).
     pub const UNREACHABLE_NODE: &str = "unreachable_node";
     /// A variable is read that is neither declared nor set (warning).

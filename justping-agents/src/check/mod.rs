@@ -77,6 +77,18 @@ impl Draft {
         draft
     }
 
+    /// Adds what speaks against publishing the document, though it can run.
+    pub(crate) fn with_objections(mut self) -> Self {
+        for DraftNode { at, node, built, .. } in &self.nodes {
+            let objections = built.iter().flat_map(|built| built.objections());
+            self.findings.extend(objections.map(|problem| {
+                let path = format!("/nodes/{at}/data{}", problem.path);
+                finding::about(&node.id, error(&problem.code, path, problem.message))
+            }));
+        }
+        self
+    }
+
     /// Says whether anything keeps the document from running.
     pub(crate) fn has_errors(&self) -> bool {
         self.findings.iter().any(|f| f.severity == Severity::Error)

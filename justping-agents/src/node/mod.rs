@@ -8,6 +8,7 @@ mod condition;
 mod config;
 mod end;
 mod handoff;
+mod http;
 mod input;
 mod jump;
 mod late;
@@ -27,6 +28,7 @@ mod wait;
 use justping_core::port::FlowNode;
 
 pub use self::ai_reply::AiReply;
+pub use self::http::Http;
 pub(crate) use self::late::LateReply;
 pub(crate) use self::trigger::Matcher;
 
@@ -48,5 +50,6 @@ pub(crate) fn built_in() -> Vec<Box<dyn FlowNode>> {
         Box::new(close::Close),
         Box::new(end::End),
         Box::new(AiReply::without_provider()),
+        Box::new(Http::without_fetcher()),
     ]
 }

@@ -135,12 +135,21 @@ fn node() -> impl Strategy<Value = (&'static str, Value)> {
         }
         ("ai_reply", data)
     });
+    let http =
+        (template(), prop::sample::select(vec!["POST", "PUT"])).prop_map(|(text, method)| {
+            let data = json!({
+                "method": method, "url": "https://api.example/{{ a }}", "body": {"json": [text]},
+                "save": [{"variable": "b", "pointer": "/b"}], "status_variable": "c"
+            });
+            ("http", data)
+        });
     prop_oneof![
         template().prop_map(|text| ("text", json!({"text": text}))),
         choice,
         input,
         set,
         ai,
+        http,
         condition().prop_map(|condition| ("condition", json!({"condition": condition}))),
         (1_u32..9).prop_map(|amount| ("wait", json!({"amount": amount, "unit": "minutes"}))),
         (0..NODES).prop_map(|at| ("jump", json!({"node": format!("n{at}")}))),
@@ -169,6 +178,7 @@ pub(crate) fn any_document() -> impl Strategy<Value = Value> {
         "error",
         "interrupted",
         "handoff",
+        "success",
     ];
     let edges = prop::collection::vec((0..NODES, prop::sample::select(exits), 0..NODES), 0..24);
     (prop::collection::vec(node(), NODES), edges).prop_map(|(nodes, edges)| {
@@ -184,6 +194,8 @@ pub(crate) fn any_document() -> impl Strategy<Value = Value> {
             "reply" => kind == "input",
             "option:y" | "option:n" | "default" => kind == "buttons",
             "invalid" => kind == "buttons" || kind == "input",
+            "timeout" if kind == "http" => true,
+            "success" => kind == "http",
             "timeout" => data.get("timeout_minutes").is_some(),
             "true" | "false" => kind == "condition",
             "interrupted" => kind == "wait",
@@ -234,6 +246,9 @@ pub(crate) fn event() -> impl Strategy<Value = StepEvent> {
     let result = prop_oneof![
         phrase().prop_map(|text| CallResult::Ok(json!({"text": text}))),
         Just(CallResult::Ok(json!({"text": "", "hand_off": "please"}))),
+        (200_u16..600, phrase()).prop_map(|(status, text)| {
+            CallResult::Ok(json!({"status": status, "values": {"b": text, "c": status}}))
+        }),
         any_json().prop_map(CallResult::Ok),
         Just(CallResult::Error { code: "unavailable".to_owned(), detail: String::new() }),
     ];

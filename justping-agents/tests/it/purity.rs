@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use justping_agents::fetch::ScriptedFetcher;
 use justping_agents::{Flows, replay};
 use justping_core::memory::ScriptedAi;
 use justping_core::model::{Content, SessionStatus, TraceStep};
@@ -46,7 +47,7 @@ proptest! {
         document in any_document(),
         events in prop::collection::vec(event(), 1..20),
     ) {
-        let flows = || Flows::new().with_ai(Arc::new(ScriptedAi::new()));
+        let flows = || Flows::new().with_ai(Arc::new(ScriptedAi::new())).with_http(Arc::new(ScriptedFetcher::new()));
         let Ok(program) = flows().compile(&document) else { return Ok(()) };
         let once = run(&*program, &events);
         let again = run(&*flows().compile(&document).unwrap(), &events);
@@ -60,7 +61,9 @@ fn many_random_documents_run() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
-    let flows = Flows::new().with_ai(Arc::new(ScriptedAi::new()));
+    let flows = Flows::new()
+        .with_ai(Arc::new(ScriptedAi::new()))
+        .with_http(Arc::new(ScriptedFetcher::new()));
     let (mut compiled, mut effects) = (0, 0);
     for _ in 0..200 {
         let document = any_document().new_tree(&mut runner).unwrap().current();

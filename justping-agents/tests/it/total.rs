@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use justping_agents::Flows;
+use justping_agents::fetch::ScriptedFetcher;
 use justping_core::memory::ScriptedAi;
 use justping_core::port::{FlowRuntime, STATE_MAX_BYTES, Severity};
 use proptest::prelude::*;
@@ -10,7 +11,7 @@ use proptest::prelude::*;
 use crate::generate::{any_document, any_json, damaged_document, event, input};
 
 fn flows() -> Flows {
-    Flows::new().with_ai(Arc::new(ScriptedAi::new()))
+    Flows::new().with_ai(Arc::new(ScriptedAi::new())).with_http(Arc::new(ScriptedFetcher::new()))
 }
 
 proptest! {

@@ -1,8 +1,8 @@
 //! The three requests of a channel: send, mark read, look at the number.
 
 use justping_core::port::{Receipt, SendError};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{Client, RequestBuilder};
+use justping_http::headers::AUTHORIZATION;
+use justping_http::{ConfiguredClient, ConfiguredRequest, Method};
 use serde_json::Value;
 
 use super::config::Checked;
@@ -13,12 +13,12 @@ use crate::http::{Answer, exchange};
 /// Speaks to the Graph API as one phone number.
 #[derive(Debug)]
 pub(super) struct Graph {
-    http: Client,
+    http: ConfiguredClient,
     sender: Checked,
 }
 
 impl Graph {
-    pub(super) fn new(http: Client, sender: Checked) -> Self {
+    pub(super) fn new(http: ConfiguredClient, sender: Checked) -> Self {
         Self { http, sender }
     }
 
@@ -46,9 +46,8 @@ impl Graph {
 
     /// Reads the phone number's own node, which only a token with access to it can.
     pub(super) async fn look(&self) -> Result<(), SendError> {
-        let mut url = self.sender.node.clone();
-        url.query_pairs_mut().append_pair("fields", "id");
-        let answer = exchange(self.authorised(self.http.get(url))).await?;
+        let request = self.http.request(Method::Get, &self.sender.look);
+        let answer = exchange(self.authorised(request)).await?;
         let id = success(&answer, |reply| reply.id.owned())?;
         if id.as_deref() == Some(self.sender.settings.phone_number_id.as_str()) {
             return Ok(());
@@ -57,13 +56,12 @@ impl Graph {
         Err(SendError::Rejected { code: None, reason })
     }
 
-    fn post(&self, body: &Value) -> RequestBuilder {
-        self.authorised(self.http.post(self.sender.messages.clone()))
-            .header(CONTENT_TYPE, "application/json")
-            .body(body.to_string())
+    fn post(&self, body: &Value) -> ConfiguredRequest {
+        let request = self.http.request(Method::Post, &self.sender.messages);
+        self.authorised(request).json(body.to_string())
     }
 
-    fn authorised(&self, request: RequestBuilder) -> RequestBuilder {
+    fn authorised(&self, request: ConfiguredRequest) -> ConfiguredRequest {
         request
             .header(AUTHORIZATION, self.sender.authorization.clone())
             .timeout(self.sender.timeout)

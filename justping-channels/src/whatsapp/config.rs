@@ -3,8 +3,7 @@ use std::time::Duration;
 
 use justping_core::model::{ChannelConfig, ChannelSecrets};
 use justping_core::port::ChannelConfigError;
-use reqwest::Url;
-use reqwest::header::HeaderValue;
+use justping_http::{ConfiguredUrl, HeaderValue, Refusal, Url};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
@@ -81,10 +80,10 @@ fn throughput() -> u32 {
 #[derive(Debug)]
 pub(super) struct Checked {
     pub(super) settings: WhatsAppSettings,
-    /// `<base>/<version>/<phone number id>`.
-    pub(super) node: Url,
+    /// `<base>/<version>/<phone number id>?fields=id`.
+    pub(super) look: ConfiguredUrl,
     /// `<base>/<version>/<phone number id>/messages`.
-    pub(super) messages: Url,
+    pub(super) messages: ConfiguredUrl,
     pub(super) timeout: Duration,
     pub(super) authorization: HeaderValue,
     pub(super) signing: MacKey,
@@ -102,13 +101,15 @@ pub(super) fn check(
     let base = base_url(&settings.base_url)?;
     let node = below(&base, &[&settings.api_version, &settings.phone_number_id])?;
     let messages = below(&node, &["messages"])?;
+    let mut look = node;
+    look.query_pairs_mut().append_pair("fields", "id");
     let mut authorization =
         HeaderValue::try_from(format!("Bearer {}", secret(secrets, ACCESS_TOKEN)?))
             .map_err(|_| wrong(ACCESS_TOKEN, "it holds characters that no header may carry"))?;
     authorization.set_sensitive(true);
     Ok(Checked {
-        node,
-        messages,
+        look: configured(look)?,
+        messages: configured(messages)?,
         timeout: Duration::from_millis(settings.timeout_ms),
         authorization,
         signing: MacKey::new(secret(secrets, APP_SECRET)?)
@@ -172,6 +173,10 @@ fn below(base: &Url, segments: &[&str]) -> Result<Url, ChannelConfigError> {
         .pop_if_empty()
         .extend(segments);
     Ok(url)
+}
+
+fn configured(url: Url) -> Result<ConfiguredUrl, ChannelConfigError> {
+    url.try_into().map_err(|refusal: Refusal| wrong("base_url", &refusal.to_string()))
 }
 
 fn secret<'a>(secrets: &'a ChannelSecrets, name: &str) -> Result<&'a str, ChannelConfigError> {

@@ -54,6 +54,7 @@ use justping_core::port::{
     Capabilities, Channel, ChannelConfigError, ChannelProvider, HttpMethod, Outbound, Rate,
     Receipt, ReceiveError, Received, SendError, WebhookRequest,
 };
+use justping_http::ConfiguredClient;
 
 pub use config::{
     ACCESS_TOKEN, API_VERSION, APP_SECRET, GRAPH_URL, THROUGHPUT_DEFAULT, VERIFY_TOKEN,
@@ -96,7 +97,7 @@ pub static CAPABILITIES: Capabilities = Capabilities {
 /// ```
 #[derive(Debug, Default)]
 pub struct WhatsAppProvider {
-    http: OnceLock<reqwest::Client>,
+    http: OnceLock<ConfiguredClient>,
     hosts: Option<Vec<String>>,
 }
 
@@ -132,7 +133,7 @@ impl WhatsAppProvider {
     }
 
     fn check_host(&self, sender: &Checked) -> Result<(), ChannelConfigError> {
-        let host = sender.node.host_str().unwrap_or_default();
+        let host = sender.messages.url().host_str().unwrap_or_default();
         match &self.hosts {
             Some(hosts) if !hosts.iter().any(|allowed| allowed == host) => {
                 let message = "the host is not allowed here".to_owned();
@@ -142,7 +143,7 @@ impl WhatsAppProvider {
         }
     }
 
-    fn http(&self) -> Result<reqwest::Client, ChannelConfigError> {
+    fn http(&self) -> Result<ConfiguredClient, ChannelConfigError> {
         if let Some(client) = self.http.get() {
             return Ok(client.clone());
         }

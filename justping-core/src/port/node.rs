@@ -289,6 +289,12 @@ pub trait BuiltNode: Send + Sync + Debug + 'static {
         Vec::new()
     }
 
+    /// What speaks against publishing it, though it can be built and run: what this process does not
+    /// allow. What is published already stays, and leaves by its `error` exit.
+    fn objections(&self) -> Vec<NodeConfigError> {
+        Vec::new()
+    }
+
     /// Ids of nodes it jumps to.
     fn jumps(&self) -> Vec<String> {
         Vec::new()

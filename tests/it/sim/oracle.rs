@@ -226,8 +226,11 @@ impl Oracle {
         }
     }
 
-    pub(super) fn looked(&mut self, life: u64, conversation: &Conversation) {
-        self.looks.insert((life, conversation.id), conversation.generation);
+    pub(super) fn looked(&mut self, life: u64, id: ConversationId, generation: Option<u64>) {
+        match generation {
+            Some(generation) => self.looks.insert((life, id), generation),
+            None => self.looks.remove(&(life, id)),
+        };
     }
 
     pub(super) fn sends_claimed(&mut self, life: u64, claims: &[SendClaim]) {

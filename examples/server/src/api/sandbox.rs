@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use axum::Json;
 use jiff::SignedDuration;
+use justping::agents::fetch::ScriptedFetcher;
 use justping::engine::PublishError;
 use justping::memory::ScriptedAi;
 use justping::model::{
@@ -11,6 +12,7 @@ use justping::model::{
 use justping::port::FlowRuntime;
 use justping::stage::{Stage, StageError};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -28,7 +30,7 @@ use crate::http::extract::{Id, JsonBody};
 const LINES_MAX: usize = 100;
 /// Most characters of a line.
 const LINE_MAX_CHARS: usize = 4_096;
-/// Most scripted answers of the model.
+/// Most scripted answers of the model, and of servers.
 const ANSWERS_MAX: usize = 100;
 /// The longest a script may wait in all, in virtual seconds: a year.
 const WAIT_MAX_SECONDS: u64 = 366 * 24 * 60 * 60;
@@ -49,6 +51,20 @@ struct Script {
     lines: Vec<Line>,
     /// What the model answers, in order, when a node asks it. The real one is never asked.
     answers: Vec<String>,
+    /// What servers answer, in order, when a node asks one. The real ones are never asked.
+    replies: Vec<ScriptedReply>,
+}
+
+/// What a server answers.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ScriptedReply {
+    /// The status.
+    #[schema(minimum = 100, maximum = 599)]
+    status: u16,
+    /// The body.
+    #[serde(default)]
+    body: Value,
 }
 
 /// One thing the contact does.
@@ -105,6 +121,11 @@ impl Script {
         let mut checks = Checks::default();
         checks.count("/lines", self.lines.len(), LINES_MAX);
         checks.count("/answers", self.answers.len(), ANSWERS_MAX);
+        checks.count("/replies", self.replies.len(), ANSWERS_MAX);
+        for (index, reply) in self.replies.iter().enumerate() {
+            let is_status = (100..600).contains(&reply.status);
+            checks.require(is_status, format!("/replies/{index}/status"), "is not a status");
+        }
         let mut waited = 0u64;
         for (index, line) in self.lines.iter().enumerate() {
             match line {
@@ -126,7 +147,12 @@ impl Script {
         for answer in &self.answers {
             model.then(answer.as_str());
         }
-        Arc::new(caller.flows().clone().with_ai(Arc::new(model)))
+        let servers = ScriptedFetcher::new();
+        for reply in &self.replies {
+            servers.then(reply.status, reply.body.to_string());
+        }
+        let flows = caller.flows().clone().with_ai(Arc::new(model));
+        Arc::new(flows.with_http(Arc::new(servers)))
     }
 }
 

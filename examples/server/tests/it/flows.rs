@@ -124,7 +124,7 @@ async fn nodes_describe_themselves(platform: Platform) {
     let nodes = platform.viewer.get("/nodes").await.expect(200).json();
     let kinds: Vec<&str> =
         nodes["items"].as_array().unwrap().iter().map(|n| n["kind"].as_str().unwrap()).collect();
-    for kind in ["text", "buttons", "input", "condition", "wait", "handoff", "ai_reply"] {
+    for kind in ["text", "buttons", "input", "condition", "wait", "handoff", "ai_reply", "http"] {
         assert!(kinds.contains(&kind), "{kinds:?}");
     }
 }

@@ -13,6 +13,7 @@ mod platform;
 mod access;
 mod analytics;
 mod answer;
+mod asking;
 mod browser;
 mod chat;
 mod contacts;

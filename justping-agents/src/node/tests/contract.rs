@@ -7,6 +7,8 @@ use justping_core::memory::ScriptedAi;
 use justping_core::port::FlowNode;
 use serde_json::{Value, json};
 
+use crate::fetch::ScriptedFetcher;
+
 fn subject(node: impl FlowNode, samples: Value, broken: Value) -> NodeSubject {
     let list = |value: Value| value.as_array().cloned().unwrap();
     NodeSubject { node: Arc::new(node), samples: list(samples), broken: list(broken) }
@@ -63,6 +65,16 @@ contract! {
     handoff = super::super::super::handoff::HandOff, [{}, {"note": "{{ name }}"}], [{"note": "{{"}];
     close = super::super::super::close::Close, [{}], [];
     end = super::super::super::end::End, [{}], [];
+    http = super::super::super::Http::new(Arc::new(ScriptedFetcher::new())),
+        [
+            {"url": "https://a.example/{{ name }}"},
+            {
+                "method": "POST", "url": "https://a.example", "body": {"json": {"a": "{{ name }}"}},
+                "headers": [{"name": "x-a", "value": "{{ name }}"}], "timeout_seconds": 3,
+                "save": [{"variable": "v", "pointer": "/a"}], "status_variable": "status"
+            }
+        ],
+        [{"url": "https://{{ name }}/"}, {"url": "https://a.example", "body": {"text": "x"}}];
     ai_reply = super::super::super::AiReply::new(Arc::new(ScriptedAi::new())),
         [{}, {"begin": "wait", "timeout_minutes": 3, "exit_phrases": ["yes"]}, {"hand_off": "never", "max_turns": 1}],
         [{"prompt": "{{"}];

@@ -1,4 +1,5 @@
 mod ai;
 mod ask;
 mod contract;
+mod http;
 mod plain;

@@ -1,13 +1,14 @@
 //! Requests over HTTP.
 
-use std::error::Error;
 use std::time::Duration;
 
 use justping_core::port::{AiError, ChatReply, OnDelta};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::redirect::Policy;
-use reqwest::{Response, Url};
-use secrecy::ExposeSecret;
+use justping_http::headers::{AUTHORIZATION, CONTENT_TYPE};
+use justping_http::{
+    ConfiguredClient, ConfiguredOptions, ConfiguredUrl, HeaderMap, HeaderValue, HttpError, Method,
+    Response,
+};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -26,9 +27,10 @@ const ERROR_MAX_BYTES: usize = 64 * 1024;
 /// Sends requests to one server.
 #[derive(Debug)]
 pub(super) struct Client {
-    http: reqwest::Client,
-    chat: Url,
-    embeddings: Url,
+    http: ConfiguredClient,
+    authorization: Option<HeaderValue>,
+    chat: ConfiguredUrl,
+    embeddings: ConfiguredUrl,
 }
 
 impl Client {
@@ -38,6 +40,7 @@ impl Client {
         }
         Ok(Self {
             http: http(config)?,
+            authorization: config.api_key.as_ref().map(bearer).transpose()?,
             chat: endpoint(&config.base_url, "chat/completions")?,
             embeddings: endpoint(&config.base_url, "embeddings")?,
         })
@@ -64,46 +67,50 @@ impl Client {
         read(response, EMBED_MAX_BYTES).await
     }
 
-    async fn post(&self, url: &Url, body: &(impl Serialize + Sync)) -> Result<Response, AiError> {
-        let request = self.http.post(url.clone()).json(body);
-        let response = request.send().await.map_err(|error| unavailable(&error))?;
+    async fn post(
+        &self,
+        url: &ConfiguredUrl,
+        body: &(impl Serialize + Sync),
+    ) -> Result<Response, AiError> {
+        let body = serde_json::to_vec(body)
+            .map_err(|error| AiError::Malformed(format!("the request is not JSON: {error}")))?;
+        let mut request = self.http.request(Method::Post, url).json(body);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        let response = request.send().await.map_err(unavailable)?;
         let status = response.status();
-        if status.is_success() {
+        if (200..300).contains(&status) {
             return Ok(response);
         }
         let after = wished(response.headers());
-        let body = read(response, ERROR_MAX_BYTES).await.unwrap_or_default();
-        Err(error::of_status(status.as_u16(), after, &body))
+        let body = response.read(ERROR_MAX_BYTES).await.unwrap_or_default();
+        Err(error::of_status(status, after, &body))
     }
 }
 
-/// The one HTTP client: no redirects, so that the key goes nowhere but where it belongs.
-fn http(config: &OpenAiConfig) -> Result<reqwest::Client, OpenAiConfigError> {
-    let mut headers = HeaderMap::new();
-    if let Some(key) = &config.api_key {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
-            .map_err(|_| OpenAiConfigError::ApiKey)?;
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
-    }
-    // The first provider installed in a process wins; whichever it is will do.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .user_agent(concat!("justping/", env!("CARGO_PKG_VERSION")))
-        .default_headers(headers)
-        .connect_timeout(config.connect_timeout)
-        .read_timeout(config.idle_timeout)
-        .timeout(config.timeout)
-        .redirect(Policy::none())
-        .build()
-        .map_err(|error| OpenAiConfigError::Client(root_cause(&error)))
+fn http(config: &OpenAiConfig) -> Result<ConfiguredClient, OpenAiConfigError> {
+    let options = ConfiguredOptions {
+        connect_timeout: Some(config.connect_timeout),
+        idle_timeout: Some(config.idle_timeout),
+        timeout: Some(config.timeout),
+        ..ConfiguredOptions::default()
+    };
+    ConfiguredClient::new(&options).map_err(|error| OpenAiConfigError::Client(error.detail))
 }
 
-fn endpoint(base: &str, path: &str) -> Result<Url, OpenAiConfigError> {
-    let url = Url::parse(&format!("{}/{path}", base.trim().trim_end_matches('/')))
-        .map_err(|_| OpenAiConfigError::BaseUrl)?;
-    let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
-    if is_web && url.query().is_none() { Ok(url) } else { Err(OpenAiConfigError::BaseUrl) }
+fn bearer(key: &SecretString) -> Result<HeaderValue, OpenAiConfigError> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
+        .map_err(|_| OpenAiConfigError::ApiKey)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn endpoint(base: &str, path: &str) -> Result<ConfiguredUrl, OpenAiConfigError> {
+    ConfiguredUrl::parse(&format!("{}/{path}", base.trim().trim_end_matches('/')))
+        .ok()
+        .filter(|url| url.url().query().is_none())
+        .ok_or(OpenAiConfigError::BaseUrl)
 }
 
 async fn stream(mut response: Response, on_delta: &mut OnDelta<'_>) -> Result<ChatReply, AiError> {
@@ -120,15 +127,11 @@ async fn stream(mut response: Response, on_delta: &mut OnDelta<'_>) -> Result<Ch
     fold.finish()
 }
 
-async fn read(mut response: Response, max: usize) -> Result<Vec<u8>, AiError> {
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(|_| cut())? {
-        if body.len() + piece.len() > max {
-            return Err(too_long());
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
+async fn read(response: Response, max: usize) -> Result<Vec<u8>, AiError> {
+    response.read(max).await.map_err(|error| match error {
+        HttpError::TooLarge => too_long(),
+        _ => cut(),
+    })
 }
 
 fn is_json(response: &Response) -> bool {
@@ -143,19 +146,12 @@ fn wished(headers: &HeaderMap) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds?).ok()
 }
 
-fn unavailable(error: &reqwest::Error) -> AiError {
-    let detail =
-        if error.is_timeout() { "no answer in time".to_owned() } else { root_cause(error) };
+fn unavailable(error: HttpError) -> AiError {
+    let detail = match error {
+        HttpError::Connect { detail } | HttpError::Broken { detail } => detail,
+        other => other.to_string(),
+    };
     AiError::Unavailable { after: None, detail }
-}
-
-/// The innermost error: it names the trouble and, unlike the outer ones, no address.
-fn root_cause(error: &dyn Error) -> String {
-    let mut inner = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
 }
 
 fn cut() -> AiError {

@@ -77,7 +77,7 @@ fn addresses_that_are_allowed() {
         "http://[::1]:4010",
     ] {
         let channel = channel_with(with("base_url", json!(base)));
-        let url = channel.client.sender().messages.to_string();
+        let url = channel.client.sender().messages.url().to_string();
         let base = base.trim_end_matches('/');
         assert_eq!(url, format!("{base}/v23.0/{PHONE_NUMBER_ID}/messages"));
     }

@@ -130,7 +130,18 @@ impl EngineStore for SimStore {
         &self,
         conversations: &[(BusinessId, ConversationId)],
     ) -> StoreResult<Vec<Option<u64>>> {
-        self.pass("generations", self.world.store.generations(conversations)).await
+        let work = async {
+            let found = self.world.store.generations(conversations).await?;
+            if let Some(life) = &self.life {
+                self.world.watch(|oracle| {
+                    for ((_, id), generation) in conversations.iter().zip(&found) {
+                        oracle.looked(life.number, *id, *generation);
+                    }
+                });
+            }
+            Ok(found)
+        };
+        self.pass("generations", work).await
     }
 
     async fn next_due(&self, now: Timestamp) -> StoreResult<Option<Timestamp>> {

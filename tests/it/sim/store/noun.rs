@@ -182,7 +182,8 @@ impl ConversationStore for SimStore {
         let work = async {
             let conversation = self.world.store.conversation(business, id).await?;
             if let Some(life) = &self.life {
-                self.world.watch(|oracle| oracle.looked(life.number, &conversation));
+                self.world
+                    .watch(|oracle| oracle.looked(life.number, id, Some(conversation.generation)));
             }
             Ok(conversation)
         };
