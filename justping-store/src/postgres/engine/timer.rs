@@ -1,10 +1,11 @@
 use justping_core::model::{MailboxEvent, Timer, Timestamp};
-use justping_core::port::store::{LaneStats, QueueStats, StoreResult};
+use justping_core::port::store::{QueueStats, StoreResult};
 use sqlx::postgres::PgRow;
 use sqlx::query;
 
+use crate::decision;
 use crate::postgres::connection::{Bound, Write};
-use crate::postgres::row::{get, get_count, get_doc, millis, moment, statements, to_doc};
+use crate::postgres::row::{get, get_count, get_doc, millis, statements, to_doc};
 
 statements! {
     /// Due timers. Their conversations are locked, so that mail arrives in the order of its numbers
@@ -81,23 +82,9 @@ pub(super) fn queue_stats(now: Timestamp) -> Bound {
 }
 
 pub(super) fn read_queue_stats(rows: &[PgRow]) -> StoreResult<QueueStats> {
-    let mut stats = QueueStats::default();
-    for row in rows {
-        let (queue, count) = (get::<i64>(row, 0)?, get_count(row, 1)?);
-        match queue {
-            -1 => stats.later = count,
-            -2 => stats.sending = count,
-            -3 => stats.mail = count,
-            rank => {
-                let lane = usize::try_from(rank).ok().and_then(|rank| stats.lanes.get_mut(rank));
-                let oldest_due = get::<Option<i64>>(row, 2)?.map(moment).transpose()?;
-                if let Some(lane) = lane {
-                    *lane = LaneStats { due: count, oldest_due };
-                }
-            }
-        }
-    }
-    Ok(stats)
+    decision::queue_stats(
+        rows.iter().map(|row| Ok((get(row, 0)?, get_count(row, 1)?, get(row, 2)?))),
+    )
 }
 
 pub(super) fn next_due(now: Timestamp) -> Bound {
@@ -105,11 +92,6 @@ pub(super) fn next_due(now: Timestamp) -> Bound {
 }
 
 pub(super) fn read_next_due(rows: &[PgRow], now: Timestamp) -> StoreResult<Option<Timestamp>> {
-    let Some(row) = rows.first() else { return Ok(None) };
-    let mut next: Option<i64> = None;
-    for index in 0..QUEUES {
-        let due: Option<i64> = get(row, index)?;
-        next = next.into_iter().chain(due).min();
-    }
-    Ok(next.map(moment).transpose()?.map(|due| due.max(now)))
+    let queues = rows.first().into_iter().flat_map(|row| (0..QUEUES).map(|index| get(row, index)));
+    decision::next_due(queues, now)
 }
