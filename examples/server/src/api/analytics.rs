@@ -29,7 +29,7 @@ struct MessageDays {
     /// The last day in UTC; today unless given. At most 366 days are shown.
     to: Option<Date>,
     /// Of this channel only.
-    channel: Option<String>,
+    channel_id: Option<String>,
 }
 
 /// What was counted on a day. A message that was read counts as delivered and sent too, and one that
@@ -85,8 +85,8 @@ async fn messages(
     caller: Allowed<perm::AnalyticsRead>,
     Query(query): Query<MessageDays>,
 ) -> Result<Json<DaysView>, Problem> {
-    let channel = query.channel.as_deref().map(str::parse::<ChannelId>);
-    let channel_id = channel.transpose().map_err(|_| Problem::not_found())?;
+    let channel_id = query.channel_id.as_deref().map(str::parse::<ChannelId>);
+    let channel_id = channel_id.transpose().map_err(|_| Problem::not_found())?;
     let (from, to) = days(&query, day_of(caller.now()))?;
     if let Some(id) = channel_id {
         caller.store().channel(caller.business_id, id).await?;
@@ -128,7 +128,7 @@ mod tests {
 
     fn range(from: Option<&str>, to: Option<&str>) -> Option<(String, String)> {
         let read = |day: Option<&str>| day.map(|day| day.parse().unwrap());
-        let query = MessageDays { from: read(from), to: read(to), channel: None };
+        let query = MessageDays { from: read(from), to: read(to), channel_id: None };
         let days = days(&query, Date::constant(2026, 3, 1)).ok()?;
         Some((days.0.to_string(), days.1.to_string()))
     }

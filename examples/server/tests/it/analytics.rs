@@ -36,7 +36,7 @@ async fn messages_are_counted_by_day(platform: Platform) {
     let expected = json!({"received": 3, "sent": 1, "conversations_opened": 2});
     assert_eq!(day(&platform, "", 1).await, only("2026-01-05", &expected));
     let expected = json!({"received": 2, "conversations_opened": 1});
-    let query = format!("&channel={quiet}");
+    let query = format!("&channel_id={quiet}");
     assert_eq!(day(&platform, &query, 1).await, only("2026-01-05", &expected));
 
     platform.clock.advance(SignedDuration::from_hours(24));
@@ -74,7 +74,7 @@ async fn counters_of_another_business_are_not_shown(platform: Platform) {
     let theirs = stranger.get(PATH).await.expect(200).json();
     assert_eq!(theirs["days"][1], only("2026-01-05", &json!({})));
     for id in [channel.as_str(), "chn_x", "%00", ""] {
-        stranger.get(&format!("{PATH}&channel={id}")).await.problem(404, "not_found");
+        stranger.get(&format!("{PATH}&channel_id={id}")).await.problem(404, "not_found");
     }
 }
 
