@@ -21,6 +21,7 @@ fn contact() -> ContactView {
         id: ContactId::from_uuid(Default::default()),
         name: None,
         address: Some("15550000000".to_owned()),
+        channel: None,
         fields: Default::default(),
         tags: Vec::new(),
         locale: None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use justping_core::memory::ScriptedAi;
 use justping_core::model::{
-    CallRequest, CallResult, ContactId, Content, SessionStatus, Timestamp, TraceStep,
+    CallRequest, CallResult, ChannelKind, ContactId, Content, SessionStatus, Timestamp, TraceStep,
 };
 use justping_core::port::{
     AgentView, ContactView, DeltaSink, Effect, FlowRuntime, Outcome, Program, StepEvent, StepInput,
@@ -148,6 +148,7 @@ pub(crate) fn input(now_ms: i64, seed: u64) -> StepInput {
             id: ContactId::from_uuid(Uuid::nil()),
             name: Some("Ada".to_owned()),
             address: Some("4912345".to_owned()),
+            channel: Some(ChannelKind::MEMORY),
             fields: fields.as_object().unwrap().clone(),
             tags: vec!["vip".to_owned()],
             locale: None,

@@ -1,11 +1,14 @@
 //! The built-in nodes, one file each.
 
 mod ai_reply;
+mod business_hours;
 mod buttons;
 mod choice;
 mod close;
 mod condition;
 mod config;
+mod contact;
+mod csat;
 mod end;
 mod handoff;
 mod http;
@@ -17,7 +20,9 @@ mod media;
 mod names;
 mod prompt;
 mod schema;
+mod send_template;
 mod set;
+mod split;
 mod switch;
 #[cfg(test)]
 mod tests;
@@ -46,6 +51,11 @@ pub(crate) fn built_in() -> Vec<Box<dyn FlowNode>> {
         Box::new(switch::Switch),
         Box::new(set::Set),
         Box::new(jump::Jump),
+        Box::new(split::Split),
+        Box::new(business_hours::BusinessHours),
+        Box::new(contact::Contact),
+        Box::new(csat::Csat),
+        Box::new(send_template::SendTemplate),
         Box::new(handoff::HandOff),
         Box::new(close::Close),
         Box::new(end::End),

@@ -1,8 +1,10 @@
 //! One step: from an event to the next rest.
 
+use std::sync::Arc;
+
 use justping_core::model::{CallRequest, Content, SessionStatus, Timestamp};
 use justping_core::port::{
-    Effect, NodeContext, Outcome, STATE_MAX_BYTES, Step, StepEvent, StepInput,
+    ContactView, Effect, NodeContext, Outcome, STATE_MAX_BYTES, Step, StepEvent, StepInput,
 };
 use serde_json::Value;
 
@@ -27,6 +29,8 @@ pub(super) struct Run<'a> {
     /// The state before the step.
     before: Option<&'a str>,
     state: State,
+    /// The contact, with what the step changes of it.
+    contact: Arc<ContactView>,
     /// The node the session is at.
     at: &'a Place,
     effects: Vec<Effect>,
@@ -109,7 +113,8 @@ impl<'a> Run<'a> {
         state: State,
         at: &'a Place,
     ) -> Self {
-        Self { program, input, before, state, at, effects: Vec::new(), visits: 0 }
+        let contact = Arc::clone(&input.contact);
+        Self { program, input, before, state, contact, at, effects: Vec::new(), visits: 0 }
     }
 
     /// Decides what the event means, and takes note of a timer or call that is over with it.
@@ -250,7 +255,7 @@ impl<'a> Run<'a> {
             node: &self.at.id,
             now: self.input.now,
             seed: self.input.seed.wrapping_add(stride),
-            contact: &self.input.contact,
+            contact: &self.contact,
             agent: &self.input.agent,
             variables: &mut self.state.variables,
             last_text: &self.state.last_text,
@@ -261,8 +266,13 @@ impl<'a> Run<'a> {
             None => self.at.built.enter(&mut cx),
             Some(event) => self.at.built.resume(&mut cx, event),
         };
-        let sent = self.effects.get_mut(sent..).unwrap_or_default();
-        label(sent, &self.at.id, &mut self.state.prompts);
+        let wanted = self.effects.get_mut(sent..).unwrap_or_default();
+        label(wanted, &self.at.id, &mut self.state.prompts);
+        for effect in wanted {
+            if let Effect::UpdateContact { patch } = effect {
+                Arc::make_mut(&mut self.contact).apply(patch);
+            }
+        }
         step
     }
 

@@ -278,6 +278,7 @@ pub(crate) fn input(number: i64, event: StepEvent) -> StepInput {
             id: ContactId::from_uuid(Uuid::nil()),
             name: Some("Ada".to_owned()),
             address: None,
+            channel: None,
             fields: Map::new(),
             tags: Vec::new(),
             locale: None,

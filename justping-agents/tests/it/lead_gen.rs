@@ -24,6 +24,7 @@ fn input(text: &str, seed: u64) -> StepInput {
             id: ContactId::from_uuid(Default::default()),
             name: None,
             address: None,
+            channel: None,
             fields: Default::default(),
             tags: Vec::new(),
             locale: None,

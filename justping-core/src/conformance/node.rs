@@ -46,6 +46,7 @@ impl Scene {
             id: ContactId::from_uuid(Uuid::from_u128(7)),
             name: Some("Ann".to_owned()),
             address: Some("15550100".to_owned()),
+            channel: None,
             fields: Map::from_iter([("plan".to_owned(), json!("gold"))]),
             tags: vec!["vip".to_owned()],
             locale: Some("en".to_owned()),

@@ -379,6 +379,7 @@ fn contact_view(contact: &Contact, kind: &ChannelKind) -> ContactView {
         id: contact.id,
         name: contact.name.clone(),
         address: contact.address(kind).map(str::to_owned),
+        channel: Some(kind.clone()),
         fields: contact.fields.iter().map(|(k, v)| (k.clone(), v.clone())).collect::<Map<_, _>>(),
         tags: contact.tags.iter().cloned().collect(),
         locale: contact.locale.clone(),

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::StepEvent;
-use crate::model::{CallRequest, CallResult, ContactId, ContactPatch, Content, Timestamp};
+use crate::model::{
+    CallRequest, CallResult, ChannelKind, ContactId, ContactPatch, Content, Timestamp,
+};
 
 /// A way out of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +77,9 @@ pub struct ContactView {
     /// Its address on the conversation's channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// The kind of channel of the conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<ChannelKind>,
     /// Custom fields.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub fields: Map<String, Value>,
@@ -87,6 +92,34 @@ pub struct ContactView {
     /// Its time zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
+}
+
+impl ContactView {
+    /// Shows a change that the step asks for, so that the nodes after it read what will be.
+    pub fn apply(&mut self, patch: &ContactPatch) {
+        let take = |slot: &mut Option<String>, new: &Option<String>| {
+            if let Some(new) = new {
+                *slot = Some(new.clone());
+            }
+        };
+        take(&mut self.name, &patch.name);
+        take(&mut self.locale, &patch.locale);
+        take(&mut self.time_zone, &patch.time_zone);
+        for (name, value) in &patch.fields {
+            if value.is_null() {
+                self.fields.remove(name);
+            } else {
+                self.fields.insert(name.clone(), value.clone());
+            }
+        }
+        self.tags.retain(|tag| !patch.remove_tags.contains(tag));
+        for tag in patch.add_tags.difference(&patch.remove_tags) {
+            if !self.tags.contains(tag) {
+                self.tags.push(tag.clone());
+            }
+        }
+        self.tags.sort_unstable();
+    }
 }
 
 /// The agent, as flows see it.

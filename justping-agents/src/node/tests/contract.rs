@@ -62,6 +62,31 @@ contract! {
         [{"assignments": [{"variable": "a", "text": "{{ name }}"}, {"variable": "name", "add": 1}]}],
         [{"assignments": [{"variable": "a"}]}];
     jump = super::super::super::jump::Jump, [{"node": "there"}], [{}];
+    split = super::super::super::split::Split,
+        [{"arms": [{"id": "a", "weight": 1}, {"id": "b", "weight": 2}]}, {"experiment": "x", "variable": "v", "arms": [{"id": "a", "weight": 1}]}],
+        [{"arms": [{"id": "a", "weight": 0}]}, {"arms": [{"id": "a", "weight": 1}, {"id": "a", "weight": 1}]}];
+    business_hours = super::super::super::business_hours::BusinessHours,
+        [
+            {"time_zone": "UTC", "hours": []},
+            {
+                "time_zone": "Europe/Berlin", "holidays": ["2026-12-25"], "next_opening_variable": "v",
+                "hours": [{"days": ["mon"], "from": "09:00", "to": "24:00"}]
+            }
+        ],
+        [
+            {"time_zone": "Mars/Olympus", "hours": []},
+            {"time_zone": "UTC", "hours": [{"days": ["mon"], "from": "09:00", "to": "09:00"}]},
+            {"time_zone": "UTC", "hours": [], "holidays": ["2026-02-30"]}
+        ];
+    contact = super::super::super::contact::Contact,
+        [{}, {"name": "{{ name }}", "fields": {"a": "{{ name }}", "b": 1, "c": {"variable": "name"}, "d": null}, "add_tags": ["x"], "opt_out": true}],
+        [{"add_tags": ["{{"]}, {"fields": {"a": {"variable": "a..b"}}}];
+    csat = super::super::super::csat::Csat,
+        [{"text": "?"}, {"text": "?", "scale": 2, "labels": ["no", "yes"], "comment": "why?", "timeout_minutes": 3, "max_retries": 0}],
+        [{"text": "?", "scale": 3, "labels": ["no", "yes"]}, {"text": "{{"}];
+    send_template = super::super::super::send_template::SendTemplate,
+        [{"template": "hello", "language": "en_US"}, {"template": "t", "language": "de", "parameters": [{"name": "n", "text": "{{ name }}"}]}],
+        [{"template": "t", "language": "de", "parameters": [{"text": "{{"}]}];
     handoff = super::super::super::handoff::HandOff, [{}, {"note": "{{ name }}"}], [{"note": "{{"}];
     close = super::super::super::close::Close, [{}], [];
     end = super::super::super::end::End, [{}], [];

@@ -2,4 +2,5 @@ mod ai;
 mod ask;
 mod contract;
 mod http;
+mod people;
 mod plain;
