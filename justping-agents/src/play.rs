@@ -181,6 +181,9 @@ fn in_words(effect: &Effect, now_ms: i64) -> String {
         Effect::HandOff { note } => format!("hand off: {}", note.as_deref().unwrap_or("-")),
         Effect::CloseConversation => "close".to_owned(),
         Effect::Emit { name, data } => format!("emit {name} {data}"),
+        Effect::Typing { until } => {
+            format!("typing for {} ms", until.as_millisecond() - now_ms)
+        }
         Effect::UpdateContact { .. } => "update contact".to_owned(),
     }
 }

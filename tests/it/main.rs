@@ -15,3 +15,4 @@ mod pipeline;
 mod relay;
 mod sim;
 mod tidy;
+mod typing;

@@ -28,6 +28,7 @@ mod switch;
 mod tests;
 mod text;
 mod trigger;
+mod typing;
 mod wait;
 
 use justping_core::port::FlowNode;
@@ -47,6 +48,7 @@ pub(crate) fn built_in() -> Vec<Box<dyn FlowNode>> {
         Box::new(list::List),
         Box::new(input::Input),
         Box::new(wait::Wait),
+        Box::new(typing::Typing),
         Box::new(condition::If),
         Box::new(switch::Switch),
         Box::new(set::Set),

@@ -2,7 +2,7 @@
 
 use justping_core::model::Timestamp;
 use justping_core::port::{
-    BuiltNode, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, Step, StepEvent,
+    BuiltNode, Effect, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, Step, StepEvent,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -76,14 +76,27 @@ impl FlowNode for Wait {
         if seconds > SECONDS_MAX {
             return Err(NodeConfigError::new("/amount", "a wait is at most 365 days long"));
         }
-        Ok(Box::new(Pause { seconds, has_interrupt: false }))
+        Ok(Box::new(Pause::new(seconds)))
     }
 }
 
+/// Lets seconds pass.
 #[derive(Debug)]
-struct Pause {
+pub(super) struct Pause {
     seconds: u64,
     has_interrupt: bool,
+    is_typing: bool,
+}
+
+impl Pause {
+    pub(super) fn new(seconds: u64) -> Self {
+        Self { seconds, has_interrupt: false, is_typing: false }
+    }
+
+    /// Shows meanwhile that an answer is being written.
+    pub(super) fn typing(self) -> Self {
+        Self { is_typing: true, ..self }
+    }
 }
 
 impl BuiltNode for Pause {
@@ -95,6 +108,9 @@ impl BuiltNode for Pause {
         match after(cx.now, self.seconds, 1) {
             Some(until) => {
                 *cx.local = Value::from(until.as_millisecond());
+                if self.is_typing {
+                    cx.effects.push(Effect::Typing { until });
+                }
                 Step::Wait { until: Some(until) }
             }
             None => Step::Fail { reason: "the wait ends after the end of time".to_owned() },

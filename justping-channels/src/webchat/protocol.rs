@@ -27,7 +27,7 @@
 
 use justping_core::model::{
     Choice, Content, DeliveryStatus, Direction, EventBody, FailureKind, ListSection, MediaKind,
-    MediaSource, Message, Timestamp,
+    MediaSource, Message, Timestamp, Typist,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -296,6 +296,9 @@ impl ServerFrame {
                 Some(Self::Status { seq: *seq, status: *status })
             }
             EventBody::MessageDelta { text } => Some(Self::Delta { text: text.clone() }),
+            EventBody::TypingStarted { typist: Typist::Bot | Typist::Member(_), .. } => {
+                Some(Self::Typing {})
+            }
             _ => None,
         }
     }

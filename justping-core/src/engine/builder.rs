@@ -6,6 +6,7 @@ use super::call::Running;
 use super::pace::Paces;
 use super::program::Programs;
 use super::registry::Registry;
+use super::typing::Signs;
 use super::{EngineConfig, Inner, JustPing, Wake, dispatch};
 use crate::memory::{MemoryBus, MemoryLimiter, MemoryStore};
 use crate::model::WorkerId;
@@ -159,6 +160,7 @@ impl Builder {
             places: Arc::default(),
             paces: Paces::default(),
             running: Running::default(),
+            signs: Signs::default(),
             wake: Wake::default(),
             upkept: Mutex::default(),
             wakes: self.wakes,

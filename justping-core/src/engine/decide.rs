@@ -9,7 +9,7 @@ use super::program::Compiled;
 use crate::model::{
     Agent, Author, Call, CallId, ChannelKind, Contact, ContactPatch, Content, ConversationChange,
     ConversationStatus, Direction, Event, EventBody, FlowVersionId, MailboxEvent, MessageId, Owner,
-    Session, SessionId, SessionStatus, Timer, TimerId, Timestamp, TraceStep,
+    Session, SessionId, SessionStatus, Timer, TimerId, Timestamp, TraceStep, Typist,
 };
 use crate::policy::{self, ConsentWord};
 use crate::port::store::{TurnClaim, TurnCommit, TurnMessage};
@@ -297,6 +297,9 @@ impl<'a> Turn<'a> {
             }),
             Effect::CancelCalls => self.cancel_calls(),
             Effect::UpdateContact { patch } => self.patch(patch),
+            Effect::Typing { until } => {
+                self.tell(EventBody::TypingStarted { typist: Typist::Bot, until });
+            }
             Effect::HandOff { note } => self.hand_off(note, Author::Bot(session.id)),
             Effect::CloseConversation => {
                 self.owner = Owner::Queue;

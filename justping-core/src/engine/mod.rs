@@ -33,6 +33,7 @@ mod program;
 mod registry;
 mod relay;
 mod turn;
+mod typing;
 mod upkeep;
 mod work;
 
@@ -96,6 +97,7 @@ struct Inner {
     places: Arc<Places>,
     paces: Paces,
     running: call::Running,
+    signs: typing::Signs,
     wake: Wake,
     upkept: Mutex<UpkeepReport>,
     wakes: Option<Arc<dyn WakeSource>>,

@@ -131,6 +131,7 @@ impl JustPing {
                 }
             };
             done += 1;
+            self.show_typing(&commit);
             if commit.cancel_calls || !commit.changes.is_empty() {
                 self.inner.running.stop(commit.conversation_id, &commit.calls);
             }

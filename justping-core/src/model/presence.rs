@@ -10,4 +10,6 @@ pub enum Typist {
     Member(MemberId),
     /// The contact of the conversation.
     Contact(ContactId),
+    /// The bot of the conversation.
+    Bot,
 }

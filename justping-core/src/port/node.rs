@@ -166,6 +166,11 @@ pub enum Effect {
         /// How.
         patch: ContactPatch,
     },
+    /// Show the contact that an answer is being written.
+    Typing {
+        /// Until when.
+        until: Timestamp,
+    },
     /// Give the conversation to people.
     HandOff {
         /// What they should know.

@@ -19,6 +19,8 @@ const TTL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const MEMBER: &str = "m:";
 /// What the text form of a contact who writes starts with.
 const CONTACT: &str = "c:";
+/// The text form of the bot that writes.
+const BOT: &str = "b";
 
 /// Presence shared by all processes: a sorted set for each business and each conversation, on
 /// Redis' own clock.
@@ -91,10 +93,14 @@ fn written(typist: Typist) -> String {
     match typist {
         Typist::Member(id) => text(MEMBER, &id),
         Typist::Contact(id) => text(CONTACT, &id),
+        Typist::Bot => BOT.to_owned(),
     }
 }
 
 fn read(text: &str) -> Option<Typist> {
+    if text == BOT {
+        return Some(Typist::Bot);
+    }
     if let Some(id) = text.strip_prefix(MEMBER) {
         return id.parse().ok().map(Typist::Member);
     }

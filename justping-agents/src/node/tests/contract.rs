@@ -52,6 +52,7 @@ contract! {
     wait = super::super::super::wait::Wait,
         [{"amount": 1, "unit": "days"}],
         [{"amount": 400, "unit": "days"}];
+    typing = super::super::super::typing::Typing, [{}, {"seconds": 25}], [];
     condition = super::super::super::condition::If,
         [{"condition": {"field": "name", "op": "eq", "value": "Ann"}}, {"condition": {"any": []}}],
         [{"condition": {}}];

@@ -151,3 +151,17 @@ fn wait_is_interrupted_where_that_leads_somewhere() {
     assert_eq!(play.say("hi"), ["timer t1 in 86400s"]);
     assert_eq!(play.say("hello?"), ["clear timers", "yes?"]);
 }
+
+#[test]
+fn typing_shows_a_sign_and_goes_on_after_it() {
+    let nodes = json!([
+        ["n", "typing", {"seconds": 3}], ["t", "text", {"text": "done"}], ["i", "text", {"text": "yes?"}]
+    ]);
+    let edges = json!([["start", "next", "n"], ["n", "next", "t"], ["n", "interrupted", "i"]]);
+    let mut play = Play::of(nodes.clone(), edges.clone());
+    assert_eq!(play.say("hi"), ["typing for 3000 ms", "timer t1 in 3s"]);
+    assert_eq!(play.later(3).timer("t1"), ["done"]);
+    let mut play = Play::of(nodes, edges);
+    play.say("hi");
+    assert!(play.say("hello?").contains(&"yes?".to_owned()));
+}

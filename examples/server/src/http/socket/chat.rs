@@ -17,7 +17,7 @@ use justping::channels::webchat::{VisitorId, WebChatChannel};
 use justping::engine::EngineError;
 use justping::model::{
     BusinessId, ChannelId, Conversation, ConversationId, Cursor, DeliveryStatus, Direction, Event,
-    EventBody, Inbound, Message, OutboxRow, Owner, Page, PageRequest, StatusUpdate, Topic,
+    EventBody, Inbound, Message, OutboxRow, Owner, Page, PageRequest, StatusUpdate, Topic, Typist,
 };
 use justping::port::store::{Accepted, MessageOrder};
 use justping::port::{BusError, StoreError, Subscription};
@@ -444,7 +444,12 @@ impl Chat {
                 Ok(())
             }
             // Somebody took over while the bot still wrote: the whole will not follow.
-            EventBody::MessageDelta { .. } if visitor.owner != Owner::Bot => Ok(()),
+            EventBody::MessageDelta { .. }
+            | EventBody::TypingStarted { typist: Typist::Bot, .. }
+                if visitor.owner != Owner::Bot =>
+            {
+                Ok(())
+            }
             EventBody::MessageNew { message } if message.seq <= shown => Ok(()),
             EventBody::MessageNew { message } if message.seq == shown + 1 => {
                 match self.mark_shown(message) {
