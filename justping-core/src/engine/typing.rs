@@ -40,9 +40,7 @@ impl JustPing {
             match told.await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => tracing::debug!(%conversation, %error, "no sign of typing"),
-                Err(_) => {
-                    tracing::debug!(%conversation, "the provider took too long to show typing")
-                }
+                Err(_) => tracing::debug!(%conversation, "no sign of typing: too slow"),
             }
             drop(place);
         });
