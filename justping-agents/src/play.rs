@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use justping_core::memory::ScriptedAi;
 use justping_core::model::{
-    CallRequest, CallResult, ChannelKind, ContactId, Content, SessionStatus, Timestamp, TraceStep,
+    BusinessId, CallId, CallRequest, CallResult, ChannelKind, ContactId, Content, ConversationId,
+    SessionId, SessionStatus, Timestamp, TraceStep,
 };
 use justping_core::port::{
-    AgentView, ContactView, DeltaSink, Effect, FlowRuntime, Outcome, Program, StepEvent, StepInput,
+    AgentView, CallScope, ContactView, DeltaSink, Effect, FlowRuntime, Outcome, PerformContext,
+    Program, StepEvent, StepInput,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -123,7 +125,7 @@ impl Play {
     /// Does the work of the last step's call and gives the result to the session.
     pub(crate) async fn perform(&mut self) -> Vec<String> {
         let request = self.call();
-        let result = self.program.perform(&request, &Deaf).await;
+        let result = self.program.perform(&request, &quiet()).await;
         self.call_done(&request.token, result)
     }
 
@@ -186,6 +188,17 @@ fn in_words(effect: &Effect, now_ms: i64) -> String {
         }
         Effect::UpdateContact { .. } => "update contact".to_owned(),
     }
+}
+
+/// Work for nobody in particular, heard by nobody.
+pub(crate) fn quiet() -> PerformContext<'static> {
+    let scope = CallScope {
+        business_id: BusinessId::from_uuid(Uuid::nil()),
+        conversation_id: ConversationId::from_uuid(Uuid::nil()),
+        session_id: SessionId::from_uuid(Uuid::nil()),
+        call_id: CallId::from_uuid(Uuid::nil()),
+    };
+    PerformContext { scope, on_delta: &Deaf }
 }
 
 /// Hears nothing.

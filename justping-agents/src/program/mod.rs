@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use justping_core::model::{CallRequest, CallResult, Content};
 use justping_core::port::{
-    BuiltNode, DeltaSink, Finding, Outcome, PerformContext, Program, StepEvent, StepInput,
+    BuiltNode, Finding, Outcome, PerformContext, Program, StepEvent, StepInput,
 };
 use serde_json::{Map, Value};
 
@@ -116,10 +116,10 @@ impl Program for FlowProgram {
         }
     }
 
-    async fn perform(&self, request: &CallRequest, on_delta: &dyn DeltaSink) -> CallResult {
+    async fn perform(&self, request: &CallRequest, cx: &PerformContext<'_>) -> CallResult {
         let place = self.ids.get(&request.node).and_then(|at| self.places.get(*at));
         match place {
-            Some(place) => place.built.perform(&request.input, &PerformContext { on_delta }).await,
+            Some(place) => place.built.perform(&request.input, cx).await,
             None => CallResult::Error {
                 code: "unknown_node".to_owned(),
                 detail: "the flow has no such node".to_owned(),

@@ -5,8 +5,8 @@ use tokio::sync::{Notify, mpsc};
 
 use super::{EngineError, JustPing};
 use crate::model::{Call, CallId, CallResult, ConversationId, Event, EventBody};
-use crate::port::DeltaSink;
 use crate::port::store::{CallClaim, CallFinish};
+use crate::port::{CallScope, DeltaSink, PerformContext};
 
 /// Claims after which a call is given up: whoever takes it dies of it.
 const CALL_CLAIMS_MAX: u32 = 3;
@@ -60,11 +60,12 @@ impl JustPing {
         });
         let patience = self.inner.config.call_lease * 3 / 4;
         let running = self.inner.running.start(call.conversation_id, call.id);
+        let cx = PerformContext { scope: CallScope::from(call), on_delta: &sink };
         let result = tokio::select! {
             // First of all, so that stopped work does not say one more word.
             biased;
             () = running.stopped() => error("cancelled", "nobody waits for it any more"),
-            result = program.perform(&call.request, &sink) => result,
+            result = program.perform(&call.request, &cx) => result,
             () = tokio::time::sleep(patience) => error("timeout", "the work took too long"),
         };
         drop((sink, running));

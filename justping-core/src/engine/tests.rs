@@ -11,8 +11,8 @@ use super::*;
 use crate::memory::{MemoryAnswer, MemoryWakes};
 use crate::model::*;
 use crate::port::{
-    Capabilities, Channel, DeltaSink, Effect, Finding, FlowRuntimeError, Outcome, Program, Rate,
-    SendError, StepEvent, StepInput,
+    Capabilities, Channel, Effect, Finding, FlowRuntimeError, Outcome, PerformContext, Program,
+    Rate, SendError, StepEvent, StepInput,
 };
 use crate::stage::Stage;
 
@@ -76,12 +76,12 @@ impl Program for Puppet {
         Outcome { state: count.to_string(), status, failure: None, effects }
     }
 
-    async fn perform(&self, request: &CallRequest, on_delta: &dyn DeltaSink) -> CallResult {
+    async fn perform(&self, request: &CallRequest, cx: &PerformContext<'_>) -> CallResult {
         if request.input == 8 {
             std::future::pending::<()>().await;
         }
-        on_delta.delta("par");
-        on_delta.delta("tial");
+        cx.on_delta.delta("par");
+        cx.on_delta.delta("tial");
         CallResult::Ok(request.input.clone())
     }
 }

@@ -13,6 +13,7 @@ mod presence;
 mod queue;
 mod runtime;
 pub mod store;
+mod tool;
 mod wake;
 
 pub use ai::{
@@ -32,7 +33,7 @@ pub use clock::{Clock, ClockExt};
 pub use entropy::{Entropy, IdSource};
 pub use limiter::{Grant, Rate, RateLimiter};
 pub use node::{
-    AgentView, BuiltNode, ContactView, DeltaSink, Effect, ExitDescriptor, FlowNode,
+    AgentView, BuiltNode, CallScope, ContactView, DeltaSink, Effect, ExitDescriptor, FlowNode,
     NodeConfigError, NodeContext, NodeDescriptor, PerformContext, Step,
 };
 pub use presence::{Change, PRESENT_MAX, Presence, PresenceError, PresenceResult};
@@ -46,4 +47,5 @@ pub use runtime::{
     StepInput,
 };
 pub use store::{Store, StoreError, StoreResult};
+pub use tool::{Tool, ToolContext, ToolError, ToolOrigin, ToolOutput};
 pub use wake::{Loops, WakeSource};

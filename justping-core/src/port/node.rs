@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::StepEvent;
 use crate::model::{
-    CallRequest, CallResult, ChannelKind, ContactId, ContactPatch, Content, Timestamp,
+    BusinessId, Call, CallId, CallRequest, CallResult, ChannelKind, ContactId, ContactPatch,
+    Content, ConversationId, SessionId, Timestamp,
 };
 
 /// A way out of a node.
@@ -257,9 +258,35 @@ impl NodeContext<'_> {
     }
 }
 
+/// For whom work outside a step is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallScope {
+    /// The business.
+    pub business_id: BusinessId,
+    /// The conversation that waits.
+    pub conversation_id: ConversationId,
+    /// The session that waits.
+    pub session_id: SessionId,
+    /// The call, also the idempotency key of the work.
+    pub call_id: CallId,
+}
+
+impl From<&Call> for CallScope {
+    fn from(call: &Call) -> Self {
+        Self {
+            business_id: call.business_id,
+            conversation_id: call.conversation_id,
+            session_id: call.session_id,
+            call_id: call.id,
+        }
+    }
+}
+
 /// What work outside a step may use.
 #[derive(Debug)]
 pub struct PerformContext<'a> {
+    /// For whom it is done.
+    pub scope: CallScope,
     /// Hears parts of an answer while it is written.
     pub on_delta: &'a (dyn DeltaSink + 'a),
 }

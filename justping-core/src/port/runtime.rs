@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AgentView, ContactView, DeltaSink, Effect};
+use super::{AgentView, ContactView, Effect, PerformContext};
 use crate::model::{CallRequest, CallResult, Content, SessionStatus, Timestamp};
 
 /// Most bytes of a session's state.
@@ -127,5 +127,5 @@ pub trait Program: Send + Sync + Debug + 'static {
     fn step(&self, state: Option<&str>, input: &StepInput) -> Outcome;
 
     /// Does the work of a call.
-    async fn perform(&self, request: &CallRequest, on_delta: &dyn DeltaSink) -> CallResult;
+    async fn perform(&self, request: &CallRequest, cx: &PerformContext<'_>) -> CallResult;
 }

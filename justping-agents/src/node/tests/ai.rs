@@ -9,7 +9,7 @@ use justping_core::model::SessionStatus::{Completed, Failed, Waiting};
 use justping_core::port::{AiError, ChatRole};
 use serde_json::{Value, json};
 
-use crate::play::{Deaf, Play};
+use crate::play::{Play, quiet};
 
 fn talk(ai: &Arc<ScriptedAi>, data: Value) -> Play {
     let nodes = json!([
@@ -88,7 +88,7 @@ async fn a_message_meanwhile_asks_again_with_both() {
     play.say("I want");
     let first = play.call();
     assert_eq!(play.say("a boat"), ["cancel calls", "call c2 of ai"]);
-    let result = play.program.perform(&first, &Deaf).await;
+    let result = play.program.perform(&first, &quiet()).await;
     let state = play.state.clone();
     assert!(play.call_done("c1", result).is_empty());
     assert_eq!(play.state, state);
@@ -182,9 +182,9 @@ async fn a_state_from_elsewhere_fails_the_node_not_the_process() {
         token: "c1".to_owned(),
         input: json!(1),
     };
-    let result = play.program.perform(&request, &Deaf).await;
+    let result = play.program.perform(&request, &quiet()).await;
     assert!(matches!(result, CallResult::Error { code, .. } if code == "unknown_node"));
     let request = justping_core::model::CallRequest { node: "ai".to_owned(), ..request };
-    let result = play.program.perform(&request, &Deaf).await;
+    let result = play.program.perform(&request, &quiet()).await;
     assert!(matches!(result, CallResult::Error { code, .. } if code == "unsupported"));
 }

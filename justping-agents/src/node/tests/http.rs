@@ -10,7 +10,7 @@ use justping_core::port::FlowRuntime;
 use serde_json::{Value, json};
 
 use crate::fetch::{FetchError, FetchReply, FetchRequest, Fetcher, ScriptedFetcher};
-use crate::play::{Deaf, Play, document};
+use crate::play::{Play, document, quiet};
 use crate::{Flows, replay};
 
 const URL: &str = "https://api.example/orders";
@@ -145,7 +145,7 @@ async fn parts_of_an_answer_are_saved() {
     play.say("x");
     let call = play.call();
     assert!(play.say("hello?").is_empty() && play.is(Waiting), "a message goes unheard");
-    let result = play.program.perform(&call, &Deaf).await;
+    let result = play.program.perform(&call, &quiet()).await;
     assert_eq!(play.call_done("c1", result), ["ok 42 201"]);
     assert_eq!(play.variable("list"), json!([1]));
     assert_eq!(play.variable("trace"), json!("r1"));
@@ -454,7 +454,7 @@ mod guarded {
         let mut play = Play::with(&flows, &document);
         play.say("hi");
         play.say("x");
-        let result = play.program.perform(&play.call(), &Deaf).await;
+        let result = play.program.perform(&play.call(), &quiet()).await;
         let CallResult::Error { code, .. } = &result else { panic!("{result:?}") };
         assert_eq!(code, "port_denied");
         assert_eq!(play.call_done("c1", result), ["oops old "]);
