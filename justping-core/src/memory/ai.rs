@@ -144,7 +144,7 @@ impl AiProvider for ScriptedAi {
         let counted = || Usage {
             input_tokens: request.messages.iter().map(|message| words(&message.text)).sum(),
             output_tokens: words(&text),
-            cached_tokens: 0,
+            ..Usage::default()
         };
         Ok(ChatReply {
             usage: reply.usage.unwrap_or_else(counted),

@@ -63,7 +63,7 @@ pub struct ToolCall {
 }
 
 /// What a model is asked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChatRequest {
     /// The model; `None` for the provider's default.
     pub model: Option<String>,
@@ -108,6 +108,14 @@ pub struct Usage {
     pub output_tokens: u64,
     /// Of those read, taken from the provider's cache.
     pub cached_tokens: u64,
+    /// Of those read, put into the provider's cache, which some charge for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cache_write_tokens: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a model answered.

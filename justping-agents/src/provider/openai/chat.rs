@@ -4,13 +4,10 @@ use justping_core::port::{AiError, ChatReply, FinishReason, ToolCall, Usage};
 
 use super::error;
 use super::wire::{self, Completion, Delta, WireCall};
+use crate::provider::link::{ANSWER_MAX_BYTES, CALLS_MAX, Fold, cut, too_long};
 
 /// The event that ends a stream.
 const DONE: &str = "[DONE]";
-/// Most calls of one answer.
-const CALLS_MAX: usize = 128;
-/// Most bytes of text and arguments of one answer.
-const ANSWER_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// An answer as far as it has arrived.
 #[derive(Debug, Default)]
@@ -24,16 +21,8 @@ pub(super) struct ChatFold {
     done: bool,
 }
 
-impl ChatFold {
-    /// Takes the data of one event.
-    ///
-    /// # Errors
-    /// [`AiError::Malformed`] for what is no chunk, and what an error in the stream means.
-    pub(super) fn event(
-        &mut self,
-        data: &str,
-        on_delta: &mut dyn FnMut(&str),
-    ) -> Result<(), AiError> {
+impl Fold for ChatFold {
+    fn event(&mut self, data: &str, on_delta: &mut dyn FnMut(&str)) -> Result<(), AiError> {
         if self.done || data.trim().is_empty() {
             return Ok(());
         }
@@ -46,17 +35,42 @@ impl ChatFold {
         self.take(&chunk, on_delta)
     }
 
-    /// Says whether the last event has come.
-    pub(super) fn is_done(&self) -> bool {
+    fn is_done(&self) -> bool {
         self.done
     }
 
+    fn finish(self) -> Result<ChatReply, AiError> {
+        if self.finish.is_none() && !self.done {
+            return Err(cut());
+        }
+        if self.calls.iter().any(|(_, call)| call.name.is_empty()) {
+            return Err(AiError::Malformed("a call names no function".to_owned()));
+        }
+        let said = self.finish.unwrap_or(FinishReason::Other);
+        let finish = if self.refused { FinishReason::Filtered } else { said };
+        Ok(ChatReply {
+            text: self.text,
+            tool_calls: self.calls.into_iter().map(|(_, call)| call).collect(),
+            finish,
+            usage: self.usage,
+            model: self.model,
+        })
+    }
+    fn whole(body: &[u8], on_delta: &mut dyn FnMut(&str)) -> Result<ChatReply, AiError> {
+        let malformed = |_| AiError::Malformed("the answer is not a chat completion".to_owned());
+        let completion: Completion = serde_json::from_slice(body).map_err(malformed)?;
+        if completion.choices.is_empty() && completion.error.is_none() {
+            return Err(AiError::Malformed("the answer has no choices".to_owned()));
+        }
+        let mut fold = Self::default();
+        fold.take(&completion, on_delta)?;
+        fold.finish()
+    }
+}
+
+impl ChatFold {
     /// Adds a chunk. Only the first choice is ours; more were not asked for.
-    pub(super) fn take(
-        &mut self,
-        chunk: &Completion,
-        on_delta: &mut dyn FnMut(&str),
-    ) -> Result<(), AiError> {
+    fn take(&mut self, chunk: &Completion, on_delta: &mut dyn FnMut(&str)) -> Result<(), AiError> {
         if let Some(error) = &chunk.error {
             return Err(error::of_stream(error));
         }
@@ -84,7 +98,7 @@ impl ChatFold {
         delta.tool_calls.iter().try_for_each(|call| self.call(call))?;
         let arguments = self.calls.iter().map(|(_, call)| call.arguments.len()).sum::<usize>();
         if self.calls.len() > CALLS_MAX || self.text.len() + arguments > ANSWER_MAX_BYTES {
-            return Err(AiError::Malformed("the answer is too long".to_owned()));
+            return Err(too_long());
         }
         Ok(())
     }
@@ -114,27 +128,5 @@ impl ChatFold {
         }
         call.arguments.push_str(part.function.arguments.as_deref().unwrap_or_default());
         Ok(())
-    }
-
-    /// The stream is over.
-    ///
-    /// # Errors
-    /// [`AiError::Malformed`] when it was cut: neither a reason to stop nor its last event came.
-    pub(super) fn finish(self) -> Result<ChatReply, AiError> {
-        if self.finish.is_none() && !self.done {
-            return Err(AiError::Malformed("the answer ended in its middle".to_owned()));
-        }
-        if self.calls.iter().any(|(_, call)| call.name.is_empty()) {
-            return Err(AiError::Malformed("a call names no function".to_owned()));
-        }
-        let said = self.finish.unwrap_or(FinishReason::Other);
-        let finish = if self.refused { FinishReason::Filtered } else { said };
-        Ok(ChatReply {
-            text: self.text,
-            tool_calls: self.calls.into_iter().map(|(_, call)| call).collect(),
-            finish,
-            usage: self.usage,
-            model: self.model,
-        })
     }
 }

@@ -13,14 +13,16 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
 /// How to reach a server.
 #[derive(Debug, Clone)]
 pub struct OpenAiConfig {
-    /// What the paths `/chat/completions` and `/embeddings` are added to, such as
+    /// What the paths `/chat/completions`, `/responses` and `/embeddings` are added to, such as
     /// `https://api.openai.com/v1`.
     pub base_url: String,
     /// Sent as a bearer token; `None` for servers that ask for none.
     pub api_key: Option<SecretString>,
     /// The model of requests that name none.
     pub model: String,
-    /// How a limit on the answer's tokens is said.
+    /// Which of its APIs answers chats.
+    pub api: OpenAiApi,
+    /// How a limit on the answer's tokens is said; the responses API has one way only.
     pub token_limit: TokenLimit,
     /// Longest time for a connection to open.
     pub connect_timeout: Duration,
@@ -37,6 +39,7 @@ impl OpenAiConfig {
             base_url: OPENAI_URL.to_owned(),
             api_key: Some(api_key.into()),
             model: model.into(),
+            api: OpenAiApi::default(),
             token_limit: TokenLimit::default(),
             connect_timeout: CONNECT_TIMEOUT,
             idle_timeout: IDLE_TIMEOUT,
@@ -49,6 +52,16 @@ impl OpenAiConfig {
     pub fn at(self, base_url: impl Into<String>) -> Self {
         Self { base_url: base_url.into(), ..self }
     }
+}
+
+/// An API that answers chats.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OpenAiApi {
+    /// `/chat/completions`, which every compatible server has.
+    #[default]
+    ChatCompletions,
+    /// `/responses`, OpenAI's newer one.
+    Responses,
 }
 
 /// The member of a request that limits the answer's tokens.

@@ -6,10 +6,7 @@ use justping_core::port::AiError;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The longest wait a provider may wish for.
-const AFTER_MAX: Duration = Duration::from_secs(60 * 60);
-/// Most bytes of a provider's reason that are kept.
-const REASON_MAX_BYTES: usize = 300;
+use crate::provider::link;
 
 /// Codes of requests that do not fit the model.
 const TOO_LONG: [&str; 3] =
@@ -63,13 +60,8 @@ impl Said {
         self.is_one_of(&TOO_LONG) || self.message.contains("maximum context length")
     }
 
-    fn reason(&self) -> String {
-        let end = self.message.floor_char_boundary(REASON_MAX_BYTES);
-        self.message.get(..end).unwrap_or_default().to_owned()
-    }
-
     fn rejected(&self, otherwise: &str) -> AiError {
-        AiError::Rejected { code: self.code(otherwise), reason: self.reason() }
+        AiError::Rejected { code: self.code(otherwise), reason: link::reason(&self.message) }
     }
 }
 
@@ -82,7 +74,6 @@ pub(super) fn of_status(status: u16, after: Option<Duration>, body: &[u8]) -> Ai
     }
     let body: Body = serde_json::from_slice(body).unwrap_or_default();
     let said = Said::of(&body.error);
-    let after = after.map(|after| after.min(AFTER_MAX));
     match status {
         401 => AiError::Unauthorized,
         403 if said.code.is_empty() => AiError::Unauthorized,
@@ -161,6 +152,6 @@ mod tests {
     #[test]
     fn reasons_are_short() {
         let AiError::Rejected { reason, .. } = of(400, "x", &"é".repeat(1_000)) else { panic!() };
-        assert_eq!(reason.len(), REASON_MAX_BYTES);
+        assert_eq!(reason.len(), 300);
     }
 }

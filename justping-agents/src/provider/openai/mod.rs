@@ -1,13 +1,14 @@
-//! Servers that speak OpenAI's chat completions: OpenAI itself and the many that are compatible.
+//! Servers that speak OpenAI's chat completions or responses: OpenAI itself and the many that are
+//! compatible.
 //!
-//! `config` what to talk to · `client` requests · `wire` pure mapping · `sse` pure reading of event
-//! streams · `chat` pure folding of a streamed answer · `error` what a failure means.
+//! `config` what to talk to · `client` requests · `wire` pure mapping · `chat` and `responses` pure
+//! folding of a streamed answer · `error` what a failure means.
 
 mod chat;
 mod client;
 mod config;
 mod error;
-mod sse;
+mod responses;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -16,7 +17,7 @@ use async_trait::async_trait;
 use justping_core::port::{AiError, AiProvider, ChatReply, ChatRequest, OnDelta};
 
 use self::client::Client;
-pub use self::config::{OpenAiConfig, OpenAiConfigError, TokenLimit};
+pub use self::config::{OpenAiApi, OpenAiConfig, OpenAiConfigError, TokenLimit};
 
 /// Most texts of one embedding request.
 pub const EMBED_TEXTS_MAX: usize = 2_048;
@@ -48,8 +49,7 @@ impl AiProvider for OpenAiProvider {
         request: &ChatRequest,
         on_delta: &mut OnDelta<'_>,
     ) -> Result<ChatReply, AiError> {
-        let body = wire::chat_request(request, &self.config.model, self.config.token_limit);
-        self.client.chat(&body, on_delta).await
+        self.client.chat(&self.config, request, on_delta).await
     }
 
     async fn embed(&self, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, AiError> {

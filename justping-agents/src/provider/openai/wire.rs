@@ -1,7 +1,7 @@
 //! The pure mapping between our words and the protocol's.
 
 use justping_core::port::{
-    AiError, ChatMessage, ChatReply, ChatRequest, ChatRole, FinishReason, ToolCall, Usage,
+    AiError, ChatMessage, ChatRequest, ChatRole, FinishReason, ToolCall, Usage,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::config::TokenLimit;
 
 /// The name of the schema an answer must follow; servers want one.
-const SCHEMA_NAME: &str = "answer";
+pub(super) const SCHEMA_NAME: &str = "answer";
 
 /// The body of a chat request.
 pub(super) fn chat_request(request: &ChatRequest, model: &str, limit: TokenLimit) -> Value {
@@ -34,7 +34,7 @@ pub(super) fn chat_request(request: &ChatRequest, model: &str, limit: TokenLimit
         set("tools", request.tools.iter().map(tool).collect());
     }
     if let Some(schema) = &request.response_schema {
-        let schema = json!({"name": SCHEMA_NAME, "schema": schema, "strict": true});
+        let schema = json!({"name": SCHEMA_NAME, "schema": schema, "strict": is_strict(schema)});
         set("response_format", json!({"type": "json_schema", "json_schema": schema}));
     }
     if let Some(tokens) = request.max_output_tokens {
@@ -48,6 +48,30 @@ pub(super) fn chat_request(request: &ChatRequest, model: &str, limit: TokenLimit
         set("temperature", json!(temperature));
     }
     body
+}
+
+/// Says whether a schema is one that strict structured output takes: every object is closed and
+/// requires all of its members.
+///
+/// Source: OpenAI's guide "Structured outputs", "Supported schemas".
+pub(super) fn is_strict(schema: &Value) -> bool {
+    match schema {
+        Value::Array(schemas) => schemas.iter().all(is_strict),
+        Value::Object(members) => {
+            let properties = members.get("properties").and_then(Value::as_object);
+            let is_object =
+                properties.is_some() || members.get("type").is_some_and(|kind| kind == "object");
+            let required = members.get("required").and_then(Value::as_array);
+            let requires = |name: &String| {
+                required.is_some_and(|required| required.iter().any(|one| one == name.as_str()))
+            };
+            let closed = members.get("additionalProperties") == Some(&Value::Bool(false))
+                && properties.is_none_or(|properties| properties.keys().all(requires));
+            let inner = members.iter().filter(|(name, _)| *name != "enum" && *name != "const");
+            (!is_object || closed) && inner.map(|(_, value)| value).all(is_strict)
+        }
+        _ => true,
+    }
 }
 
 fn message(message: &ChatMessage) -> Value {
@@ -143,7 +167,7 @@ struct PromptDetails {
 }
 
 /// Servers write `null` for what is not there.
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+pub(super) fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     d: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(d)?.unwrap_or_default())
@@ -155,6 +179,7 @@ impl From<&WireUsage> for Usage {
             input_tokens: usage.prompt_tokens,
             output_tokens: usage.completion_tokens,
             cached_tokens: usage.prompt_tokens_details.cached_tokens,
+            ..Self::default()
         }
     }
 }
@@ -168,18 +193,6 @@ pub(super) fn finish(reason: &str) -> FinishReason {
         "content_filter" => FinishReason::Filtered,
         _ => FinishReason::Other,
     }
-}
-
-/// Reads an answer that came in one piece.
-pub(super) fn whole(body: &[u8], on_delta: &mut dyn FnMut(&str)) -> Result<ChatReply, AiError> {
-    let malformed = |_| AiError::Malformed("the answer is not a chat completion".to_owned());
-    let completion: Completion = serde_json::from_slice(body).map_err(malformed)?;
-    if completion.choices.is_empty() && completion.error.is_none() {
-        return Err(AiError::Malformed("the answer has no choices".to_owned()));
-    }
-    let mut fold = super::chat::ChatFold::default();
-    fold.take(&completion, on_delta)?;
-    fold.finish()
 }
 
 /// The body of an embedding request.

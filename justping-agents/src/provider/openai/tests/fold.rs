@@ -5,9 +5,11 @@ use justping_core::port::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::super::chat::ChatFold;
 use super::super::config::TokenLimit;
 use super::super::wire;
 use super::fold;
+use crate::provider::link::Fold as _;
 
 fn chunk(delta: Value, finish: Option<&str>) -> String {
     let choices = json!([{"index": 0, "delta": delta, "finish_reason": finish}]);
@@ -33,7 +35,10 @@ fn text_is_joined_and_usage_comes_last() {
     let reply = reply.unwrap();
     assert_eq!(deltas, ["Hé", "llo"]);
     assert_eq!((reply.text.as_str(), reply.finish), ("Héllo", FinishReason::Stop));
-    assert_eq!(reply.usage, Usage { input_tokens: 5, output_tokens: 2, cached_tokens: 3 });
+    assert_eq!(
+        reply.usage,
+        Usage { input_tokens: 5, output_tokens: 2, cached_tokens: 3, cache_write_tokens: 0 }
+    );
     assert_eq!(reply.model.as_deref(), Some("m"));
 }
 
@@ -116,7 +121,7 @@ fn requests_have_the_protocol_s_form() {
             description: "does".to_owned(),
             parameters: json!({"type": "object"}),
         }],
-        response_schema: Some(json!({"type": "object"})),
+        response_schema: Some(json!({"type": "object", "additionalProperties": false})),
         max_output_tokens: Some(9),
         temperature: Some(0.5),
     };
@@ -136,7 +141,8 @@ fn requests_have_the_protocol_s_form() {
             "name": "f", "description": "does", "parameters": {"type": "object"}
         }}],
         "response_format": {"type": "json_schema", "json_schema": {
-            "name": "answer", "schema": {"type": "object"}, "strict": true
+            "name": "answer", "strict": true,
+            "schema": {"type": "object", "additionalProperties": false}
         }},
         "max_completion_tokens": 9,
         "temperature": 0.5
@@ -167,6 +173,6 @@ proptest! {
     fn no_chunk_panics(json in "\\{\"choices\":\\[\\{(\"(delta|message|index)\":(null|1|\\{(\"tool_calls\":(null|\\[\\{\\}\\]))?\\}),?){0,3}\\}\\]\\}") {
         let stream = format!("data: {json}\n\n");
         let _ = fold(&[stream.as_bytes()]);
-        let _ = wire::whole(json.as_bytes(), &mut |_| {});
+        let _ = ChatFold::whole(json.as_bytes(), &mut |_| {});
     }
 }

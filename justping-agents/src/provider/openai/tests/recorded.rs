@@ -1,92 +1,16 @@
 //! Exchanges that others recorded, where the conformance folder is there.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use justping_core::port::{AiError, ChatReply, FinishReason};
-use serde::Deserialize;
 use serde_json::Value;
 
+use super::super::chat::ChatFold;
+use super::super::responses::ResponseFold;
 use super::super::{error, wire};
 use super::fold;
-
-/// One recorded answer.
-struct Recorded {
-    name: String,
-    url: String,
-    status: u16,
-    body: String,
-}
-
-fn folder() -> Option<PathBuf> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance");
-    let folder = std::env::var_os("JUSTPING_CONFORMANCE_DIR").map_or(own, PathBuf::from);
-    let folder = folder.join("openai");
-    if !folder.is_dir() {
-        println!("no recorded exchanges: {} is not there", folder.display());
-        return None;
-    }
-    Some(folder)
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut open = vec![folder.to_path_buf()];
-    while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { open.push(path) } else { found.push(path) }
-        }
-    }
-    found.sort();
-    found
-}
-
-/// Every answer in a file of one of the three formats.
-fn read(path: &Path) -> Vec<Recorded> {
-    let text = std::fs::read_to_string(path).unwrap();
-    let name = path.display().to_string();
-    if path.extension().is_some_and(|e| e == "txt") {
-        let url = if name.contains("openai_resp") { "/responses" } else { "" };
-        let url = if name.contains("/minimax_") { "/messages" } else { url };
-        let url = if url.is_empty() { "/chat/completions" } else { url };
-        return vec![Recorded { name, url: url.to_owned(), status: 200, body: text }];
-    }
-    let documents = serde_yaml_ng::Deserializer::from_str(&text);
-    let documents = documents.map(|document| Value::deserialize(document).unwrap());
-    documents.flat_map(|document| exchanges(&name, &document)).collect()
-}
-
-fn exchanges(name: &str, document: &Value) -> Vec<Recorded> {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    };
-    if let Some(then) = document.get("then") {
-        return vec![Recorded {
-            name: name.to_owned(),
-            url: text(&document["when"]["path"]),
-            status: then["status"].as_u64().unwrap() as u16,
-            body: text(&then["body"]),
-        }];
-    }
-    let interactions = document["interactions"].as_array().unwrap().iter();
-    let recorded = interactions.map(|one| {
-        let response = &one["response"];
-        let body = match &response["parsed_body"] {
-            Value::Null => text(&response["body"]["string"]),
-            body => body.to_string(),
-        };
-        Recorded {
-            name: name.to_owned(),
-            url: text(&one["request"]["uri"]),
-            status: response["status"]["code"].as_u64().unwrap() as u16,
-            body,
-        }
-    });
-    recorded.collect()
-}
+use crate::provider::link::Fold as _;
+use crate::provider::recorded::{self, Recorded, cuts_do_not_matter, exchanges, folder};
 
 /// What a chat says by the plainest reading of its JSON.
 #[derive(Debug, Default, PartialEq)]
@@ -156,15 +80,14 @@ fn streamed(recorded: &Recorded) {
     let reply = reply.unwrap_or_else(|error| panic!("{}: {error}", recorded.name));
     said.agrees_with(&reply, &recorded.name);
     assert_eq!(deltas.concat(), reply.text, "{}", recorded.name);
-    let pieces: Vec<&[u8]> = bytes.chunks(1).collect();
-    assert_eq!(fold(&pieces), (deltas, Ok(reply)), "{}", recorded.name);
+    cuts_do_not_matter::<ChatFold>(recorded);
 }
 
 /// Reads a recorded answer that came in one piece; `false` when it is not a chat completion.
 fn whole(recorded: &Recorded) -> bool {
     let body: Value = serde_json::from_str(&recorded.body).unwrap_or_default();
     let mut text = String::new();
-    let reply = wire::whole(recorded.body.as_bytes(), &mut |delta| text.push_str(delta));
+    let reply = ChatFold::whole(recorded.body.as_bytes(), &mut |delta| text.push_str(delta));
     if body["choices"].is_null() {
         assert!(matches!(reply, Err(AiError::Malformed(_))), "{}: {reply:?}", recorded.name);
         return false;
@@ -186,35 +109,180 @@ fn embeddings(recorded: &Recorded) {
     }
 }
 
+/// What a response says by the plainest reading of its JSON.
+#[derive(Debug, Default)]
+struct Response {
+    text: String,
+    calls: Vec<[String; 3]>,
+    finish: Option<FinishReason>,
+    tokens: (u64, u64, u64),
+}
+
+impl Response {
+    fn of(response: &Value) -> Self {
+        let mut said = Self::default();
+        let mut refused = false;
+        for item in response["output"].as_array().into_iter().flatten() {
+            for part in item["content"].as_array().into_iter().flatten() {
+                refused |= part["refusal"].is_string();
+                for name in ["text", "refusal"] {
+                    said.text.push_str(part[name].as_str().unwrap_or_default());
+                }
+            }
+            if item["type"] == "function_call" {
+                let text = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
+                said.calls.push([text("call_id"), text("name"), text("arguments")]);
+            }
+        }
+        let usage = &response["usage"];
+        let count = |value: &Value| value.as_u64().unwrap_or_default();
+        let cached = count(&usage["input_tokens_details"]["cached_tokens"]);
+        said.tokens = (count(&usage["input_tokens"]), count(&usage["output_tokens"]), cached);
+        said.finish = match response["status"].as_str().unwrap_or_default() {
+            "completed" | "complete" | "" if refused => Some(FinishReason::Filtered),
+            "completed" | "complete" | "" if !said.calls.is_empty() => {
+                Some(FinishReason::ToolCalls)
+            }
+            "completed" | "complete" | "" => Some(FinishReason::Stop),
+            "incomplete" => match response["incomplete_details"]["reason"].as_str() {
+                Some("content_filter") => Some(FinishReason::Filtered),
+                _ => Some(FinishReason::Length),
+            },
+            _ => None,
+        };
+        said
+    }
+
+    fn agrees_with(&self, reply: &ChatReply, name: &str) {
+        assert_eq!(reply.text, self.text, "{name}");
+        let calls = reply.tool_calls.iter();
+        let calls = calls.map(|c| [c.id.clone(), c.name.clone(), c.arguments.clone()]);
+        assert_eq!(calls.collect::<Vec<_>>(), self.calls, "{name}");
+        let usage = &reply.usage;
+        let tokens = (usage.input_tokens, usage.output_tokens, usage.cached_tokens);
+        assert_eq!(tokens, self.tokens, "{name}");
+        assert_eq!(Some(reply.finish), self.finish, "{name}");
+    }
+}
+
+/// Folds a recorded stream of events and compares it with the whole response its last event holds.
+fn response_streamed(recorded: &Recorded) -> &'static str {
+    let lines = recorded.body.lines().filter_map(|line| line.strip_prefix("data:"));
+    let events: Vec<Value> = lines.filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let ends = ["response.completed", "response.incomplete", "response.failed"];
+    let is_end = |e: &&Value| ends.contains(&e["type"].as_str().unwrap_or_default());
+    let last = events.iter().rfind(is_end);
+    let (deltas, reply) = recorded::fold::<ResponseFold>(&[recorded.body.as_bytes()]);
+    cuts_do_not_matter::<ResponseFold>(recorded);
+    let Some(last) = last else {
+        assert!(matches!(reply, Err(AiError::Malformed(_))), "{}: {reply:?}", recorded.name);
+        return "responses streamed, cut by the recorder";
+    };
+    let begun = recorded.body.contains("\"type\":\"response.created\"");
+    let mut response = last["response"].clone();
+    if response["output"].as_array().is_none_or(Vec::is_empty) {
+        // Told item by item instead.
+        let done = events.iter().filter(|event| event["type"] == "response.output_item.done");
+        response["output"] = done.map(|event| event["item"].clone()).collect();
+    }
+    let said = Response::of(&response);
+    let reply = reply.unwrap_or_else(|error| panic!("{}: {error}", recorded.name));
+    assert_eq!(deltas.concat(), reply.text, "{}", recorded.name);
+    if !begun {
+        return "responses streamed, taken up in their middle";
+    }
+    said.agrees_with(&reply, &recorded.name);
+    response_cut_short(recorded);
+    if reply.tool_calls.is_empty() { "responses streamed" } else { "responses streamed with tools" }
+}
+
+/// A stream that ends before its last event is no answer; an error event there means that error.
+fn response_cut_short(recorded: &Recorded) {
+    let Some(end) = recorded.body.find("event: response.completed") else { return };
+    for at in (0..end).step_by(1 + end / 64) {
+        let reply = recorded::fold::<ResponseFold>(&[&recorded.body.as_bytes()[..at]]).1;
+        assert!(matches!(reply, Err(AiError::Malformed(_))), "{}: {reply:?}", recorded.name);
+    }
+    let error = "event: error\ndata: {\"type\":\"error\",\"code\":\"rate_limit_exceeded\",\
+        \"message\":\"slow down\"}\n\n";
+    let broken = format!("{}{error}", &recorded.body[..end]);
+    let reply = recorded::fold::<ResponseFold>(&[broken.as_bytes()]).1;
+    assert_eq!(reply, Err(AiError::RateLimited { after: None }), "{}", recorded.name);
+}
+
+fn response_whole(recorded: &Recorded) -> &'static str {
+    let body: Value = serde_json::from_str(&recorded.body).unwrap_or_default();
+    let mut text = String::new();
+    let reply = ResponseFold::whole(recorded.body.as_bytes(), &mut |delta| text.push_str(delta));
+    let said = Response::of(&body);
+    if body["output"].is_null() || said.finish.is_none() {
+        assert!(reply.is_err(), "{}: {reply:?}", recorded.name);
+        return "not an answer";
+    }
+    let reply = reply.unwrap_or_else(|error| panic!("{}: {error}", recorded.name));
+    said.agrees_with(&reply, &recorded.name);
+    assert_eq!(text, reply.text, "{}", recorded.name);
+    "responses whole"
+}
+
+fn refused(recorded: &Recorded) {
+    let error = error::of_status(recorded.status, None, recorded.body.as_bytes());
+    let code = if recorded.status == 401 { "unauthorized" } else { "rejected" };
+    assert_eq!(error.code(), code, "{}", recorded.name);
+}
+
 #[test]
 fn every_recorded_chat_is_understood() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = folder("openai") else { return };
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let folders = ["rig-cassettes", "pydantic-ai-cassettes", "genai-yakbak"];
-    for path in folders.iter().flat_map(|name| files(&folder.join(name))) {
-        for recorded in read(&path) {
-            let is_embedding = recorded.url.contains("/embeddings");
-            let kind = if !is_embedding && !recorded.url.contains("/chat/completions") {
-                "skipped: another protocol"
-            } else if recorded.status != 200 {
-                let error = error::of_status(recorded.status, None, recorded.body.as_bytes());
-                assert_eq!(error.code(), "rejected", "{}", recorded.name);
-                "refused"
-            } else if is_embedding {
-                embeddings(&recorded);
-                "embeddings"
-            } else if recorded.body.starts_with("data:") {
-                streamed(&recorded);
-                "streamed"
-            } else if whole(&recorded) {
-                "whole"
+    for recorded in exchanges(&folder, &folders) {
+        let path = recorded.url.split('?').next().unwrap_or_default();
+        let is_chat = path.contains("/chat/completions");
+        let is_response = path.ends_with("/responses");
+        let is_embedding = path.contains("/embeddings");
+        let kind = if !is_chat && !is_response && !is_embedding {
+            "skipped: another protocol"
+        } else if recorded.status != 200 {
+            refused(&recorded);
+            "refused"
+        } else if is_embedding {
+            embeddings(&recorded);
+            "embeddings"
+        } else if is_response {
+            if recorded.is_stream() {
+                response_streamed(&recorded)
             } else {
-                "not an answer"
-            };
-            *counts.entry(kind).or_default() += 1;
-        }
+                response_whole(&recorded)
+            }
+        } else if recorded.is_stream() {
+            streamed(&recorded);
+            "streamed"
+        } else if whole(&recorded) {
+            "whole"
+        } else {
+            "not an answer"
+        };
+        *counts.entry(kind).or_default() += 1;
     }
-    println!("recorded exchanges: {counts:?}");
-    assert!(counts.get("streamed").is_some_and(|count| *count >= 60), "{counts:?}");
-    assert!(counts.get("whole").is_some_and(|count| *count >= 90), "{counts:?}");
+    println!("recorded exchanges of openai: {counts:?}");
+    let at_least = |kind: &str, least| counts.get(kind).is_some_and(|count| *count >= least);
+    assert!(at_least("streamed", 60) && at_least("whole", 90), "{counts:?}");
+    assert!(at_least("responses streamed", 25), "{counts:?}");
+    assert!(at_least("responses streamed with tools", 10), "{counts:?}");
+    assert!(at_least("responses whole", 90), "{counts:?}");
+}
+
+#[test]
+fn schemas_that_strict_output_takes_are_told_apart() {
+    let Some(folder) = folder("openai") else { return };
+    let text = std::fs::read_to_string(folder.join("schema/openai_generated_schema_cases.json"));
+    let cases: Value = serde_json::from_str(&text.unwrap()).unwrap();
+    let cases = cases["cases"].as_array().unwrap();
+    for case in cases {
+        assert!(!wire::is_strict(&case["input"]), "{}", case["name"]);
+        assert!(wire::is_strict(&case["expected"]), "{}", case["name"]);
+    }
+    println!("schemas of strict output: {}", cases.len());
+    assert!(!cases.is_empty());
 }

@@ -1,0 +1,4 @@
+mod contract;
+mod recorded;
+mod server;
+mod wire;
