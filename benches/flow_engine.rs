@@ -39,6 +39,7 @@ fn inputs() -> Vec<StepInput> {
             seed: 7,
             contact: Arc::clone(&contact),
             agent: Arc::clone(&agent),
+            link: None,
         })
         .collect()
 }

@@ -40,10 +40,17 @@ pub fn content_hash_hex(value: &Value) -> String {
 
 /// Removes what only concerns the drawing of a flow document.
 ///
-/// That is [`NODE_LAYOUT`] of every node, `selected` of every edge and the top-level `viewport`.
+/// That is [`NODE_LAYOUT`] of every node, `selected` of every edge and the `viewport`, in the document
+/// itself and in the flows it holds.
 /// Nothing inside a node's `data` is touched: the `width` of a picture is content.
 pub fn strip_layout(document: &mut Value) {
-    let Value::Object(document) = document else { return };
+    strip_one(document);
+    let called = document.get_mut("flows").and_then(Value::as_object_mut);
+    called.into_iter().flat_map(Map::values_mut).for_each(strip_one);
+}
+
+fn strip_one(flow: &mut Value) {
+    let Value::Object(document) = flow else { return };
     document.remove("viewport");
     for node in objects(document, "nodes") {
         for name in NODE_LAYOUT {

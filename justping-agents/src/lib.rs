@@ -11,6 +11,7 @@ pub mod document;
 pub mod fetch;
 mod flows;
 pub mod hash;
+mod keyword;
 mod node;
 #[cfg(test)]
 mod play;
@@ -25,6 +26,7 @@ pub use check::code;
 pub use flows::Flows;
 pub use node::{AiReply, Http};
 pub use program::{
+    BURST_BYTES_MAX, BURST_MESSAGES_MAX, EARLY_BYTES_MAX, EARLY_MAX, FRAMES_MAX,
     LAST_TEXT_MAX_BYTES, LOCAL_MAX_BYTES, ReplayError, STEPS_MAX, VARIABLES_MAX_BYTES, VISITS_MAX,
     replay,
 };

@@ -7,11 +7,11 @@ use std::time::Duration;
 use justping_core::memory::ScriptedAi;
 use justping_core::model::{
     BusinessId, CallId, CallRequest, CallResult, ChannelKind, ContactId, Content, ConversationId,
-    SessionId, SessionStatus, Timestamp, TraceStep,
+    SessionId, SessionStatus, Signal, Timestamp, TraceStep,
 };
 use justping_core::port::{
-    AgentView, CallScope, ContactView, DeltaSink, Effect, FlowRuntime, Outcome, PerformContext,
-    Program, StepEvent, StepInput,
+    AgentView, CallScope, ContactView, DeltaSink, Effect, FlowRuntime, LinkKey, Outcome,
+    PerformContext, Program, StepEvent, StepInput,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -35,6 +35,13 @@ pub(crate) fn document(nodes: Value, edges: Value) -> Value {
     json!({"schema": SCHEMA, "nodes": all, "edges": edges})
 }
 
+/// A flow to be called: nodes and edges likewise, without a trigger.
+pub(crate) fn called(nodes: Value, edges: Value) -> Value {
+    let mut flow = document(nodes, edges);
+    flow["nodes"].as_array_mut().unwrap().remove(0);
+    json!({"nodes": flow["nodes"], "edges": flow["edges"]})
+}
+
 /// A session on stage.
 pub(crate) struct Play {
     pub(crate) program: Arc<dyn Program>,
@@ -43,7 +50,9 @@ pub(crate) struct Play {
     pub(crate) failure: Option<String>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) trace: Vec<TraceStep>,
+    pub(crate) unheard: Vec<Content>,
     pub(crate) now_ms: i64,
+    pub(crate) link: Option<Arc<LinkKey>>,
 }
 
 impl Play {
@@ -64,7 +73,9 @@ impl Play {
             failure: None,
             effects: Vec::new(),
             trace: Vec::new(),
+            unheard: Vec::new(),
             now_ms: START_MS,
+            link: None,
         }
     }
 
@@ -90,17 +101,23 @@ impl Play {
         self.step(StepEvent::CallDone { token: token.to_owned(), result })
     }
 
+    /// Something happens outside.
+    pub(crate) fn outside(&mut self, signal: Signal, data: Value) -> Vec<String> {
+        self.step(StepEvent::Outside { signal, data })
+    }
+
     pub(crate) fn later(&mut self, seconds: i64) -> &mut Self {
         self.now_ms += seconds * 1000;
         self
     }
 
     pub(crate) fn step(&mut self, event: StepEvent) -> Vec<String> {
-        let input = StepInput { event, ..input(self.now_ms, self.trace.len() as u64) };
+        let plain = input(self.now_ms, self.trace.len() as u64);
+        let input = StepInput { event, link: self.link.clone(), ..plain };
         let outcome = self.program.step(self.state.as_deref(), &input);
         let again = self.program.step(self.state.as_deref(), &input);
         assert_eq!(outcome, again, "a step is pure");
-        let Outcome { state, status, failure, effects } = outcome;
+        let Outcome { state, status, failure, effects, unheard } = outcome;
         self.trace.push(TraceStep {
             number: self.trace.len() as u32 + 1,
             input: serde_json::to_string(&input).unwrap(),
@@ -108,6 +125,7 @@ impl Play {
             state: state.clone(),
         });
         self.state = Some(state);
+        self.unheard = unheard;
         (self.status, self.failure, self.effects) = (status, failure, effects);
         let now_ms = self.now_ms;
         self.effects.iter().map(|effect| in_words(effect, now_ms)).collect()
@@ -161,6 +179,7 @@ pub(crate) fn input(now_ms: i64, seed: u64) -> StepInput {
             instructions: "Be kind.".to_owned(),
             model: Some("small".to_owned()),
         }),
+        link: None,
     }
 }
 
@@ -169,7 +188,7 @@ fn in_words(effect: &Effect, now_ms: i64) -> String {
         Effect::Send { content: Content::Text { text } } => text.clone(),
         Effect::Send { content: Content::Buttons { text, options, .. } } => {
             let options: Vec<String> =
-                options.iter().map(|o| format!("{}={}", o.id, o.title)).collect();
+                options.iter().map(|o| format!("{}={}", without_tag(&o.id), o.title)).collect();
             format!("{text} [{}]", options.join(" "))
         }
         Effect::Send { content } => serde_json::to_string(content).unwrap(),
@@ -188,6 +207,16 @@ fn in_words(effect: &Effect, now_ms: i64) -> String {
         }
         Effect::UpdateContact { .. } => "update contact".to_owned(),
     }
+}
+
+/// The id of an option without the mark of its session.
+fn without_tag(id: &str) -> String {
+    let mut parts: Vec<&str> = id.split('.').collect();
+    let at = parts.len().saturating_sub(2);
+    if let Some(prompt) = parts.get_mut(at) {
+        *prompt = prompt.split('-').next().unwrap_or(prompt);
+    }
+    parts.join(".")
 }
 
 /// Work for nobody in particular, heard by nobody.

@@ -30,6 +30,10 @@ pub mod code {
     pub const ENDLESS_CYCLE: &str = "endless_cycle";
     /// A node jumps to a node that does not exist.
     pub const UNKNOWN_JUMP: &str = "unknown_jump";
+    /// A node calls a flow that the document does not have.
+    pub const UNKNOWN_FLOW: &str = "unknown_flow";
+    /// A flow calls itself, by itself or through others (warning).
+    pub const RECURSIVE_FLOW: &str = "recursive_flow";
     /// A limit on documents is exceeded.
     pub const TOO_LARGE: &str = "too_large";
     /// A node needs an AI provider, or an HTTP client, and none is configured.

@@ -6,13 +6,29 @@ use super::finding::{about, code, error, warning};
 use super::graph::{Successors, cycles, reachable};
 use super::{Draft, DraftNode, TRIGGER};
 use crate::document::RESERVED_NAMES;
+use crate::node::RESUME_URL;
 
 /// Node ids a message lists at most.
 const LISTED_MAX: usize = 5;
 
-/// Checks the graph.
+/// Checks the graph of a document's own flow.
 pub(super) fn check(draft: &mut Draft) {
     trigger(draft);
+    graph(draft);
+}
+
+/// Checks the graph of a flow that others call, which starts at its first node when it has no
+/// trigger.
+pub(super) fn check_called(draft: &mut Draft) {
+    if draft.nodes.iter().any(|node| node.node.kind == TRIGGER) || draft.nodes.is_empty() {
+        trigger(draft);
+    } else {
+        draft.trigger = Some(0);
+    }
+    graph(draft);
+}
+
+fn graph(draft: &mut Draft) {
     let successors = successors(draft);
     endless(draft, &successors);
     unreachable(draft, &successors);
@@ -77,7 +93,11 @@ fn endless(draft: &mut Draft, successors: &Successors) {
 
 fn unreachable(draft: &mut Draft, successors: &Successors) {
     let Some(start) = draft.trigger else { return };
-    let seen = reachable(successors, start);
+    let mut seen = reachable(successors, start);
+    for root in &draft.roots {
+        let more = reachable(successors, *root);
+        seen.iter_mut().zip(more).for_each(|(seen, more)| *seen |= more);
+    }
     for (node, seen) in draft.nodes.iter().zip(seen) {
         if !seen && node.node.kind != TRIGGER {
             let message = "no way leads here";
@@ -92,6 +112,7 @@ fn unknown_variables(draft: &mut Draft) {
     let mut known: HashSet<String> = built().flat_map(|(_, built)| built.writes()).collect();
     known.extend(draft.variables.iter().map(|variable| variable.name.clone()));
     known.extend(RESERVED_NAMES.map(str::to_owned));
+    known.insert(RESUME_URL.to_owned());
     let mut findings = Vec::new();
     for (node, built) in built() {
         let mut reported = HashSet::new();

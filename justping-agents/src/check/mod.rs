@@ -3,10 +3,12 @@
 //! It is total: any JSON gives findings, in the order of the document, never a panic. What is wrong
 //! in one node does not hide what is wrong in another.
 
+mod entry;
 mod finding;
 mod flow;
 mod graph;
 mod read;
+mod subflow;
 #[cfg(test)]
 mod tests;
 
@@ -39,8 +41,14 @@ pub(crate) struct Draft {
     pub(crate) settings: document::Settings,
     /// Where it starts.
     pub(crate) trigger: Option<usize>,
+    /// Where else it may go on, besides by edges and jumps: targets of words, intents and errors.
+    pub(crate) roots: Vec<usize>,
     /// Node ids to places in `nodes`.
     pub(crate) ids: HashMap<String, usize>,
+    /// What contacts may say at any time.
+    pub(crate) intents: Vec<document::Intent>,
+    /// The flows its nodes may call, by key. Their findings are among its own.
+    pub(crate) flows: Vec<(String, Self)>,
 }
 
 /// A node with what its type made of it.
@@ -72,21 +80,33 @@ impl Draft {
             read::head(&mut draft, document);
             read::nodes(&mut draft, registry, document);
             read::edges(&mut draft, document);
+            entry::check(&mut draft, document);
             flow::check(&mut draft);
+            subflow::check(&mut draft, registry, document);
         }
         draft
     }
 
     /// Adds what speaks against publishing the document, though it can run.
     pub(crate) fn with_objections(mut self) -> Self {
-        for DraftNode { at, node, built, .. } in &self.nodes {
-            let objections = built.iter().flat_map(|built| built.objections());
-            self.findings.extend(objections.map(|problem| {
-                let path = format!("/nodes/{at}/data{}", problem.path);
-                finding::about(&node.id, error(&problem.code, path, problem.message))
-            }));
+        let mut findings = Vec::new();
+        for (base, draft) in self.all() {
+            for DraftNode { at, node, built, .. } in &draft.nodes {
+                let objections = built.iter().flat_map(|built| built.objections());
+                findings.extend(objections.map(|problem| {
+                    let path = format!("{base}/nodes/{at}/data{}", problem.path);
+                    finding::about(&node.id, error(&problem.code, path, problem.message))
+                }));
+            }
         }
+        self.findings.append(&mut findings);
         self
+    }
+
+    /// The document's own flow and those its nodes call, each with the path to it.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (String, &Self)> {
+        let flows = self.flows.iter().map(|(key, draft)| (format!("/flows/{key}"), draft));
+        std::iter::once((String::new(), self)).chain(flows)
     }
 
     /// Says whether anything keeps the document from running.
@@ -96,7 +116,12 @@ impl Draft {
 
     /// Checks the limits that bound all other work.
     fn fits(&mut self, document: &Value) -> bool {
-        let count = |name: &str| document.get(name).and_then(Value::as_array).map_or(0, Vec::len);
+        let own =
+            |flow: &Value, name: &str| flow.get(name).and_then(Value::as_array).map_or(0, Vec::len);
+        let flows = || document.get("flows").and_then(Value::as_object).into_iter().flatten();
+        let count = |name: &str| {
+            own(document, name) + flows().map(|(_, flow)| own(flow, name)).sum::<usize>()
+        };
         let limits = [("nodes", NODES_MAX), ("edges", EDGES_MAX)];
         for (name, max) in limits.into_iter().filter(|(name, max)| count(name) > *max) {
             let message = format!("a flow has at most {max} {name}");

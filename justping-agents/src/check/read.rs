@@ -9,13 +9,17 @@ use serde_json::Value;
 use super::finding::{about, code, error, warning};
 use super::{Draft, DraftEdge, DraftNode};
 use crate::document::{
-    Edge, ID_MAX_BYTES, Node, SCHEMA, Settings, VARIABLES_MAX, Variable, is_id, is_variable_name,
+    Burst, Edge, ID_MAX_BYTES, Node, SCHEMA, Settings, VARIABLES_MAX, Variable, is_id,
+    is_variable_name,
 };
 use crate::program::{STEPS_MAX, VISITS_MAX};
 use crate::registry::Registry;
 
 /// The exit that failures take, which every node has.
 pub(super) const ERROR_EXIT: &str = "error";
+
+/// The exit that a node takes after an interruption, which every node that waits has.
+const INTERRUPTED_EXIT: &str = "interrupted";
 
 /// Reads everything but nodes and edges.
 pub(super) fn head(draft: &mut Draft, document: &Value) {
@@ -50,6 +54,12 @@ fn settings(draft: &mut Draft, value: Option<&Value>) {
         ("max_visits", draft.settings.max_visits, VISITS_MAX),
         ("max_steps", draft.settings.max_steps, STEPS_MAX),
     ];
+    if let Some(burst) = draft.settings.burst
+        && !(1..=burst.max_ms).contains(&burst.quiet_ms) | (burst.max_ms > Burst::MAX_MS)
+    {
+        let message = format!("`quiet_ms` is 1 to `max_ms`, and that at most {}", Burst::MAX_MS);
+        draft.findings.push(error(code::SCHEMA_INVALID, "/settings/burst", message));
+    }
     for (name, value, max) in limits {
         if value.is_some_and(|value| value == 0 || value > max) {
             let message = format!("must be 1 to {max}");
@@ -58,7 +68,8 @@ fn settings(draft: &mut Draft, value: Option<&Value>) {
     }
 }
 
-fn variables(draft: &mut Draft, document: &Value) {
+/// Reads what it declares of variables.
+pub(super) fn variables(draft: &mut Draft, document: &Value) {
     let mut seen = HashSet::new();
     let items = list(draft, document, "variables");
     if items.len() > VARIABLES_MAX {
@@ -200,7 +211,9 @@ fn resolve(draft: &mut Draft, edge: &Edge, path: &str) -> Option<DraftEdge> {
     let (source, target) = (source?, target?);
     let node = draft.nodes.get(source)?;
     let exit = edge.exit();
-    if node.built.is_some() && exit != ERROR_EXIT && !node.exits.iter().any(|known| known == exit) {
+    let interruptible = node.built.as_ref().is_some_and(|built| built.suspends());
+    let general = exit == ERROR_EXIT || exit == INTERRUPTED_EXIT && interruptible;
+    if node.built.is_some() && !general && !node.exits.iter().any(|known| known == exit) {
         let message = format!("the node `{}` has no exit `{exit}`", edge.source);
         let finding = error(code::UNKNOWN_EXIT, format!("{path}/sourceHandle"), message);
         draft.findings.push(about(&edge.source, finding));
@@ -224,7 +237,7 @@ fn connect(draft: &mut Draft) {
 }
 
 /// A list of the document; anything else than a list is reported and taken as an empty one.
-fn list<'d>(draft: &mut Draft, document: &'d Value, name: &str) -> &'d [Value] {
+pub(super) fn list<'d>(draft: &mut Draft, document: &'d Value, name: &str) -> &'d [Value] {
     match document.get(name) {
         Some(Value::Array(items)) => items,
         None | Some(Value::Null) => &[],

@@ -3,8 +3,17 @@
 //! Fields this version does not know, such as an editor's own, are tolerated at the top and in
 //! nodes and edges; the `data` of a node is checked against its type's schema instead.
 
+mod words;
+
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub use self::words::{
+    Burst, Intent, KEYWORD_MAX_CHARS, KEYWORDS_MAX, KeywordMatch, MenuWord, RestartWord,
+    SessionWords,
+};
 
 /// The `schema` of every document.
 pub const SCHEMA: &str = "justping.flow/1";
@@ -18,8 +27,14 @@ pub const VARIABLES_MAX: usize = 500;
 pub const DOCUMENT_MAX_BYTES: usize = 1024 * 1024;
 /// Most bytes of an id of a node or an edge.
 pub const ID_MAX_BYTES: usize = 80;
+/// Most bytes of the key of a flow.
+pub const FLOW_KEY_MAX_BYTES: usize = 64;
 /// Most bytes of a variable's name.
 pub const VARIABLE_NAME_MAX_BYTES: usize = 64;
+/// Most flows of a document besides its own.
+pub const FLOWS_MAX: usize = 50;
+/// Most intents of a document.
+pub const INTENTS_MAX: usize = 50;
 /// The exit of an edge that names none.
 pub const DEFAULT_EXIT: &str = "next";
 /// Names that templates and conditions read but no variable may have.
@@ -44,9 +59,31 @@ pub struct Document {
     /// The arrows.
     #[serde(default)]
     pub edges: Vec<Edge>,
+    /// Flows that nodes of the document call, by key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub flows: BTreeMap<String, SubFlow>,
+    /// What contacts may say at any time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intents: Vec<Intent>,
     /// What the editor shows first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub viewport: Option<Value>,
+}
+
+/// A flow that other flows of the document call. It starts at its trigger, or at its first node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SubFlow {
+    /// The name people see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its own variables: each call starts with their defaults and what the caller gives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<Variable>,
+    /// The boxes.
+    pub nodes: Vec<Node>,
+    /// The arrows.
+    #[serde(default)]
+    pub edges: Vec<Edge>,
 }
 
 /// A variable of a session.
@@ -104,6 +141,15 @@ pub struct Settings {
     /// Most steps of a session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<u32>,
+    /// Words that always mean the same. None unless written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_words: Option<SessionWords>,
+    /// The node or flow that runs once before a session fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_error: Option<String>,
+    /// How long to wait for more messages before answering. At once unless written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Burst>,
 }
 
 /// A box.
@@ -152,6 +198,13 @@ pub fn is_variable_name(name: &str) -> bool {
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let rest = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     starts && rest && name.len() <= VARIABLE_NAME_MAX_BYTES && !RESERVED_NAMES.contains(&name)
+}
+
+/// Says whether a flow in [`Document::flows`] may have this key: letters, digits, `_` and `-`, at
+/// most 64. Ids of flows are such keys.
+pub fn is_flow_key(key: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    !key.is_empty() && key.len() <= FLOW_KEY_MAX_BYTES && key.bytes().all(fits)
 }
 
 /// Says whether a node or an edge may have this id.

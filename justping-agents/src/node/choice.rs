@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use justping_core::model::{Choice as OptionChoice, Content};
 use justping_core::port::{
-    BuiltNode, ExitDescriptor, NodeConfigError, NodeContext, Step, StepEvent,
+    BuiltNode, ExitDescriptor, Fit, NodeConfigError, NodeContext, Step, StepEvent,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -112,6 +112,7 @@ impl<L: Look> Choice<L> {
             let message = format!("a choice has at most {OPTIONS_MAX} options");
             return Err(NodeConfigError::new("", message));
         }
+        config.patience.check()?;
         Ok(Self {
             look,
             text: config::template("/text", &config.text)?,
@@ -142,7 +143,12 @@ impl<L: Look> Choice<L> {
         self.options.iter().map(offer).collect()
     }
 
-    fn hear(&self, cx: &mut NodeContext<'_>, content: &Content) -> Result<Step, Step> {
+    /// The option that a message chooses, if it chooses one, with what the contact sees of it.
+    fn chosen(
+        &self,
+        cx: &NodeContext<'_>,
+        content: &Content,
+    ) -> Result<Option<(&Offer, OptionChoice)>, Step> {
         let offers = self.offers(cx)?;
         let refs: Vec<OptionRef<'_>> =
             offers.iter().map(|offer| OptionRef { id: &offer.id, title: &offer.title }).collect();
@@ -153,11 +159,14 @@ impl<L: Look> Choice<L> {
             }
             other => match_option(&refs, other.plain()),
         };
-        let chosen = match found {
+        Ok(match found {
             Match::One(at) => self.options.get(at).zip(offers.into_iter().nth(at)),
             Match::None | Match::Ambiguous => None,
-        };
-        let Some((offer, shown)) = chosen else { return self.miss(cx) };
+        })
+    }
+
+    fn hear(&self, cx: &mut NodeContext<'_>, content: &Content) -> Result<Step, Step> {
+        let Some((offer, shown)) = self.chosen(cx, content)? else { return self.miss(cx) };
         if let Some(variable) = &self.variable {
             let value = match self.save {
                 Save::Title => shown.title,
@@ -192,7 +201,14 @@ impl<L: Look> BuiltNode for Choice<L> {
         match event {
             StepEvent::Message { content } => config::step(self.hear(cx, content)),
             StepEvent::Timer { .. } => self.patience.over(cx),
-            StepEvent::CallDone { .. } => Patience::on(cx),
+            StepEvent::CallDone { .. } | StepEvent::Outside { .. } => Patience::on(cx),
+        }
+    }
+
+    fn fits(&self, cx: &NodeContext<'_>, content: &Content) -> Fit {
+        match self.chosen(cx, content) {
+            Ok(Some(_)) => Fit::Exact,
+            Ok(None) | Err(_) => Fit::Other,
         }
     }
 
@@ -209,6 +225,7 @@ impl<L: Look> BuiltNode for Choice<L> {
         let titles = self.options.iter().map(|offer| &offer.title);
         let descriptions = self.options.iter().filter_map(|offer| offer.description.as_ref());
         let own = [&self.text].into_iter().chain(&self.retry).chain(self.look.templates());
+        let own = own.chain(self.patience.templates());
         config::reads(own.chain(titles).chain(descriptions))
     }
 
@@ -235,5 +252,6 @@ pub(super) fn exits() -> Vec<ExitDescriptor> {
         schema::exit("default", "Anything else"),
         schema::exit("invalid", "After the last retry"),
         schema::exit("timeout", "No answer in time"),
+        schema::exit("interrupted", "After an intent went first, instead of asking again"),
     ]
 }

@@ -1,4 +1,4 @@
-//! Ends the session.
+//! Ends the flow.
 
 use justping_core::port::{
     BuiltNode, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, Step,
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::schema;
 
-/// Ends the session.
+/// Ends the flow it stands in: what called it goes on, and without that the session ends.
 #[derive(Debug)]
 pub(super) struct End;
 
@@ -16,7 +16,7 @@ impl FlowNode for End {
         NodeDescriptor {
             kind: "end".to_owned(),
             title: "End".to_owned(),
-            summary: "Ends the session.".to_owned(),
+            summary: "Ends the flow, and the session unless another flow called it.".to_owned(),
             schema: schema::object(json!({}), &[]),
             exits: Vec::new(),
             suspends: false,
@@ -31,7 +31,7 @@ impl FlowNode for End {
 
 impl BuiltNode for End {
     fn enter(&self, _: &mut NodeContext<'_>) -> Step {
-        Step::End
+        Step::Finish
     }
 
     fn exits(&self) -> Vec<String> {

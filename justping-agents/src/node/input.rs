@@ -1,7 +1,8 @@
 //! A question that is answered in words.
 
+use justping_core::model::Content;
 use justping_core::port::{
-    BuiltNode, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, Step, StepEvent,
+    BuiltNode, Fit, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, Step, StepEvent,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -69,6 +70,7 @@ impl FlowNode for Input {
                 schema::exit("reply", "Answered"),
                 schema::exit("invalid", "After the last retry"),
                 schema::exit("timeout", "No answer in time"),
+                schema::exit("interrupted", "After an intent went first, instead of asking again"),
             ],
             suspends: true,
             calls: false,
@@ -77,6 +79,7 @@ impl FlowNode for Input {
 
     fn build(&self, data: &Value) -> Result<Box<dyn BuiltNode>, NodeConfigError> {
         let config: Config = config::read(data)?;
+        config.patience.check()?;
         Ok(Box::new(Ask {
             prompt: config::template("/prompt", &config.prompt)?,
             answer: answer(&config)?,
@@ -149,7 +152,15 @@ impl BuiltNode for Ask {
         match event {
             StepEvent::Message { content } => config::step(self.hear(cx, content.plain())),
             StepEvent::Timer { .. } => self.patience.over(cx),
-            StepEvent::CallDone { .. } => Patience::on(cx),
+            StepEvent::CallDone { .. } | StepEvent::Outside { .. } => Patience::on(cx),
+        }
+    }
+
+    fn fits(&self, _: &NodeContext<'_>, content: &Content) -> Fit {
+        match (&self.answer, self.answer.parse(content.plain())) {
+            (_, Err(_)) => Fit::Other,
+            (AnswerKind::Text { .. }, Ok(_)) => Fit::Free,
+            (_, Ok(_)) => Fit::Exact,
         }
     }
 
@@ -162,7 +173,8 @@ impl BuiltNode for Ask {
     }
 
     fn reads(&self) -> Vec<String> {
-        config::reads([&self.prompt].into_iter().chain(&self.retry))
+        let own = [&self.prompt].into_iter().chain(&self.retry);
+        config::reads(own.chain(self.patience.templates()))
     }
 
     fn writes(&self) -> Vec<String> {

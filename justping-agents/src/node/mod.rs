@@ -3,6 +3,7 @@
 mod ai_reply;
 mod business_hours;
 mod buttons;
+mod call_flow;
 mod choice;
 mod close;
 mod condition;
@@ -10,6 +11,7 @@ mod config;
 mod contact;
 mod csat;
 mod end;
+mod foreach;
 mod handoff;
 mod http;
 mod input;
@@ -19,6 +21,7 @@ mod list;
 mod media;
 mod names;
 mod prompt;
+mod return_;
 mod schema;
 mod send_template;
 mod set;
@@ -30,12 +33,14 @@ mod text;
 mod trigger;
 mod typing;
 mod wait;
+mod wait_event;
 
 use justping_core::port::FlowNode;
 
 pub use self::ai_reply::AiReply;
 pub use self::http::Http;
 pub(crate) use self::late::LateReply;
+pub(crate) use self::names::RESUME_URL;
 pub(crate) use self::trigger::Matcher;
 
 /// One of each.
@@ -61,6 +66,10 @@ pub(crate) fn built_in() -> Vec<Box<dyn FlowNode>> {
         Box::new(handoff::HandOff),
         Box::new(close::Close),
         Box::new(end::End),
+        Box::new(call_flow::CallFlow),
+        Box::new(return_::Return),
+        Box::new(foreach::Foreach),
+        Box::new(wait_event::WaitEvent),
         Box::new(AiReply::without_provider()),
         Box::new(Http::without_fetcher()),
     ]

@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 
 use crate::scope::Scope;
 
-/// The session's variables, and `contact`, `agent`, `message` and `now`, made when first read.
+/// The name of the session's link. A variable of the same name hides it.
+pub(crate) const RESUME_URL: &str = "resume_url";
+
+/// The session's variables, and `contact`, `agent`, `message`, `now` and the
+/// session's link, made when first read.
 #[derive(Debug)]
 pub(super) struct Names<'a> {
     cx: &'a NodeContext<'a>,
@@ -15,6 +19,7 @@ pub(super) struct Names<'a> {
     agent: OnceCell<Value>,
     message: OnceCell<Value>,
     now: OnceCell<Value>,
+    resume_url: OnceCell<Value>,
 }
 
 impl<'a> Names<'a> {
@@ -25,6 +30,7 @@ impl<'a> Names<'a> {
             agent: OnceCell::new(),
             message: OnceCell::new(),
             now: OnceCell::new(),
+            resume_url: OnceCell::new(),
         }
     }
 }
@@ -38,6 +44,10 @@ impl Scope for Names<'_> {
             "agent" => self.agent.get_or_init(|| json!({"name": cx.agent.name})),
             "message" => self.message.get_or_init(|| json!({"text": cx.last_text})),
             "now" => self.now.get_or_init(|| Value::from(cx.now.to_string())),
+            RESUME_URL if !cx.variables.contains_key(RESUME_URL) => {
+                let url = cx.resume_url?;
+                self.resume_url.get_or_init(|| Value::from(url))
+            }
             _ => return cx.variables.get(name),
         };
         Some(value)

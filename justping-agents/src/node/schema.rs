@@ -3,7 +3,7 @@
 use justping_core::port::ExitDescriptor;
 use serde_json::{Map, Value, json};
 
-use super::prompt::{RETRIES_MAX, TIMEOUT_MINUTES_MAX};
+use super::prompt::{FOLLOW_UPS_MAX, RETRIES_MAX, TIMEOUT_MINUTES_MAX};
 use crate::document::VARIABLE_NAME_MAX_BYTES;
 use crate::text::MAX_TEMPLATE_CHARS;
 
@@ -60,14 +60,33 @@ pub(super) fn condition() -> Value {
 
 /// What every node that asks has in common.
 pub(super) fn asking() -> Value {
-    json!({
+    let own = json!({
         "retry": template("Text when the answer does not fit"),
         "max_retries": {
             "type": "integer", "title": "Times to ask again", "minimum": 0, "maximum": RETRIES_MAX
-        },
-        "timeout_minutes": {
-            "type": "integer", "title": "Minutes to wait for an answer",
-            "minimum": 1, "maximum": TIMEOUT_MINUTES_MAX
+        }
+    });
+    merged(own, reminding())
+}
+
+/// What every node that waits, reminds and gives up has in common.
+pub(super) fn reminding() -> Value {
+    let minutes = |title: &str| {
+        json!({
+            "type": "integer", "title": title, "minimum": 1, "maximum": TIMEOUT_MINUTES_MAX
+        })
+    };
+    json!({
+        "timeout_minutes": minutes("Minutes to wait for an answer"),
+        "follow_ups": {
+            "type": "array", "title": "Reminders", "maxItems": FOLLOW_UPS_MAX,
+            "items": object(
+                json!({
+                    "after_minutes": minutes("Minutes after the question"),
+                    "text": template_required("Text")
+                }),
+                &["after_minutes", "text"],
+            )
         }
     })
 }

@@ -10,11 +10,8 @@ use serde_json::{Value, json};
 use super::config;
 use super::prompt::exit;
 use super::schema;
-
-/// Most keywords of a trigger.
-const KEYWORDS_MAX: usize = 100;
-/// Most characters of a keyword.
-const KEYWORD_MAX_CHARS: usize = 200;
+use crate::document::{KEYWORD_MAX_CHARS, KEYWORDS_MAX, KeywordMatch};
+use crate::keyword::{Keywords, fold};
 
 /// Where a flow starts.
 #[derive(Debug)]
@@ -78,7 +75,7 @@ struct Config {
     #[serde(default)]
     keywords: Vec<String>,
     #[serde(default, rename = "match")]
-    how: How,
+    how: KeywordMatch,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
@@ -89,63 +86,26 @@ enum On {
     Keywords,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum How {
-    #[default]
-    Exact,
-    Contains,
-    StartsWith,
-}
-
 /// Decides which messages start a flow.
-///
-/// Case, blanks around and inside, and punctuation around do not count. Words are matched whole:
-/// `hi` is in "oh, hi there" and not in "this". Scripts without spaces have no such borders.
 #[derive(Debug, Default)]
 pub(crate) struct Matcher {
     /// `None` for any message.
-    keywords: Option<Vec<String>>,
-    how: How,
+    keywords: Option<Keywords>,
 }
 
 impl Matcher {
     /// Reads the `data` of a trigger.
     pub(crate) fn of(data: &Value) -> Self {
         let config = Config::deserialize(data).unwrap_or_default();
-        let keywords = (config.on == On::Keywords)
-            .then(|| config.keywords.iter().map(|word| fold(word)).collect());
-        Self { keywords, how: config.how }
+        let keywords =
+            (config.on == On::Keywords).then(|| Keywords::new(&config.keywords, config.how));
+        Self { keywords }
     }
 
     /// Says whether a message starts the flow.
     pub(crate) fn matches(&self, content: &Content) -> bool {
-        let Some(keywords) = &self.keywords else { return true };
-        let text = fold(content.plain());
-        keywords.iter().any(|word| match self.how {
-            How::Exact => text == *word,
-            How::StartsWith => text.starts_with(word) && border(&text, word.len()),
-            How::Contains => text
-                .match_indices(word.as_str())
-                .any(|(at, _)| border(&text, at) && border(&text, at + word.len())),
-        })
+        self.keywords.as_ref().is_none_or(|keywords| keywords.are_in(&fold(content.plain())))
     }
-}
-
-/// Lower case, single blanks, no punctuation around; a text of nothing but punctuation is kept.
-fn fold(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let text = words.join(" ").to_lowercase();
-    let bare = text.trim_matches(|c: char| c.is_ascii_punctuation() || "¿¡…".contains(c)).trim();
-    if bare.is_empty() { text } else { bare.to_owned() }
-}
-
-/// Says whether a word may end or begin at `at`: not between two letters of a script with case, and
-/// not between digits.
-fn border(text: &str, at: usize) -> bool {
-    let (Some(before), Some(after)) = (text.get(..at), text.get(at..)) else { return false };
-    let joins = |c: Option<char>| c.is_some_and(|c| c.is_lowercase() || c.is_numeric());
-    !(joins(before.chars().next_back()) && joins(after.chars().next()))
 }
 
 #[cfg(test)]

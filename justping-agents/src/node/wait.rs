@@ -1,8 +1,8 @@
 //! Lets time pass.
 
-use justping_core::model::Timestamp;
+use justping_core::model::{Content, Timestamp};
 use justping_core::port::{
-    BuiltNode, Effect, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, Step, StepEvent,
+    BuiltNode, Effect, Fit, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, Step, StepEvent,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -121,11 +121,19 @@ impl BuiltNode for Pause {
         match event {
             StepEvent::Timer { .. } => exit("next"),
             StepEvent::Message { .. } if self.has_interrupt => exit("interrupted"),
-            StepEvent::Message { .. } | StepEvent::CallDone { .. } => {
-                let until = cx.local.as_i64().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-                Step::Wait { until }
+            StepEvent::Message { .. } | StepEvent::CallDone { .. } | StepEvent::Outside { .. } => {
+                self.again(cx)
             }
         }
+    }
+
+    fn fits(&self, _: &NodeContext<'_>, _: &Content) -> Fit {
+        if self.has_interrupt { Fit::Free } else { Fit::Other }
+    }
+
+    fn again(&self, cx: &mut NodeContext<'_>) -> Step {
+        let until = cx.local.as_i64().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        Step::Wait { until }
     }
 
     fn exits(&self) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! One step: from an event to the next rest.
 
+use std::mem;
 use std::sync::Arc;
 
 use justping_core::model::{CallRequest, Content, SessionStatus, Timestamp};
@@ -8,13 +9,13 @@ use justping_core::port::{
 };
 use serde_json::Value;
 
-use super::label::{Label, label};
+use super::burst::Given;
+use super::hear::Heard;
+use super::label::label;
 use super::state::{State, Timer, call_token};
 use super::{
-    ERROR_EXIT, FlowProgram, LAST_TEXT_MAX_BYTES, LOCAL_MAX_BYTES, Place, VARIABLES_MAX_BYTES,
-    speaks,
+    FlowProgram, LAST_TEXT_MAX_BYTES, LOCAL_MAX_BYTES, MAIN, Place, VARIABLES_MAX_BYTES, address,
 };
-use crate::node::LateReply;
 use crate::size;
 
 /// The state of a session whose state could not be read.
@@ -24,46 +25,63 @@ const SEED_STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A step on its way.
 pub(super) struct Run<'a> {
-    program: &'a FlowProgram,
-    input: &'a StepInput,
+    pub(super) program: &'a FlowProgram,
+    pub(super) input: &'a StepInput,
     /// The state before the step.
     before: Option<&'a str>,
-    state: State,
+    pub(super) state: State,
     /// The contact, with what the step changes of it.
     contact: Arc<ContactView>,
     /// The node the session is at.
-    at: &'a Place,
-    effects: Vec<Effect>,
-    visits: u32,
+    pub(super) at: &'a Place,
+    pub(super) effects: Vec<Effect>,
+    pub(super) visits: u32,
+    /// The weight of the variables of flows that wait for another one.
+    pub(super) below: usize,
+    /// Whether the wait of this node for a link has been counted.
+    pub(super) over: bool,
+    /// Whether the session, which gathered its first messages, has yet to start.
+    pub(super) starts: bool,
+    /// Whether the step is counted among the session's.
+    counted: bool,
 }
 
 /// What to do next.
-enum Next {
+pub(super) enum Next {
     Go(Step),
-    Rest(SessionStatus, Option<String>),
+    Rest(Rest),
 }
 
-/// What an event means to the node that waits.
-enum Heard<'a> {
-    Nothing,
-    Event,
-    /// Another event in its place.
-    Instead(StepEvent),
-    /// An option of another node, which takes over.
-    Elsewhere(&'a Place, StepEvent),
+/// How a walk ended.
+pub(super) struct Rest(SessionStatus, Option<String>);
+
+impl Next {
+    pub(super) fn completed() -> Self {
+        Self::Rest(Rest(SessionStatus::Completed, None))
+    }
+
+    pub(super) fn failed(reason: &str) -> Self {
+        Self::Rest(Rest(SessionStatus::Failed, Some(reason.to_owned())))
+    }
 }
 
 impl<'a> Run<'a> {
     /// Starts a session.
     pub(super) fn start(program: &'a FlowProgram, input: &'a StepInput) -> Outcome {
-        let Some(at) = program.places.get(program.trigger) else {
-            return broken("the flow has no trigger");
-        };
-        let state = State { variables: program.defaults.clone(), steps: 1, ..State::default() };
+        let trigger = program.flows.first().and_then(|flow| program.places.get(flow.start));
+        let Some(at) = trigger else { return broken("the flow has no trigger") };
+        let state = State { variables: program.defaults(MAIN), ..State::default() };
         let mut run = Self::new(program, input, None, state, at);
-        run.note_text();
-        let first = run.enter(at);
-        run.walk(first)
+        if let Some(settings) = program.burst
+            && let StepEvent::Message { content } = &input.event
+            && !matches!(content, Content::Reply { .. })
+        {
+            run.hold(settings, content, true);
+            return run.rest(Rest(SessionStatus::Waiting, None));
+        }
+        run.starts = true;
+        let rest = run.feed(&input.event);
+        run.end(rest, Vec::new())
     }
 
     /// Gives an event to the node that waits.
@@ -78,32 +96,20 @@ impl<'a> Run<'a> {
         let Some(node) = &state.node else {
             return broken("the session has ended");
         };
-        let Some(at) = program.ids.get(node).and_then(|at| program.places.get(*at)) else {
+        let Some(at) = program.place(node) else {
             return broken("the session waits at a node that the flow does not have");
         };
         let mut run = Self::new(program, input, Some(before), state, at);
-        let heard = run.hear();
-        if matches!(heard, Heard::Nothing) {
-            return run.unchanged(before);
+        let gathers = program.burst.is_some() || run.state.burst.is_some();
+        let given = if gathers { run.gather() } else { Given::This };
+        match given {
+            Given::This => match run.feed(&input.event) {
+                None => run.unchanged(before),
+                rest => run.end(rest, Vec::new()),
+            },
+            Given::Held => run.rest(Rest(SessionStatus::Waiting, None)),
+            Given::These(events) => run.feed_all(events),
         }
-        run.state.steps = run.state.steps.saturating_add(1);
-        if run.state.steps > program.max_steps {
-            let next = run.limit("the session takes too many steps");
-            return run.walk(next);
-        }
-        run.note_text();
-        let next = match heard {
-            Heard::Nothing => Step::Wait { until: None },
-            Heard::Event => run.call(Some(&input.event)),
-            Heard::Instead(event) => run.call(Some(&event)),
-            Heard::Elsewhere(place, event) => {
-                run.leave();
-                run.at = place;
-                run.visits = 1;
-                run.call(Some(&event))
-            }
-        };
-        run.walk(Next::Go(next))
     }
 
     fn new(
@@ -113,55 +119,88 @@ impl<'a> Run<'a> {
         state: State,
         at: &'a Place,
     ) -> Self {
-        let contact = Arc::clone(&input.contact);
-        Self { program, input, before, state, contact, at, effects: Vec::new(), visits: 0 }
-    }
-
-    /// Decides what the event means, and takes note of a timer or call that is over with it.
-    fn hear(&mut self) -> Heard<'a> {
-        match &self.input.event {
-            StepEvent::Timer { token } => {
-                let ours = self.state.timer.take_if(|timer| timer.token() == *token);
-                if ours.is_some() { Heard::Event } else { Heard::Nothing }
-            }
-            StepEvent::CallDone { token, .. } => {
-                let ours = self.state.call.take_if(|number| call_token(*number) == *token);
-                if ours.is_some() { Heard::Event } else { Heard::Nothing }
-            }
-            StepEvent::Message { content } if !speaks(content) => Heard::Nothing,
-            StepEvent::Message { content: Content::Reply { option, title } } => {
-                self.hear_option(option, title)
-            }
-            StepEvent::Message { .. } => Heard::Event,
+        let below = state.weight_below();
+        Self {
+            program,
+            input,
+            before,
+            state,
+            contact: Arc::clone(&input.contact),
+            at,
+            effects: Vec::new(),
+            visits: 0,
+            below,
+            over: false,
+            starts: false,
+            counted: false,
         }
     }
 
-    /// A pressed option may belong to the node that waits, to another one, or to an older session.
-    fn hear_option(&self, option: &str, title: &str) -> Heard<'a> {
-        let Some(found) = Label::read(option) else { return Heard::Event };
-        let pressed = |option: &str, title: &str| StepEvent::Message {
-            content: Content::Reply { option: option.to_owned(), title: title.to_owned() },
-        };
-        if found.prompt <= self.state.prompts {
-            if *found.node == *self.at.id {
-                return Heard::Instead(pressed(found.option, title));
-            }
-            let place =
-                self.program.ids.get(found.node).and_then(|at| self.program.places.get(*at));
-            match place.map(|place| (place, place.late)) {
-                Some((_, LateReply::Ignore)) => return Heard::Nothing,
-                Some((place, LateReply::Jump)) => {
-                    return Heard::Elsewhere(place, pressed(found.option, title));
-                }
-                Some((_, LateReply::TreatAsText)) | None => {}
+    /// Hears one event after another until the session ends; what is left then is not lost.
+    fn feed_all(mut self, events: Vec<StepEvent>) -> Outcome {
+        let mut last = None;
+        let mut events = events.into_iter();
+        for event in events.by_ref() {
+            last = self.feed(&event).or(last);
+            if last.as_ref().is_some_and(|rest| rest.0 != SessionStatus::Waiting) {
+                break;
             }
         }
-        Heard::Instead(StepEvent::Message { content: Content::text(title) })
+        let unheard = events.filter_map(|event| match event {
+            StepEvent::Message { content } => Some(content),
+            _ => None,
+        });
+        let unheard = unheard.collect();
+        self.end(last, unheard)
+    }
+
+    /// Hears an event and walks until the session rests; `None` when it concerns nobody.
+    fn feed(&mut self, event: &StepEvent) -> Option<Rest> {
+        let heard = if self.starts { Heard::Event } else { self.hear(event) };
+        match heard {
+            Heard::Nothing => return None,
+            Heard::Kept => return Some(Rest(SessionStatus::Waiting, None)),
+            _ => {}
+        }
+        if !mem::replace(&mut self.counted, true) {
+            self.state.steps = self.state.steps.saturating_add(1);
+            if self.state.steps > self.program.max_steps {
+                let next = self.limit("the session takes too many steps");
+                return Some(self.walk(next));
+            }
+        }
+        self.note_text(event);
+        let next = self.react(heard, event);
+        Some(self.walk(next))
+    }
+
+    /// Does what an event means.
+    fn react(&mut self, heard: Heard<'a>, event: &StepEvent) -> Next {
+        if mem::take(&mut self.starts) {
+            let at = self.at;
+            return Next::Go(self.enter(at));
+        }
+        match heard {
+            Heard::Nothing | Heard::Kept | Heard::Event => Next::Go(self.call(Some(event))),
+            Heard::Instead(event) => Next::Go(self.call(Some(&event))),
+            Heard::Elsewhere(place, event) => self.take_over(place, &event),
+            Heard::Word(word) => self.follow_word(word),
+            Heard::Intent(intent) => self.interrupt(intent),
+        }
+    }
+
+    /// An option of another node, whose flow is under way, takes over.
+    fn take_over(&mut self, place: &'a Place, event: &StepEvent) -> Next {
+        self.depart();
+        self.drop_to(place.flow);
+        (self.at, self.over) = (place, false);
+        self.visits = 1;
+        Next::Go(self.call(Some(event)))
     }
 
     /// Keeps the contact's newest text.
-    fn note_text(&mut self) {
-        if let StepEvent::Message { content } = &self.input.event {
+    fn note_text(&mut self, event: &StepEvent) {
+        if let StepEvent::Message { content } = event {
             let text = content.plain();
             let end = text.floor_char_boundary(LAST_TEXT_MAX_BYTES);
             text.get(..end).unwrap_or_default().clone_into(&mut self.state.last_text);
@@ -169,17 +208,17 @@ impl<'a> Run<'a> {
     }
 
     /// Walks until the session rests.
-    fn walk(mut self, first: impl Into<Next>) -> Outcome {
-        let mut next = first.into();
+    fn walk(&mut self, first: Next) -> Rest {
+        let mut next = first;
         loop {
             next = match next {
                 Next::Go(step) => self.follow(step),
-                Next::Rest(SessionStatus::Waiting, _) if self.remembers_too_much() => {
+                Next::Rest(Rest(SessionStatus::Waiting, _)) if self.remembers_too_much() => {
                     self.state.local = Value::Null;
-                    self.leave();
+                    self.depart();
                     self.limit("the node remembers too much")
                 }
-                Next::Rest(status, failure) => return self.rest(status, failure),
+                Next::Rest(rest) => return rest,
             }
         }
     }
@@ -190,47 +229,58 @@ impl<'a> Run<'a> {
 
     /// Does what a node decided.
     fn follow(&mut self, step: Step) -> Next {
-        if size::weight(&self.state.variables) > VARIABLES_MAX_BYTES {
+        if size::weight(&self.state.variables) + self.below > VARIABLES_MAX_BYTES {
             self.restore_variables();
-            self.leave();
+            self.depart();
             return self.limit("the variables take too much room");
         }
         match step {
-            Step::Exit(exit) => {
-                self.leave();
-                match self.at.edge(&exit) {
-                    Some(target) => self.go(target),
-                    None => Next::Rest(SessionStatus::Completed, None),
+            Step::Exit(exit) => match self.at.edge(&exit) {
+                Some(target) => {
+                    self.depart();
+                    self.go(target)
                 }
-            }
+                None => self.come_back(None),
+            },
             Step::Jump { node } => {
-                self.leave();
-                match self.program.ids.get(&node) {
+                self.depart();
+                let flow = self.program.flows.get(self.at.flow);
+                let id = address(flow.and_then(|flow| flow.key.as_deref()), &node);
+                match self.program.ids.get(&*id) {
                     Some(target) => self.go(*target),
                     None => self.fail("the flow does not have the node to jump to"),
                 }
             }
-            Step::Wait { until } => {
-                self.wait(until);
-                Next::Rest(SessionStatus::Waiting, None)
-            }
+            Step::Wait { until } => match self.kept() {
+                Some(event) => Next::Go(self.call(Some(&event))),
+                None => {
+                    self.wait(until);
+                    Next::Rest(Rest(SessionStatus::Waiting, None))
+                }
+            },
             Step::Call { input } => {
                 self.ask(input);
-                Next::Rest(SessionStatus::Waiting, None)
+                Next::Rest(Rest(SessionStatus::Waiting, None))
+            }
+            Step::Run { .. } | Step::Body { .. } | Step::Return { .. } | Step::Finish => {
+                self.nest(step)
             }
             Step::End => {
-                self.leave();
-                Next::Rest(SessionStatus::Completed, None)
+                self.depart();
+                Next::completed()
             }
             Step::Fail { reason } => {
-                self.leave();
+                self.depart();
                 self.fail(&reason)
             }
         }
     }
 
     /// Enters a node, if the step may visit another one.
-    fn go(&mut self, target: usize) -> Next {
+    pub(super) fn go(&mut self, target: usize) -> Next {
+        if self.closes_body(target) {
+            return self.come_back(None);
+        }
         if self.visits >= self.program.max_visits {
             return self.limit("the step visits too many nodes");
         }
@@ -242,38 +292,48 @@ impl<'a> Run<'a> {
 
     fn enter(&mut self, place: &'a Place) -> Step {
         self.visits += 1;
-        self.at = place;
+        (self.at, self.over) = (place, false);
         self.state.local = Value::Null;
         self.call(None)
     }
 
-    /// Lets the node decide, and labels the options it sends.
+    /// Lets the node decide.
     fn call(&mut self, event: Option<&StepEvent>) -> Step {
+        let place = self.at;
+        self.with_node(|cx| match event {
+            None => place.built.enter(cx),
+            Some(event) => place.built.resume(cx, event),
+        })
+    }
+
+    /// Lets the node do something, and labels the options it sends.
+    pub(super) fn with_node<T>(&mut self, work: impl FnOnce(&mut NodeContext<'_>) -> T) -> T {
         let sent = self.effects.len();
         let stride = SEED_STRIDE.wrapping_mul(u64::from(self.visits));
+        let seed = self.input.seed.wrapping_add(stride);
+        let link = self.input.link.as_ref().filter(|_| self.program.needs_link);
+        let link = link.map(|link| link.url(self.state.links));
         let mut cx = NodeContext {
             node: &self.at.id,
             now: self.input.now,
-            seed: self.input.seed.wrapping_add(stride),
+            seed,
             contact: &self.contact,
             agent: &self.input.agent,
             variables: &mut self.state.variables,
             last_text: &self.state.last_text,
+            resume_url: link.as_deref(),
             local: &mut self.state.local,
             effects: &mut self.effects,
         };
-        let step = match event {
-            None => self.at.built.enter(&mut cx),
-            Some(event) => self.at.built.resume(&mut cx, event),
-        };
+        let done = work(&mut cx);
         let wanted = self.effects.get_mut(sent..).unwrap_or_default();
-        label(wanted, &self.at.id, &mut self.state.prompts);
+        label(wanted, &self.at.id, &mut self.state.prompts, &mut self.state.tag, self.input.seed);
         for effect in wanted {
             if let Effect::UpdateContact { patch } = effect {
                 Arc::make_mut(&mut self.contact).apply(patch);
             }
         }
-        step
+        done
     }
 
     /// Waits for a moment, or for none; the moment it waits for already keeps its timer.
@@ -300,7 +360,7 @@ impl<'a> Run<'a> {
     }
 
     /// Stops waiting for anything.
-    fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         self.clear_timer();
         if self.state.call.take().is_some() {
             self.effects.push(Effect::CancelCalls);
@@ -313,48 +373,57 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Takes the `error` exit, or ends the session.
-    fn fail(&mut self, reason: &str) -> Next {
-        match self.at.edge(ERROR_EXIT) {
-            Some(target) => self.go(target),
-            None => Next::Rest(SessionStatus::Failed, Some(reason.to_owned())),
-        }
-    }
-
     /// A limit is met: once in a session the `error` exit may still put things right.
-    fn limit(&mut self, reason: &str) -> Next {
-        self.leave();
+    pub(super) fn limit(&mut self, reason: &str) -> Next {
+        self.depart();
         if self.state.spared {
-            return Next::Rest(SessionStatus::Failed, Some(reason.to_owned()));
+            return self.give_up(reason);
         }
         self.state.spared = true;
         self.visits = 0;
         self.fail(reason)
     }
 
-    /// Takes the variables back to where they were before the step.
+    /// Takes the variables back to where they were before the step, or, in a flow that began since,
+    /// to where they began.
     fn restore_variables(&mut self) {
-        self.state.variables = match self.before {
-            None => self.program.defaults.clone(),
-            Some(before) => State::read(before).unwrap_or_default().variables,
+        let before = self.before.and_then(State::read).filter(|before| {
+            before.frames.len() == self.state.frames.len() && before.node.is_some()
+        });
+        self.state.variables = match before {
+            Some(before) => before.variables,
+            None => self.program.defaults(self.at.flow),
         };
-        if size::weight(&self.state.variables) > VARIABLES_MAX_BYTES {
+        if size::weight(&self.state.variables) + self.below > VARIABLES_MAX_BYTES {
             self.state.variables.clear();
         }
     }
 
-    fn rest(mut self, status: SessionStatus, failure: Option<String>) -> Outcome {
+    /// Ends a step that was heard, or that only ended a burst.
+    fn end(mut self, rest: Option<Rest>, unheard: Vec<Content>) -> Outcome {
+        let mut rest = rest.unwrap_or(Rest(SessionStatus::Waiting, None));
+        if rest.0 != SessionStatus::Waiting
+            && let Some(reason) = self.state.failing.take()
+        {
+            rest = Rest(SessionStatus::Failed, Some(reason));
+        }
+        Outcome { unheard, ..self.rest(rest) }
+    }
+
+    fn rest(mut self, Rest(status, failure): Rest) -> Outcome {
         let waits = status == SessionStatus::Waiting;
         self.state.node = waits.then(|| self.at.id.to_string());
         if !waits {
             self.state.local = Value::Null;
-        } else if self.visits == 0 && self.effects.is_empty() {
+            self.state.frames.clear();
+            self.state.early.clear();
+        } else if self.counted && self.visits == 0 && self.effects.is_empty() {
             // A node that only waits on must not run out of steps.
             self.state.steps -= 1;
         }
         match self.state.write() {
             Some(state) if state.len() <= STATE_MAX_BYTES => {
-                Outcome { state, status, failure, effects: self.effects }
+                Outcome { state, status, failure, effects: self.effects, unheard: Vec::new() }
             }
             _ => {
                 self.leave();
@@ -370,13 +439,8 @@ impl<'a> Run<'a> {
             status: SessionStatus::Waiting,
             failure: None,
             effects: Vec::new(),
+            unheard: Vec::new(),
         }
-    }
-}
-
-impl From<Step> for Next {
-    fn from(step: Step) -> Self {
-        Self::Go(step)
     }
 }
 
@@ -387,5 +451,6 @@ fn broken(reason: &str) -> Outcome {
         status: SessionStatus::Failed,
         failure: Some(reason.to_owned()),
         effects: Vec::new(),
+        unheard: Vec::new(),
     }
 }

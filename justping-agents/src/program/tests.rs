@@ -1,3 +1,8 @@
+mod burst;
+mod flows;
+mod outside;
+mod words;
+
 use justping_core::model::SessionStatus::{Completed, Failed, Waiting};
 use justping_core::model::{CallResult, Content};
 use justping_core::port::{
@@ -271,7 +276,7 @@ impl BuiltNode for Fetch {
                 Step::Exit("next".into())
             }
             StepEvent::CallDone { .. } => Step::Fail { reason: "no".to_owned() },
-            StepEvent::Message { .. } | StepEvent::Timer { .. } => Step::Wait { until: None },
+            _ => Step::Wait { until: None },
         }
     }
 

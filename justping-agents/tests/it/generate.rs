@@ -285,5 +285,6 @@ pub(crate) fn input(number: i64, event: StepEvent) -> StepInput {
             time_zone: None,
         }),
         agent: Arc::new(AgentView::default()),
+        link: None,
     }
 }

@@ -31,6 +31,7 @@ fn input(text: &str, seed: u64) -> StepInput {
             time_zone: None,
         }),
         agent: Arc::new(AgentView::default()),
+        link: None,
     }
 }
 

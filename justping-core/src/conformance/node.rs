@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::fixture::at;
-use crate::model::{CallResult, ContactId, Content};
+use crate::model::{CallResult, ContactId, Content, Signal};
 use crate::port::{
     AgentView, BuiltNode, ContactView, Effect, FlowNode, NodeContext, NodeDescriptor, Step,
     StepEvent,
@@ -71,6 +71,7 @@ impl Scene {
             agent: &self.agent,
             variables: &mut self.variables,
             last_text: "hello",
+            resume_url: None,
             local: &mut self.local,
             effects: &mut self.effects,
         })
@@ -100,6 +101,8 @@ fn happenings() -> Vec<StepEvent> {
         StepEvent::CallDone { token: token(), result: CallResult::Ok(Value::Null) },
         StepEvent::CallDone { token: token(), result: CallResult::Ok(json!({ "text": "hi" })) },
         StepEvent::CallDone { token: token(), result: failed },
+        StepEvent::Outside { signal: Signal::Name("other".to_owned()), data: json!({"a": 1}) },
+        StepEvent::Outside { signal: Signal::Link(0), data: Value::Null },
     ]
 }
 
@@ -231,10 +234,19 @@ pub async fn resuming_is_deterministic(subject: &NodeSubject) {
 pub async fn steps_keep_their_word(subject: &NodeSubject) {
     for (node, step) in subject.steps() {
         match step {
-            Step::Exit(exit) => assert!(node.exits().contains(&exit.into_owned())),
+            Step::Exit(exit) | Step::Body { exit } => {
+                assert!(node.exits().contains(&exit.into_owned()));
+            }
             Step::Jump { node: target } => assert!(node.jumps().contains(&target), "{target}"),
             Step::Fail { reason } => assert!(!reason.is_empty()),
-            Step::Wait { .. } | Step::Call { .. } | Step::End => {}
+            Step::Run { flow, .. } => {
+                assert!(node.flows().iter().any(|(known, _)| *known == flow), "{flow}");
+            }
+            Step::Wait { .. }
+            | Step::Call { .. }
+            | Step::Return { .. }
+            | Step::Finish
+            | Step::End => {}
         }
     }
 }

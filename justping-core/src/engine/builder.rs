@@ -10,6 +10,7 @@ use super::typing::Signs;
 use super::{EngineConfig, Inner, JustPing, Wake, dispatch};
 use crate::memory::{MemoryBus, MemoryLimiter, MemoryStore};
 use crate::model::WorkerId;
+use crate::policy::ResumeLinks;
 use crate::port::{
     ChannelProvider, Clock, Entropy, EventBus, FlowRuntime, IdSource, RateLimiter, Store,
     WakeSource,
@@ -39,6 +40,7 @@ pub struct Builder {
     flows: Option<Arc<dyn FlowRuntime>>,
     providers: Vec<Arc<dyn ChannelProvider>>,
     wakes: Option<Arc<dyn WakeSource>>,
+    links: Option<ResumeLinks>,
     config: EngineConfig,
 }
 
@@ -96,6 +98,13 @@ impl Builder {
     #[must_use]
     pub fn wakes(mut self, wakes: Arc<dyn WakeSource>) -> Self {
         self.wakes = Some(wakes);
+        self
+    }
+
+    /// How links to sessions are made and verified; without it, flows have none.
+    #[must_use]
+    pub fn links(mut self, links: ResumeLinks) -> Self {
+        self.links = Some(links);
         self
     }
 
@@ -164,6 +173,7 @@ impl Builder {
             wake: Wake::default(),
             upkept: Mutex::default(),
             wakes: self.wakes,
+            links: self.links,
         };
         Ok(JustPing { inner: Arc::new(inner) })
     }

@@ -11,7 +11,7 @@ use crate::model::{
     ConversationStatus, Direction, Event, EventBody, FlowVersionId, MailboxEvent, MessageId, Owner,
     Session, SessionId, SessionStatus, Timer, TimerId, Timestamp, TraceStep, Typist,
 };
-use crate::policy::{self, ConsentWord};
+use crate::policy::{self, ConsentWord, ResumeLinks};
 use crate::port::store::{TurnClaim, TurnCommit, TurnMessage};
 use crate::port::{
     AgentView, Capabilities, ContactView, Effect, IdSource, Outcome, StepEvent, StepInput,
@@ -25,6 +25,8 @@ pub(crate) struct Env<'a> {
     pub(crate) capabilities: &'a Capabilities,
     /// Every program the claim can need: those of `versions` and of the waiting session.
     pub(crate) programs: &'a HashMap<FlowVersionId, Compiled>,
+    /// What makes links to sessions, if this platform has them.
+    pub(crate) links: Option<&'a ResumeLinks>,
 }
 
 /// Decides a turn.
@@ -137,6 +139,10 @@ impl<'a> Turn<'a> {
                 let (token, result) = (token.clone(), result.clone());
                 self.resume(*session_id, StepEvent::CallDone { token, result });
             }
+            MailboxEvent::Outside { session_id, signal, data } => {
+                let (signal, data) = (signal.clone(), data.clone());
+                self.resume(*session_id, StepEvent::Outside { signal, data });
+            }
         }
     }
 
@@ -207,19 +213,37 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn step(&mut self, mut session: Session, event: StepEvent) {
+    /// Takes a step. What the session did not hear any more is heard by whatever comes next.
+    fn step(&mut self, session: Session, event: StepEvent) {
+        for content in self.take_step(session, event) {
+            if self.owner == Owner::Bot && !self.closed {
+                self.message(&content);
+            }
+        }
+    }
+
+    /// Takes a step; returns the messages that the session did not hear any more.
+    fn take_step(&mut self, mut session: Session, event: StepEvent) -> Vec<Content> {
         let program = match self.env.programs.get(&session.flow_version_id) {
             Some(Ok(program)) => program,
-            Some(Err(reason)) => return self.fail(session, reason.clone()),
-            None => return self.fail(session, "the flow version was not loaded".to_owned()),
+            Some(Err(reason)) => {
+                self.fail(session, reason.clone());
+                return Vec::new();
+            }
+            None => {
+                self.fail(session, "the flow version was not loaded".to_owned());
+                return Vec::new();
+            }
         };
         session.steps += 1;
+        let links = self.env.links.filter(|_| program.needs_link());
         let input = StepInput {
             event,
             now: self.env.now,
             seed: seed(session.id, session.steps),
             contact: Arc::clone(&self.contact_view),
             agent: Arc::clone(&self.agent_view),
+            link: links.map(|links| Arc::new(links.of(session.business_id, session.id))),
         };
         let state = (session.steps > 1).then_some(session.state.as_str());
         let outcome = program.step(state, &input);
@@ -232,15 +256,16 @@ impl<'a> Turn<'a> {
         match outcome.status {
             SessionStatus::Waiting if self.owner == Owner::Bot => {
                 self.session = Some(session.clone());
+                self.save(session);
             }
-            SessionStatus::Waiting => return self.end(session, SessionStatus::Cancelled, None),
+            SessionStatus::Waiting => self.end(session, SessionStatus::Cancelled, None),
             SessionStatus::Failed => {
                 let reason = outcome.failure.unwrap_or_else(|| "the flow failed".to_owned());
-                return self.fail(session, reason);
+                self.fail(session, reason);
             }
-            ended => return self.end(session, ended, None),
+            ended => self.end(session, ended, None),
         }
-        self.save(session);
+        outcome.unheard
     }
 
     /// A flow that failed leaves the contact to people.

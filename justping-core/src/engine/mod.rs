@@ -56,6 +56,7 @@ pub use work::Worked;
 use tokio::sync::Notify;
 
 use crate::model::{BusinessId, ConversationId, WorkerId};
+use crate::policy::ResumeLinks;
 use crate::port::store::{Accept, Accepted, SendRecord, StatusOutcome, StatusRecord, UpkeepReport};
 use crate::port::{
     Clock, Entropy, EventBus, FlowRuntime, IdSource, Loops, RateLimiter, Store, WakeSource,
@@ -101,6 +102,7 @@ struct Inner {
     wake: Wake,
     upkept: Mutex<UpkeepReport>,
     wakes: Option<Arc<dyn WakeSource>>,
+    links: Option<ResumeLinks>,
 }
 
 /// Tells the loops that there is something to do.

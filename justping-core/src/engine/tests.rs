@@ -50,6 +50,7 @@ impl Program for Puppet {
         match &input.event {
             StepEvent::Timer { token } => effects.push(send(format!("timer {token}"))),
             StepEvent::CallDone { result, .. } => effects.push(send(format!("result {result:?}"))),
+            StepEvent::Outside { data, .. } => effects.push(send(format!("outside {data}"))),
             StepEvent::Message { content } => match content.plain() {
                 "timer" => effects.push(Effect::SetTimer {
                     token: "t".into(),
@@ -73,7 +74,7 @@ impl Program for Puppet {
                 said => effects.push(send(format!("{count} {said}"))),
             },
         }
-        Outcome { state: count.to_string(), status, failure: None, effects }
+        Outcome { state: count.to_string(), status, failure: None, effects, unheard: Vec::new() }
     }
 
     async fn perform(&self, request: &CallRequest, cx: &PerformContext<'_>) -> CallResult {
@@ -409,6 +410,7 @@ async fn a_message_that_comes_while_a_closing_turn_commits_is_answered() {
         ids: stage.engine().ids(),
         capabilities: open.adapter.capabilities(),
         programs: &programs,
+        links: None,
     };
     let commit = decide::decide(&claims[0], &env);
     store.commit_turns(vec![commit]).await.unwrap().remove(0).unwrap();

@@ -90,7 +90,8 @@ impl JustPing {
         };
         let programs = self.programs(claim).await?;
         let capabilities = open.adapter.capabilities();
-        let env = Env { now, ids: &inner.ids, capabilities, programs: &programs };
+        let links = inner.links.as_ref();
+        let env = Env { now, ids: &inner.ids, capabilities, programs: &programs, links };
         // A node is somebody else's code: its panic costs its own session only.
         let decided = std::panic::catch_unwind(AssertUnwindSafe(|| decide(claim, &env)));
         Ok(decided.unwrap_or_else(|_| {

@@ -36,6 +36,25 @@ pub enum MailboxEvent {
         /// Its outcome.
         result: CallResult,
     },
+    /// Something happened outside that a session may wait for.
+    Outside {
+        /// The session it is for.
+        session_id: SessionId,
+        /// Which event.
+        signal: Signal,
+        /// Its data.
+        data: serde_json::Value,
+    },
+}
+
+/// Which outside event it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signal {
+    /// The event of this name, from a program that may send events.
+    Name(String),
+    /// The session's link, by its number: each is good for one wait.
+    Link(u32),
 }
 
 /// An event in the mailbox of a conversation.

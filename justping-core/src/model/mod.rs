@@ -39,7 +39,7 @@ pub use event::{Event, EventBody, Topic};
 pub use flow::{Flow, FlowVersion};
 pub use id::*;
 pub use inbound::{Inbound, InboundMessage, StatusUpdate};
-pub use mailbox::{MailboxEntry, MailboxEvent};
+pub use mailbox::{MailboxEntry, MailboxEvent, Signal};
 pub use member::{ApiKey, Member, Permission, Role};
 pub use message::{Author, Direction, Message, Timeline};
 pub use outbox::{Lane, Origin, OutboxRow, OutboxState};

@@ -33,8 +33,8 @@ pub use clock::{Clock, ClockExt};
 pub use entropy::{Entropy, IdSource};
 pub use limiter::{Grant, Rate, RateLimiter};
 pub use node::{
-    AgentView, BuiltNode, CallScope, ContactView, DeltaSink, Effect, ExitDescriptor, FlowNode,
-    NodeConfigError, NodeContext, NodeDescriptor, PerformContext, Step,
+    AgentView, Awaited, BuiltNode, CallScope, ContactView, DeltaSink, Effect, ExitDescriptor, Fit,
+    FlowNode, NodeConfigError, NodeContext, NodeDescriptor, PerformContext, Returned, Step,
 };
 pub use presence::{Change, PRESENT_MAX, Presence, PresenceError, PresenceResult};
 pub use queue::{
@@ -43,8 +43,8 @@ pub use queue::{
     QueueResult, RETRY_AFTER_MAX, Settled, check_items, share_lanes,
 };
 pub use runtime::{
-    Finding, FlowRuntime, FlowRuntimeError, Outcome, Program, STATE_MAX_BYTES, Severity, StepEvent,
-    StepInput,
+    Expectation, Finding, FlowRuntime, FlowRuntimeError, LinkKey, Outcome, Program,
+    STATE_MAX_BYTES, Severity, StepEvent, StepInput,
 };
 pub use store::{Store, StoreError, StoreResult};
 pub use tool::{Tool, ToolContext, ToolError, ToolOrigin, ToolOutput};

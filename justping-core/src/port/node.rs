@@ -210,6 +210,27 @@ pub enum Step {
         /// Its id.
         node: String,
     },
+    /// Run another flow of the document from its start, with these variables besides its own
+    /// defaults. When it ends, the node goes on with [`BuiltNode::returned`].
+    Run {
+        /// Its key in the document's `flows`.
+        flow: String,
+        /// What its variables hold at first.
+        variables: Map<String, Value>,
+    },
+    /// Walk what an exit leads to. When that ends, the node goes on with [`BuiltNode::returned`].
+    Body {
+        /// The exit; without an edge the body is empty.
+        exit: Cow<'static, str>,
+    },
+    /// End the innermost body, flow or interruption under way; without one, the session.
+    Return {
+        /// What [`BuiltNode::returned`] is told.
+        exit: Option<String>,
+    },
+    /// End the flow the node stands in, whatever bodies are under way; the session, when no other
+    /// flow called it.
+    Finish,
     /// End the session.
     End,
     /// Fail the session, unless the node's `error` exit has an edge.
@@ -217,6 +238,47 @@ pub enum Step {
         /// Why, for people.
         reason: String,
     },
+}
+
+/// How well a message fits what a node waits for: it decides whether the words of the whole flow
+/// (session words, then global intents) go first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// It is not what the node asked for: session words and global intents go first.
+    Other,
+    /// The node takes any words, and these are some: session words go first.
+    Free,
+    /// It is exactly an answer the node offers or asks for: nothing goes first.
+    Exact,
+}
+
+/// How what a node began with [`Step::Run`] or [`Step::Body`] ended.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Returned {
+    /// The exit named by [`Step::Return`].
+    pub exit: Option<String>,
+    /// The variables of the flow that was called; empty after a body, which shares them.
+    pub variables: Map<String, Value>,
+}
+
+/// An outside event a node waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Awaited<'a> {
+    /// The name of the event; one `*` at its end stands for any rest.
+    pub name: &'a str,
+    /// Whether the session's link ends the wait too.
+    pub link: bool,
+}
+
+impl Awaited<'_> {
+    /// Says whether an event of this name ends the wait.
+    #[must_use]
+    pub fn takes(&self, name: &str) -> bool {
+        match self.name.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => self.name == name,
+        }
+    }
 }
 
 /// What a node sees and may touch during a step. Everything here is part of the step's input or
@@ -237,6 +299,8 @@ pub struct NodeContext<'a> {
     pub variables: &'a mut Map<String, Value>,
     /// The contact's newest text.
     pub last_text: &'a str,
+    /// The address that ends the session's next wait for a link, if the engine gives one.
+    pub resume_url: Option<&'a str>,
     /// The node's own memory while it waits; `null` when it is entered.
     pub local: &'a mut Value,
     /// What the step wants to happen.
@@ -330,6 +394,36 @@ pub trait BuiltNode: Send + Sync + Debug + 'static {
         Step::Fail { reason: "the node does not wait".to_owned() }
     }
 
+    /// How well a message fits while the node waits. Pure as [`resume`](Self::resume) is.
+    fn fits(&self, cx: &NodeContext<'_>, content: &Content) -> Fit {
+        let _ = (cx, content);
+        Fit::Free
+    }
+
+    /// The session comes back from an interruption to the node, which waited before. The node's
+    /// memory is as it left it; its timer and its call are over.
+    fn again(&self, cx: &mut NodeContext<'_>) -> Step {
+        *cx.local = Value::Null;
+        self.enter(cx)
+    }
+
+    /// What the node began with [`Step::Run`] or [`Step::Body`] has ended.
+    fn returned(&self, cx: &mut NodeContext<'_>, back: &Returned) -> Step {
+        let _ = (cx, back);
+        Step::Exit(Cow::Borrowed("next"))
+    }
+
+    /// The outside event it waits for.
+    fn awaits(&self) -> Option<Awaited<'_>> {
+        None
+    }
+
+    /// Whether a message of the contact makes its call worthless, so that the call is cancelled as
+    /// soon as one comes.
+    fn drops_call(&self) -> bool {
+        false
+    }
+
     /// Does the work a [`Step::Call`] asked for. May be done again after a crash.
     async fn perform(&self, input: &Value, cx: &PerformContext<'_>) -> CallResult {
         let _ = (input, cx);
@@ -362,6 +456,11 @@ pub trait BuiltNode: Send + Sync + Debug + 'static {
 
     /// Ids of nodes it jumps to.
     fn jumps(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Flows of the document it runs, by key, each with the variables it gives them.
+    fn flows(&self) -> Vec<(String, Vec<String>)> {
         Vec::new()
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{AgentView, ContactView, Effect, PerformContext};
-use crate::model::{CallRequest, CallResult, Content, SessionStatus, Timestamp};
+use crate::model::{CallRequest, CallResult, Content, SessionStatus, Signal, Timestamp};
 
 /// Most bytes of a session's state.
 pub const STATE_MAX_BYTES: usize = 256 * 1024;
@@ -32,6 +32,37 @@ pub enum StepEvent {
         /// Its outcome.
         result: CallResult,
     },
+    /// Something happened outside that the session may wait for.
+    Outside {
+        /// How it is told apart from others.
+        signal: Signal,
+        /// Its data.
+        data: Value,
+    },
+}
+
+/// How the links of one session are made, so that a step can make them without knowing more than
+/// its own session: a link is `<start><number>.<signature>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkKey {
+    /// What each address starts with.
+    pub start: String,
+    /// Signs numbers, for this session only; lowercase hexadecimal.
+    pub key: String,
+}
+
+impl LinkKey {
+    /// The link with this number.
+    #[must_use]
+    pub fn url(&self, number: u32) -> String {
+        format!("{}{number}.{}", self.start, self.signature(number))
+    }
+
+    /// What proves that the link with this number was made with the key.
+    #[must_use]
+    pub fn signature(&self, number: u32) -> String {
+        crate::policy::sign(self.key.as_bytes(), &[&number.to_be_bytes()])
+    }
 }
 
 /// Everything a step depends on besides the document and the state.
@@ -47,6 +78,9 @@ pub struct StepInput {
     pub contact: Arc<ContactView>,
     /// The agent.
     pub agent: Arc<AgentView>,
+    /// How links to this session are made; only for programs that [need it](Program::needs_link).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Arc<LinkKey>>,
 }
 
 /// Everything a step decides.
@@ -60,6 +94,20 @@ pub struct Outcome {
     pub failure: Option<String>,
     /// What should happen, in order.
     pub effects: Vec<Effect>,
+    /// Messages the session was given and ended without hearing: they belong to whatever comes
+    /// next, as if they came now.
+    pub unheard: Vec<Content>,
+}
+
+/// What an outside event is to a session at rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expectation {
+    /// The session waits for it.
+    Awaited,
+    /// The session does not wait for it yet; it is kept until then.
+    Early,
+    /// It is over: the link's wait has ended, or nothing in the flow waits for such an event.
+    Over,
 }
 
 /// How bad a finding is.
@@ -125,6 +173,17 @@ pub trait Program: Send + Sync + Debug + 'static {
 
     /// Takes one step; without a state it starts the session.
     fn step(&self, state: Option<&str>, input: &StepInput) -> Outcome;
+
+    /// Whether its steps make links to their session.
+    fn needs_link(&self) -> bool {
+        false
+    }
+
+    /// What an outside event would be to a session with this state.
+    fn expects(&self, state: &str, signal: &Signal) -> Expectation {
+        let _ = (state, signal);
+        Expectation::Over
+    }
 
     /// Does the work of a call.
     async fn perform(&self, request: &CallRequest, cx: &PerformContext<'_>) -> CallResult;

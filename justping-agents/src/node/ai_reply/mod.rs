@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use justping_core::model::{CallResult, Content, Timestamp};
 use justping_core::port::{
-    AiProvider, BuiltNode, ChatRequest, Effect, FlowNode, NodeConfigError, NodeContext,
+    AiProvider, BuiltNode, ChatRequest, Effect, Fit, FlowNode, NodeConfigError, NodeContext,
     NodeDescriptor, PerformContext, Step, StepEvent,
 };
 use serde::{Deserialize, Serialize};
@@ -236,12 +236,16 @@ impl Talk {
         Step::Wait { until: memory.due.and_then(|ms| Timestamp::from_millisecond(ms).ok()) }
     }
 
+    fn ends_on(&self, text: &str) -> bool {
+        let said = phrase_form(text);
+        !said.is_empty() && self.phrases.contains(&said)
+    }
+
     fn hear(&self, cx: &mut NodeContext<'_>, mut memory: Memory, text: &str) -> Result<Step, Step> {
         if text.trim().is_empty() {
             return Ok(Self::stay(&memory));
         }
-        let said = phrase_form(text);
-        if self.phrases.iter().any(|phrase| *phrase == said && !said.is_empty()) {
+        if self.ends_on(text) {
             return Ok(exit("next"));
         }
         memory.history.contact(text);
@@ -288,7 +292,7 @@ impl BuiltNode for Talk {
         match event {
             StepEvent::Message { content } => config::step(self.hear(cx, memory, content.plain())),
             StepEvent::Timer { .. } if self.config.timeout_minutes.is_some() => exit("timeout"),
-            StepEvent::Timer { .. } => Self::stay(&memory),
+            StepEvent::Timer { .. } | StepEvent::Outside { .. } => Self::stay(&memory),
             StepEvent::CallDone { .. } if !memory.asked => Self::stay(&memory),
             StepEvent::CallDone { result: CallResult::Ok(value), .. } => {
                 match Answer::deserialize(value) {
@@ -298,6 +302,24 @@ impl BuiltNode for Talk {
             }
             StepEvent::CallDone { result: CallResult::Error { code, .. }, .. } => failed(code),
         }
+    }
+
+    /// Everything said is for the model, so what the flow has words for goes first.
+    fn fits(&self, _: &NodeContext<'_>, content: &Content) -> Fit {
+        if self.ends_on(content.plain()) { Fit::Exact } else { Fit::Other }
+    }
+
+    /// Asks again what an interruption cut off.
+    fn again(&self, cx: &mut NodeContext<'_>) -> Step {
+        match Memory::load(cx) {
+            Some(memory) if memory.asked => config::step(self.ask(cx, memory)),
+            memory => self.listen(cx, memory.unwrap_or_default()),
+        }
+    }
+
+    /// The model has to know of the newer message before it answers.
+    fn drops_call(&self) -> bool {
+        true
     }
 
     async fn perform(&self, input: &Value, cx: &PerformContext<'_>) -> CallResult {

@@ -290,7 +290,9 @@ impl BuiltNode for Request {
 
     fn resume(&self, cx: &mut NodeContext<'_>, event: &StepEvent) -> Step {
         match event {
-            StepEvent::Message { .. } | StepEvent::Timer { .. } => Step::Wait { until: None },
+            StepEvent::Message { .. } | StepEvent::Timer { .. } | StepEvent::Outside { .. } => {
+                Step::Wait { until: None }
+            }
             StepEvent::CallDone { result: CallResult::Ok(value), .. } => {
                 match Answer::deserialize(value) {
                     Ok(answer) => self.answered(cx, answer),

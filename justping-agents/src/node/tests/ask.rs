@@ -118,14 +118,14 @@ fn buttons_are_answered_by_press_words_or_number() {
     }
     let mut play = buttons(&[("save", json!("id"))]);
     play.say("hi");
-    assert_eq!(play.press("q.1.b", "Ada"), ["got b"]);
+    assert_eq!(play.press("q.1-0.b", "Ada"), ["got b"]);
 }
 
 #[test]
 fn an_option_without_an_edge_ends_the_session() {
     let mut play = buttons(&[]);
     play.say("hi");
-    assert!(play.press("q.1.a", "Apple").is_empty());
+    assert!(play.press("q.1-0.a", "Apple").is_empty());
     assert!(play.is(Completed));
     assert_eq!(play.variable("v"), json!("Apple"));
 }
@@ -158,17 +158,17 @@ fn a_list_has_sections_and_one_exit_for_each_row() {
     ]});
     let mut play = ask("list", data, &[]);
     let sent = json!({"type": "list", "text": "Which?", "button": "Open", "sections": [
-        {"title": "Fruit", "options": [{"id": "q.1.a", "title": "Apple", "description": "red"}]},
-        {"options": [{"id": "q.1.b", "title": "Bread"}]}
+        {"title": "Fruit", "options": [{"id": "q.1-0.a", "title": "Apple", "description": "red"}]},
+        {"options": [{"id": "q.1-0.b", "title": "Bread"}]}
     ]});
     let said: Value = serde_json::from_str(&play.say("hi").join("")).unwrap();
     assert_eq!(said, sent);
-    assert_eq!(play.press("q.1.b", "Bread"), ["got Bread"]);
+    assert_eq!(play.press("q.1-0.b", "Bread"), ["got Bread"]);
 }
 
 #[test]
 fn a_button_whose_title_changed_still_means_its_option() {
     let mut play = buttons(&[]);
     play.say("hi");
-    assert_eq!(play.press("q.1.b", "Another title"), ["got Ada"]);
+    assert_eq!(play.press("q.1-0.b", "Another title"), ["got Ada"]);
 }

@@ -91,6 +91,28 @@ contract! {
     handoff = super::super::super::handoff::HandOff, [{}, {"note": "{{ name }}"}], [{"note": "{{"}];
     close = super::super::super::close::Close, [{}], [];
     end = super::super::super::end::End, [{}], [];
+    call_flow = super::super::super::call_flow::CallFlow,
+        [
+            {"flow": "f"},
+            {"flow": "f", "inputs": {"a": "{{ name }}", "b": "{{ name }}!"}, "outputs": {"c": "d"}}
+        ],
+        [{"flow": "f", "inputs": {"a": "{{"}}, {"flow": "f", "inputs": {"now": "x"}}];
+    return_ = super::super::super::return_::Return, [{}, {"exit": "break"}], [];
+    foreach = super::super::super::foreach::Foreach,
+        [{"list": "name", "item": "x"}, {"list": "contact.tags", "item": "x", "index": "i"}],
+        [{"list": "a..b", "item": "x"}];
+    wait_event = super::super::super::wait_event::WaitEvent,
+        [
+            {"event": "other"},
+            {
+                "event": "paid.*", "variable": "v", "link": "never", "timeout_minutes": 9,
+                "follow_ups": [{"after_minutes": 5, "text": "{{ name }}?"}]
+            }
+        ],
+        [
+            {"event": "x", "follow_ups": [{"after_minutes": 5, "text": "{{"}]},
+            {"event": "x", "timeout_minutes": 5, "follow_ups": [{"after_minutes": 5, "text": "a"}]}
+        ];
     http = super::super::super::Http::new(Arc::new(ScriptedFetcher::new())),
         [
             {"url": "https://a.example/{{ name }}"},
