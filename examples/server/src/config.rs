@@ -88,6 +88,10 @@ pub struct Flags {
     /// The address to answer on [default: 127.0.0.1:8080].
     #[arg(long, env = "JUSTPING_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// The address under which the world reaches this server, such as `https://chat.example.com`, for
+    /// links that flows give away [default: `http://` and the address it answers on].
+    #[arg(long, env = "JUSTPING_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
     /// The folder for the database and the master key [default: ./data].
     #[arg(long, env = "JUSTPING_DATA_DIR", value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
@@ -224,6 +228,8 @@ pub enum Database {
 pub struct Config {
     /// The address to answer on.
     pub listen: SocketAddr,
+    /// The address under which the world reaches it, without a slash at its end.
+    pub public_url: Option<String>,
     /// The folder for everything that is kept.
     pub data_dir: PathBuf,
     /// Where everything is remembered.
@@ -300,6 +306,7 @@ impl Flags {
         Self {
             config: self.config,
             listen: self.listen.or(file.listen),
+            public_url: self.public_url.or(file.public_url),
             data_dir: self.data_dir.or(file.data_dir),
             database_url: self.database_url.or(file.database_url),
             database_connections: self.database_connections.or(file.database_connections),
@@ -353,6 +360,7 @@ impl Flags {
         };
         Ok(Config {
             listen: self.listen.unwrap_or(LISTEN),
+            public_url: self.public_url.map(|url| url.trim_end_matches('/').to_owned()),
             database,
             master_key_file: self.master_key_file.unwrap_or_else(|| data_dir.join("master.key")),
             master_key: self.master_key.map(|key| key.0),

@@ -9,7 +9,7 @@ use justping::store::envelope::{MasterKey, MasterKeyError};
 use justping::store::postgres::{PostgresConfig, PostgresStore};
 use justping::store::sqlite::{SqliteConfig, SqliteStore};
 use justping::store::{PostgresOpenError, SqliteOpenError};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretBox, SecretString};
 
 use crate::config::{Config, Database, Pooler};
 
@@ -44,6 +44,9 @@ pub enum DatabaseError {
     Store(#[from] StoreError),
 }
 
+/// What the key of links is derived for.
+const LINKS: &str = "resume links";
+
 /// An open database.
 #[derive(Debug)]
 pub(crate) enum Opened {
@@ -72,6 +75,16 @@ impl Opened {
                 Ok(Self::Postgres(Arc::new(PostgresStore::open(postgres).await?)))
             }
         }
+    }
+
+    /// What signs the links that flows give away: made of the master key, so that it is the same
+    /// after a restart and in every process over one database.
+    pub(crate) fn link_key(&self, config: &Config) -> Result<SecretBox<[u8; 32]>, DatabaseError> {
+        let key = match self {
+            Self::Sqlite(_) => own_key(config)?,
+            Self::Postgres(_) => shared_key(config)?,
+        };
+        Ok(key.derive(LINKS))
     }
 
     /// The store for the engine.

@@ -11,8 +11,10 @@ use justping::channels::webchat::WebChatProvider;
 use justping::channels::whatsapp::WhatsAppProvider;
 use justping::engine::{BuildError, Relay};
 use justping::http::{OpenClient, Policy};
+use justping::policy::{LinkProblem, ResumeLinks};
 use justping::port::StoreError;
 use justping::store::redis::RedisOpenError;
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -59,6 +61,9 @@ pub enum RunError {
     /// The parts do not fit together.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// Links cannot be made.
+    #[error(transparent)]
+    Links(#[from] LinkProblem),
     /// The demo cannot be set up.
     #[error(transparent)]
     Demo(#[from] DemoError),
@@ -88,7 +93,14 @@ async fn serve(config: Config) -> Result<(), RunError> {
     if let Some(wakes) = opened.wakes() {
         builder = builder.wakes(wakes);
     }
+    let listener = TcpListener::bind(config.listen).await;
+    let listener = listener.map_err(io_error(format!("cannot listen on {}", config.listen)))?;
+    let address = listener.local_addr().map_err(io_error("the listener has no address"))?;
+    let url = format!("http://{address}");
+    let key = opened.link_key(&config)?;
+    let base = format!("{}{}", config.public_url.as_ref().unwrap_or(&url), http::RESUME_PATH);
     let jp = builder
+        .links(ResumeLinks::new(base, key.expose_secret().to_vec())?)
         .store(opened.store())
         .provider(Arc::new(WebChatProvider::new()))
         .provider(Arc::new(WhatsAppProvider::new().only_hosts(config.whatsapp_hosts.clone())))
@@ -97,10 +109,6 @@ async fn serve(config: Config) -> Result<(), RunError> {
         .limiter(Arc::clone(&shared.limiter))
         .config(config.engine.clone())
         .build()?;
-    let listener = TcpListener::bind(config.listen).await;
-    let listener = listener.map_err(io_error(format!("cannot listen on {}", config.listen)))?;
-    let address = listener.local_addr().map_err(io_error("the listener has no address"))?;
-    let url = format!("http://{address}");
     let ai = if config.ai.is_some() { DemoAi::With } else { DemoAi::Without };
     let show = |token: &str| say(&format!("API key (shown once): {token}"));
     if demo::seed(&jp, ai, show).await? == Seeded::Overtaken {

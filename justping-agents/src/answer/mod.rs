@@ -3,9 +3,12 @@
 //! An [`AnswerKind`] turns a typed text into the JSON value a flow stores, or says in one word what
 //! is wrong with it, so that the flow can ask again.
 
+mod moment;
 mod number;
+mod rating;
 #[cfg(test)]
 mod tests;
+mod web;
 
 use std::str::FromStr;
 
@@ -13,6 +16,8 @@ use email_address::{EmailAddress, Options};
 use phonenumber::Mode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use self::rating::RATING_MAX;
 
 /// The longest text answer, in characters; longer ones are refused, not cut.
 pub const MAX_TEXT_CHARS: usize = 4096;
@@ -22,6 +27,12 @@ pub const MAX_NUMBER_CHARS: usize = 64;
 
 /// The longest e-mail address, in bytes (RFC 5321).
 pub const MAX_EMAIL_BYTES: usize = 254;
+
+/// The longest address of a page, in characters.
+pub const MAX_URL_CHARS: usize = 2048;
+
+/// The longest date or time answer, in characters.
+pub const MAX_MOMENT_CHARS: usize = 32;
 
 /// Is what a flow expects a contact to type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +74,35 @@ pub enum AnswerKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         default_region: Option<String>,
     },
+    /// The address of a page: `http` or `https`, the scheme may be left out, the host is a name with
+    /// a dot. Gives a string, as browsers write it.
+    Url {},
+    /// A day: `2026-12-31`, `31.12.2026`, or `31/12/2026` in the given order. The year has four
+    /// digits. Gives a string such as `2026-12-31`.
+    Date {
+        /// Which of day and month stands first between slashes.
+        #[serde(default)]
+        order: DateOrder,
+    },
+    /// A time of day: `17:30`, `17.30`, `5:30 pm`, `5pm`. Gives a string such as `17:30`.
+    Time {},
+    /// So many points, as a number or as that many stars. Gives an integer.
+    Rating {
+        /// The most points; [`RATING_MAX`] without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<u32>,
+    },
+}
+
+/// Which of day and month stands first where a date does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DateOrder {
+    /// `31/12/2026`.
+    #[default]
+    DayFirst,
+    /// `12/31/2026`.
+    MonthFirst,
 }
 
 /// Says what is wrong with an answer; never contains the answer.
@@ -108,6 +148,15 @@ pub enum AnswerProblem {
     /// Not a valid phone number.
     #[error("answer is not a phone number")]
     NotAPhone,
+    /// Not the address of a page.
+    #[error("answer is not a web address")]
+    NotAUrl,
+    /// Not a day there is.
+    #[error("answer is not a date")]
+    NotADate,
+    /// Not a time of day.
+    #[error("answer is not a time")]
+    NotATime,
     /// The flow names a default region that does not exist.
     #[error("default region is unknown")]
     UnknownRegion,
@@ -129,6 +178,12 @@ impl AnswerKind {
             Self::Email {} => parse_email(&plain(text, MAX_EMAIL_BYTES)?),
             Self::Phone { default_region } => {
                 parse_phone(&plain(text, MAX_NUMBER_CHARS)?, default_region.as_deref())
+            }
+            Self::Url {} => web::parse(&plain(text, MAX_URL_CHARS)?),
+            Self::Date { order } => moment::date(&plain(text, MAX_MOMENT_CHARS)?, *order),
+            Self::Time {} => moment::time(&plain(text, MAX_MOMENT_CHARS)?),
+            Self::Rating { max } => {
+                rating::parse(&plain(text, MAX_NUMBER_CHARS)?, max.unwrap_or(RATING_MAX))
             }
         }
     }

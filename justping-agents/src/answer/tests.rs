@@ -48,6 +48,101 @@ fn numbers_as_people_write_them() {
 }
 
 #[test]
+fn pages_days_times_and_points() {
+    let good = |kind: AnswerKind, cases: &[(&str, Value)]| {
+        for (text, value) in cases {
+            assert_eq!(kind.parse(text), Ok(value.clone()), "{kind:?} {text:?}");
+        }
+    };
+    let bad = |kind: AnswerKind, texts: &[&str]| {
+        for text in texts {
+            assert!(kind.parse(text).is_err(), "{kind:?} {text:?}");
+        }
+    };
+    good(
+        AnswerKind::Url {},
+        &[
+            ("example.com", json!("https://example.com/")),
+            (" HTTP://Example.com/A?b=c#d ", json!("http://example.com/A?b=c#d")),
+            ("https://bücher.example", json!("https://xn--bcher-kva.example/")),
+        ],
+    );
+    bad(
+        AnswerKind::Url {},
+        &[
+            "",
+            "no",
+            "localhost",
+            "ftp://a.b",
+            "javascript://a.b",
+            "https://u:p@a.b",
+            "a b.c",
+            "http://127.0.0.1/",
+            "mailto:a@b.c",
+            "https://",
+            "//",
+        ],
+    );
+    let day = |order| AnswerKind::Date { order };
+    let slashes = json!("2026-04-03");
+    good(
+        day(DateOrder::DayFirst),
+        &[
+            ("2026-12-31", json!("2026-12-31")),
+            ("31.12.2026", json!("2026-12-31")),
+            ("3/4/2026", slashes.clone()),
+            ("29.2.2028", json!("2028-02-29")),
+        ],
+    );
+    good(day(DateOrder::MonthFirst), &[("4/3/2026", slashes), ("3.4.2026", json!("2026-04-03"))]);
+    bad(
+        day(DateOrder::DayFirst),
+        &[
+            "",
+            "tomorrow",
+            "31.4.2026",
+            "29.2.2027",
+            "1.1.26",
+            "2026-1",
+            "1.1.2026.1",
+            "+1.1.2026",
+            "1-1-2026",
+            "00.01.2026",
+        ],
+    );
+    good(
+        AnswerKind::Time {},
+        &[
+            ("17:30", json!("17:30")),
+            ("9.05", json!("09:05")),
+            ("5:30 PM", json!("17:30")),
+            ("12am", json!("00:00")),
+            ("12 p.m.", json!("12:00")),
+            ("5pm", json!("17:00")),
+        ],
+    );
+    bad(
+        AnswerKind::Time {},
+        &["", "17", "24:00", "9:60", "13pm", "0am", "9:5:1", "am", "pm.", "-1:00"],
+    );
+    good(
+        AnswerKind::Rating { max: None },
+        &[
+            ("4", json!(4)),
+            ("⭐⭐⭐", json!(3)),
+            ("★ ★", json!(2)),
+            ("*****", json!(5)),
+            ("4/5", json!(4)),
+        ],
+    );
+    bad(
+        AnswerKind::Rating { max: None },
+        &["", "0", "6", "3.5", "good", "4/10", "⭐⭐⭐⭐⭐⭐", "-1"],
+    );
+    good(AnswerKind::Rating { max: Some(10) }, &[("10", json!(10)), ("9/10", json!(9))]);
+}
+
+#[test]
 fn what_is_no_number() {
     let texts = [
         "NaN",
@@ -230,9 +325,12 @@ fn kinds_are_json_and_strict() {
 
 proptest! {
     #[test]
-    fn nothing_panics(text in any::<String>(), digits in "[+]?[-0-9 (),.x;=#*]{0,24}") {
+    fn nothing_panics(text in any::<String>(), digits in "[+]?[-0-9 (),.x;=#*:/apm⭐]{0,24}") {
         let text_kind = AnswerKind::Text { min: None, max: None };
-        for kind in [text_kind, NUMBER, AnswerKind::Email {}, phone(None), phone(Some("DE"))] {
+        let date = AnswerKind::Date { order: DateOrder::MonthFirst };
+        let more = [AnswerKind::Url {}, date, AnswerKind::Time {}, AnswerKind::Rating { max: None }];
+        let kinds = [text_kind, NUMBER, AnswerKind::Email {}, phone(None), phone(Some("DE"))];
+        for kind in kinds.into_iter().chain(more) {
             let _ = kind.parse(&text);
             let _ = kind.parse(&digits);
         }

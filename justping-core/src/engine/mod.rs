@@ -10,6 +10,7 @@
 //! | `decide` | one conversation's mail → everything a turn changes; pure |
 //! | `turn` | leases conversations, decides, commits |
 //! | `dispatch` | leases sends, applies the policy, calls the channel |
+//! | `outside` | events from outside for sessions that wait for them |
 //! | `pace` | how fast each channel goes: pauses, throttles, moments for a backlog |
 //! | `places` | which sends are under way, by lane, business and channel, and whose turn is next |
 //! | `call` | performs the work that nodes asked for |
@@ -27,6 +28,7 @@ mod dispatch;
 mod error;
 mod inbox;
 mod operate;
+mod outside;
 mod pace;
 mod places;
 mod program;
@@ -50,6 +52,7 @@ pub use config::EngineConfig;
 pub use error::{EngineError, PublishError, WebhookError};
 pub use inbox::WebhookReply;
 pub use operate::SendMessage;
+pub use outside::{OUTSIDE_DATA_MAX_BYTES, OUTSIDE_NAME_MAX_CHARS, OutsideError};
 pub use relay::{HINTS_MAX, Relay};
 pub use work::Worked;
 

@@ -104,14 +104,25 @@ pub(crate) fn sign(key: &[u8], parts: &[&[u8]]) -> String {
     text
 }
 
-/// HMAC-SHA-256 over the parts, as hexadecimal digits.
-fn digest(key: &[u8], parts: &[&[u8]]) -> String {
-    // A key of any length will do; without a digest nothing verifies.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
+/// A key for one end, made of a key that serves several: HMAC-SHA-256 over the name of the end. Who
+/// learns one of them learns nothing about the others.
+#[must_use]
+pub fn derive_key(key: &[u8], purpose: &str) -> [u8; 32] {
+    mac(key, &[purpose.as_bytes()])
+}
+
+/// HMAC-SHA-256 over the parts.
+fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any key will do");
     parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}
+
+/// The same as hexadecimal digits.
+fn digest(key: &[u8], parts: &[&[u8]]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    let bytes = mac.finalize().into_bytes();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    mac(key, parts).iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Compares without stopping at the first difference.

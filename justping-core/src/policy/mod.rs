@@ -14,7 +14,7 @@ pub use fair::{Line, Reach, choose_sends, first_depth, take_turns};
 pub use fit::fit;
 pub use lane::{LANES, LaneQuota, LaneShares};
 pub(crate) use link::sign;
-pub use link::{LinkProblem, RESUME_KEY_MIN_BYTES, ResumeLink, ResumeLinks};
+pub use link::{LinkProblem, RESUME_KEY_MIN_BYTES, ResumeLink, ResumeLinks, derive_key};
 pub use opt_out::{ConsentWord, consent_of, consent_patch, consent_word};
 pub(crate) use retry::mix;
 pub use retry::{ATTEMPTS_MAX, retry_delay};

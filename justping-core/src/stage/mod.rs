@@ -13,6 +13,7 @@ use crate::model::{
     Content, Conversation, Direction, Flow, FlowId, Identity, Inbound, InboundMessage, Message,
     PAGE_MAX, PageRequest, Session, Timestamp, TraceStep, UnknownPolicy,
 };
+use crate::policy::ResumeLinks;
 use crate::port::store::MessageOrder;
 use crate::port::{Capabilities, Clock, FlowRuntime, Store, StoreError};
 
@@ -47,6 +48,7 @@ pub struct StageBuilder {
     start: Timestamp,
     seed: u64,
     config: EngineConfig,
+    links: Option<ResumeLinks>,
     instructions: String,
     model: Option<String>,
 }
@@ -80,6 +82,13 @@ impl StageBuilder {
         self
     }
 
+    /// Lets flows have links to their sessions.
+    #[must_use]
+    pub fn links(mut self, links: ResumeLinks) -> Self {
+        self.links = Some(links);
+        self
+    }
+
     /// Gives the engine these limits.
     #[must_use]
     pub fn config(mut self, config: EngineConfig) -> Self {
@@ -107,7 +116,11 @@ impl StageBuilder {
     /// [`StageError::Publish`] with all findings when a document has errors.
     pub async fn open(self, documents: &[Value]) -> Result<Stage, StageError> {
         let clock = Arc::new(ManualClock::new(self.start));
-        let engine = JustPing::builder()
+        let mut builder = JustPing::builder();
+        if let Some(links) = self.links {
+            builder = builder.links(links);
+        }
+        let engine = builder
             .store(self.store)
             .provider(Arc::clone(&self.provider) as _)
             .clock(Arc::clone(&clock) as Arc<dyn Clock>)
@@ -153,6 +166,7 @@ impl Stage {
             start: Timestamp::from_millisecond(START).unwrap_or(Timestamp::UNIX_EPOCH),
             seed: 1,
             config: EngineConfig::default(),
+            links: None,
             instructions: String::new(),
             model: None,
         }

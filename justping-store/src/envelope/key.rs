@@ -116,6 +116,12 @@ impl MasterKey {
         file.sync_all()
     }
 
+    /// A key for another end than sealing, such as signing links.
+    pub fn derive(&self, purpose: &str) -> SecretBox<[u8; 32]> {
+        let key = justping_core::policy::derive_key(self.secret.expose_secret(), purpose);
+        SecretBox::new(Box::new(key))
+    }
+
     /// Names the key without telling anything about it.
     pub fn fingerprint(&self) -> u32 {
         self.fingerprint

@@ -14,6 +14,9 @@ use super::row::{from, get, get_count, get_doc, get_text, parse_cursor, statemen
 
 statements! {
     SESSION = "SELECT doc FROM sessions WHERE business_id = $1 AND id = $2";
+    WAITING = "SELECT (SELECT s.doc FROM sessions s \
+            WHERE s.business_id = n.business_id AND s.id = n.session_id) \
+        FROM conversations n WHERE n.business_id = $1 AND n.id = $2";
     /// One row with nothing but the conversation's existence, then the sessions.
     SESSIONS = "SELECT NULL::text AS doc, '00000000-0000-0000-0000-000000000000'::uuid AS id FROM conversations \
         WHERE business_id = $1 AND id = $2 \
@@ -43,6 +46,20 @@ impl SessionStore for PostgresStore {
             0,
             "session",
         )
+    }
+
+    async fn waiting_session(
+        &self,
+        business: BusinessId,
+        conversation: ConversationId,
+    ) -> StoreResult<Option<Session>> {
+        let query = query(WAITING).bind(business.uuid()).bind(conversation.uuid());
+        let scope = Scope::Business(business);
+        let row = self.connections.read_one(scope, query, "conversation").await?;
+        match get::<Option<&str>>(&row, 0)? {
+            Some(_) => get_doc(&row, 0, "session").map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn sessions(

@@ -13,6 +13,9 @@ use super::row::{after, get, get_count, get_doc, parse_cursor, statements};
 
 statements! {
     SESSION = "SELECT doc FROM sessions WHERE business_id = $1 AND id = $2";
+    WAITING = "SELECT s.doc FROM conversations n \
+        LEFT JOIN sessions s ON s.business_id = n.business_id AND s.id = n.session_id \
+        WHERE n.business_id = $1 AND n.id = $2";
     /// One row with nothing but the conversation's existence, then the sessions.
     SESSIONS = "SELECT NULL AS doc, x'' AS id FROM conversations \
         WHERE business_id = $1 AND id = $2 \
@@ -37,6 +40,19 @@ impl SessionStore for SqliteStore {
     async fn session(&self, business: BusinessId, id: SessionId) -> StoreResult<Session> {
         let query = query(SESSION).bind(business.uuid()).bind(id.uuid());
         get_doc(&self.connections.read_one(query, "session").await?, 0, "session")
+    }
+
+    async fn waiting_session(
+        &self,
+        business: BusinessId,
+        conversation: ConversationId,
+    ) -> StoreResult<Option<Session>> {
+        let query = query(WAITING).bind(business.uuid()).bind(conversation.uuid());
+        let row = self.connections.read_one(query, "conversation").await?;
+        match get::<Option<&str>>(&row, 0)? {
+            Some(_) => get_doc(&row, 0, "session").map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn sessions(

@@ -159,7 +159,9 @@ impl Oracle {
             for entry in &claim.entries {
                 let message = match &entry.event {
                     MailboxEvent::Message { message_id, .. } => Some(*message_id),
-                    MailboxEvent::Timer { .. } | MailboxEvent::CallDone { .. } => None,
+                    MailboxEvent::Timer { .. }
+                    | MailboxEvent::CallDone { .. }
+                    | MailboxEvent::Outside { .. } => None,
                 };
                 self.entries.insert(entry.seq, message);
                 let fresh = !self.consumed.contains(&entry.seq);

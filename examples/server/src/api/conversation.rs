@@ -19,6 +19,7 @@ use super::view::{PageView, created};
 use crate::http::Problem;
 use crate::http::access::{Allowed, AppState, Caller, perm};
 use crate::http::extract::{self, Id, JsonBody, Query};
+use crate::http::resume::{Taken, refusal};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -29,6 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(close))
         .routes(routes!(reopen))
         .routes(routes!(prioritise))
+        .routes(routes!(send_event))
 }
 
 /// Who answers in a conversation.
@@ -379,6 +381,35 @@ async fn colleague(caller: &Caller, id: MemberId) -> Result<MemberId, Problem> {
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Something that happened outside.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = OutsideEvent)]
+struct EventBody {
+    /// Its name, such as `payment.succeeded`: letters, digits, `_`, `.`, `:` and `-`.
+    #[schema(max_length = 100)]
+    name: String,
+    /// What it brings, at most 16 KiB.
+    #[serde(default)]
+    data: serde_json::Value,
+}
+
+/// Tells the session that waits in a conversation that something happened outside. Answers 202 when
+/// it waits for it, now or later; 410 when it does not, 409 when no session waits.
+#[utoipa::path(post, path = "/conversations/{id}/events", tag = "conversations",
+    params(("id" = String, Path, description = "The conversation.")),
+    request_body = EventBody,
+    security(("api_key" = ["conversations_write"])),
+    responses((status = 202, body = Taken)))]
+async fn send_event(
+    caller: Allowed<perm::ConversationsWrite>,
+    Id(id): Id<ConversationId>,
+    JsonBody(body): JsonBody<EventBody>,
+) -> Result<Response, Problem> {
+    let sent = caller.jp().send_event(caller.business_id, id, &body.name, body.data).await;
+    Ok(Taken::response(sent.map_err(refusal)?))
 }
 
 /// Closes a conversation until the contact writes again.

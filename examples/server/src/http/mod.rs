@@ -9,11 +9,13 @@ pub mod idempotency;
 mod page;
 pub mod problem;
 pub mod request;
+pub(crate) mod resume;
 mod serve;
 pub mod socket;
 mod webhook;
 
 pub use problem::Problem;
+pub use resume::RESUME_PATH;
 pub use serve::serve;
 
 use std::sync::Arc;
@@ -38,6 +40,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(page::routes())
         .merge(socket::routes())
         .merge(docs::routes(&document))
+        .merge(resume::routes())
         .fallback(nowhere)
         .layer(from_fn_with_state(Places::new(REQUESTS_MAX), request::limit));
     // Health is told even when there is no room for anything else.

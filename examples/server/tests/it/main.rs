@@ -34,6 +34,7 @@ mod pages;
 mod process;
 mod provider;
 mod redis;
+mod resume;
 mod search;
 mod tenants;
 mod webhooks;

@@ -12,6 +12,7 @@ use justping::model::{
     ApiKey, ApiKeyId, Business, BusinessId, ChannelId, ChannelKind, Content, Identity, Inbound,
     InboundMessage, Member, MemberId, Role, Timestamp,
 };
+use justping::policy::{RESUME_KEY_MIN_BYTES, ResumeLinks};
 use justping::port::Store;
 use justping::store::envelope::MasterKey;
 use justping::store::postgres::PostgresStore;
@@ -138,6 +139,7 @@ impl Platform {
             .provider(Arc::new(WebChatProvider::new()))
             .provider(Arc::new(WhatsAppProvider::new()))
             .flows(Arc::new(flows.clone()))
+            .links(links())
             .build()
             .unwrap();
         let app = Arc::new(App::new(jp, flows));
@@ -167,6 +169,7 @@ impl Platform {
             .entropy(Arc::new(SeededEntropy::new(8)))
             .provider(Arc::new(WebChatProvider::new()))
             .flows(Arc::new(flows.clone()))
+            .links(links())
             .build()
             .unwrap();
         let router = http::router(&Arc::new(App::new(jp, flows)));
@@ -265,6 +268,12 @@ async fn staff(app: &App, name: &str) -> (BusinessId, [String; 3]) {
         tokens.push(token);
     }
     (business_id, tokens.try_into().unwrap())
+}
+
+/// Links that every process of a platform makes and verifies alike.
+fn links() -> ResumeLinks {
+    let base = format!("https://chat.example{}", http::RESUME_PATH);
+    ResumeLinks::new(base, vec![7; RESUME_KEY_MIN_BYTES]).unwrap()
 }
 
 /// A flow that says everything back.

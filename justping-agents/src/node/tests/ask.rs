@@ -1,7 +1,7 @@
 //! Nodes that ask and wait for an answer.
 
 use justping_core::model::SessionStatus::{Completed, Waiting};
-use justping_core::model::{Content, MediaKind, MediaSource};
+use justping_core::model::{Content, MediaKind, MediaSource, Signal};
 use serde_json::{Value, json};
 
 use crate::play::Play;
@@ -171,4 +171,83 @@ fn a_button_whose_title_changed_still_means_its_option() {
     let mut play = buttons(&[]);
     play.say("hi");
     assert_eq!(play.press("q.1-0.b", "Another title"), ["got Ada"]);
+}
+
+/// A question of a kind and what it does with an answer.
+fn of_kind(mut more: Value) -> Play {
+    let own = json!({"prompt": "?", "variable": "v", "retry": "again", "max_retries": 1});
+    more.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+    let nodes = json!([["q", "input", more], ["no", "text", {"text": "no"}]]);
+    let mut play = Play::of(nodes, json!([["start", "next", "q"], ["q", "invalid", "no"]]));
+    assert_eq!(play.say("hi"), ["?"]);
+    play
+}
+
+#[test]
+fn a_file_of_a_kind_is_taken_and_no_other() {
+    let media = |kind| Content::Media {
+        kind,
+        source: MediaSource::Url("https://x/y".to_owned()),
+        caption: Some("mine".to_owned()),
+        filename: None,
+        mime: Some("image/png".to_owned()),
+    };
+    let mut play = of_kind(json!({"kind": "file", "accept": ["image"]}));
+    assert_eq!(play.hear(media(MediaKind::Audio)), ["again"]);
+    assert!(play.hear(media(MediaKind::Image)).is_empty());
+    let value =
+        json!({"kind": "image", "url": "https://x/y", "caption": "mine", "mime": "image/png"});
+    assert_eq!(play.variable("v"), value);
+    let mut play = of_kind(json!({"kind": "file"}));
+    assert_eq!(play.say("here"), ["again"]);
+    assert_eq!(play.say("here"), ["no"]);
+}
+
+#[test]
+fn a_place_is_sent_or_written() {
+    let place = |latitude| Content::Location {
+        latitude,
+        longitude: 13.4,
+        name: Some("Berlin".to_owned()),
+        address: None,
+    };
+    let mut play = of_kind(json!({"kind": "location"}));
+    assert_eq!(play.hear(place(91.0)), ["again"]);
+    assert!(play.hear(place(52.5)).is_empty());
+    assert_eq!(play.variable("v"), json!({"latitude": 52.5, "longitude": 13.4, "name": "Berlin"}));
+    let mut play = of_kind(json!({"kind": "location"}));
+    assert!(play.say(" 52.5, -13.4 ").is_empty());
+    assert_eq!(play.variable("v"), json!({"latitude": 52.5, "longitude": -13.4}));
+    for odd in ["Berlin", "52.5", "NaN,1", "1,inf", "1,2,3", ","] {
+        assert_eq!(of_kind(json!({"kind": "location"})).say(odd), ["again"], "{odd}");
+    }
+}
+
+#[test]
+fn a_payment_is_told_from_outside() {
+    let name = |name: &str| Signal::Name(name.to_owned());
+    let mut play = of_kind(json!({"kind": "payment"}));
+    assert!(play.say("I paid!").is_empty(), "saying so is not paying");
+    assert!(play.outside(name("payment.pending"), json!({})).is_empty());
+    assert_eq!(play.outside(name("payment.failed"), json!({})), ["again"]);
+    assert!(play.outside(name("payment.succeeded"), json!({"amount": 3})).is_empty());
+    assert_eq!(play.variable("v"), json!({"amount": 3}));
+    let mut play = of_kind(json!({"kind": "payment"}));
+    play.outside(name("payment.failed"), json!({}));
+    assert_eq!(play.outside(name("payment.expired"), json!({})), ["no"]);
+}
+
+#[test]
+fn points_days_times_and_pages_are_read() {
+    for (kind, answer, value) in [
+        ("rating", "⭐⭐⭐⭐", json!(4)),
+        ("date", "31.12.2026", json!("2026-12-31")),
+        ("time", "5pm", json!("17:00")),
+        ("url", "example.com", json!("https://example.com/")),
+    ] {
+        let mut play = of_kind(json!({"kind": kind}));
+        assert_eq!(play.say("what?"), ["again"]);
+        assert!(play.say(answer).is_empty());
+        assert_eq!(play.variable("v"), value);
+    }
 }

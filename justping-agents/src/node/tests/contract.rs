@@ -46,9 +46,19 @@ contract! {
     input = super::super::super::input::Input,
         [
             {"prompt": "?", "variable": "v"},
-            {"prompt": "?", "variable": "v", "kind": "number", "max_retries": 0, "timeout_minutes": 5}
+            {"prompt": "?", "variable": "v", "kind": "number", "max_retries": 0, "timeout_minutes": 5},
+            {"prompt": "?", "variable": "v", "kind": "file", "accept": ["image"]},
+            {"prompt": "?", "variable": "v", "kind": "location"},
+            {"prompt": "?", "variable": "v", "kind": "date", "date_order": "month_first"},
+            {
+                "prompt": "?", "variable": "v", "kind": "payment", "timeout_minutes": 9,
+                "follow_ups": [{"after_minutes": 5, "text": "{{ name }}?"}]
+            }
         ],
-        [{"prompt": "?", "variable": "v", "min": 2, "max": 1}];
+        [
+            {"prompt": "?", "variable": "v", "min": 2, "max": 1},
+            {"prompt": "?", "variable": "v", "kind": "rating", "max": 1.5}
+        ];
     wait = super::super::super::wait::Wait,
         [{"amount": 1, "unit": "days"}],
         [{"amount": 400, "unit": "days"}];

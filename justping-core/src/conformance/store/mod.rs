@@ -40,7 +40,7 @@ pub use upkeep::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 214;
+pub const CHECKS: usize = 216;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -197,6 +197,8 @@ macro_rules! store_conformance {
             call_lease_that_ran_out_goes_to_the_next
             calls_are_claimed_once
             call_result_of_nothing_is_ignored
+            outside_event_reaches_the_session_that_waits
+            waiting_session_is_found_until_it_ends
             generations_are_told_in_order
             next_due_of_nothing_is_none
             next_due_is_the_first_of_all

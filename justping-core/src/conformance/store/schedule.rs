@@ -4,10 +4,11 @@ use serde_json::json;
 
 use crate::conformance::fixture::{LEASE_S, World, at};
 use crate::model::{
-    CallId, CallResult, ConversationChange, ConversationId, MailboxEvent, Owner, SessionStatus,
+    CallId, CallResult, ConversationChange, ConversationId, MailboxEvent, Owner, Session,
+    SessionId, SessionStatus, Signal,
 };
-use crate::port::Store;
-use crate::port::store::{CallClaim, CallFinish, TurnCommit};
+use crate::port::store::{CallClaim, CallFinish, OutsideMail, TurnCommit};
+use crate::port::{Store, StoreError};
 
 fn finish(world: &World<'_>, claim: &CallClaim) -> CallFinish {
     CallFinish {
@@ -124,6 +125,61 @@ pub async fn call_result_of_nothing_is_ignored(store: &dyn Store) {
     let lost = CallFinish { call_id: CallId::from_uuid(world.uuid()), ..finish(&world, &claim) };
     assert_eq!(store.finish_calls(vec![lost]).await, Ok(0));
     assert_eq!(world.claim(at(9)).await, []);
+}
+
+/// An outside event enters the mailbox of the session that waits, and of no other.
+pub async fn outside_event_reaches_the_session_that_waits(store: &dyn Store) {
+    let world = World::new(store).await;
+    let other = World::new(store).await;
+    let waiting = world.waiting("ann").await;
+    let bob = world.quiet("bob").await;
+    let mail = |name: &str| OutsideMail {
+        business_id: world.business,
+        conversation_id: waiting.conversation.id,
+        session_id: waiting.session.id,
+        signal: Signal::Name(name.to_owned()),
+        data: json!({ "amount": 3, "text": "é\u{0}\"" }),
+    };
+    let stray = |change: fn(&mut OutsideMail, &World<'_>)| {
+        let mut mail = mail("stray");
+        change(&mut mail, &other);
+        mail
+    };
+    let elsewhere = OutsideMail { conversation_id: bob.id, ..mail("stray") };
+    let batch = vec![
+        stray(|mail, other| mail.business_id = other.business),
+        stray(|mail, other| mail.session_id = SessionId::from_uuid(other.uuid())),
+        stray(|mail, other| mail.conversation_id = ConversationId::from_uuid(other.uuid())),
+        elsewhere,
+    ];
+    assert_eq!(store.put_outside(batch).await, Ok(0));
+    assert_eq!(world.claim(at(2)).await, []);
+    let link = OutsideMail { signal: Signal::Link(7), data: json!(null), ..mail("") };
+    let (paid, again) = (mail("paid"), mail("again"));
+    let batch = vec![paid.clone(), link.clone(), again.clone()];
+    assert_eq!(store.put_outside(batch).await, Ok(3));
+    let entries = world.claim_one(at(2)).await.entries;
+    let found: Vec<MailboxEvent> = entries.into_iter().map(|entry| entry.event).collect();
+    assert_eq!(found, [paid.event(), link.event(), again.event()]);
+    assert_eq!(store.put_outside(Vec::new()).await, Ok(0));
+}
+
+/// The session that waits in a conversation is found, until it ends.
+pub async fn waiting_session_is_found_until_it_ends(store: &dyn Store) {
+    let world = World::new(store).await;
+    let other = World::new(store).await;
+    let waiting = world.waiting("ann").await;
+    let bob = world.quiet("bob").await;
+    let find = async |business, id| store.waiting_session(business, id).await;
+    let id = waiting.conversation.id;
+    assert_eq!(find(world.business, id).await, Ok(Some(waiting.session.clone())));
+    assert_eq!(find(world.business, bob.id).await, Ok(None));
+    assert!(matches!(find(other.business, id).await, Err(StoreError::NotFound(_))));
+    store.fire_due(at(100), 9).await.unwrap();
+    let claim = world.claim_one(at(100)).await;
+    let ended = Session { status: SessionStatus::Completed, ..waiting.session };
+    world.commit(TurnCommit { sessions: vec![ended], ..world.done(&claim) }).await;
+    assert_eq!(find(world.business, id).await, Ok(None));
 }
 
 /// How often conversations changed hands is told in the order of the question, also of one that is

@@ -4,9 +4,9 @@ use super::MemoryStore;
 use crate::model::{BusinessId, ConversationId, Message, Timestamp};
 use crate::port::StoreResult;
 use crate::port::store::{
-    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, QueueStats,
-    SendClaim, SendQuota, SendRecord, StatusOutcome, StatusRecord, TurnClaim, TurnCommit,
-    TurnCommitted, TurnRelease,
+    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, OutsideMail, Post,
+    QueueStats, SendClaim, SendQuota, SendRecord, StatusOutcome, StatusRecord, TurnClaim,
+    TurnCommit, TurnCommitted, TurnRelease,
 };
 
 #[async_trait]
@@ -76,6 +76,15 @@ impl EngineStore for MemoryStore {
             finished += u64::from(state.finish_call(finish)?);
         }
         Ok(finished)
+    }
+
+    async fn put_outside(&self, batch: Vec<OutsideMail>) -> StoreResult<u64> {
+        let mut state = self.state();
+        let mut put = 0;
+        for mail in batch {
+            put += u64::from(state.put_outside(mail)?);
+        }
+        Ok(put)
     }
 
     async fn queue_stats(&self, now: Timestamp) -> StoreResult<QueueStats> {

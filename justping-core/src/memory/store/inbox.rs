@@ -5,7 +5,7 @@ use crate::model::{
     MailboxEvent, Message, Owner,
 };
 use crate::policy;
-use crate::port::store::{Accept, Accepted};
+use crate::port::store::{Accept, Accepted, OutsideMail};
 use crate::port::{StoreError, StoreResult};
 
 impl State {
@@ -98,6 +98,17 @@ impl State {
     fn standing(&self, (business, id): Key) -> StoreResult<(ConversationStatus, Owner)> {
         let conversation = &self.threads.get(business, id)?.conversation;
         Ok((conversation.status, conversation.owner))
+    }
+
+    /// Puts an outside event into the mailbox; says whether its session waits there.
+    pub(super) fn put_outside(&mut self, mail: OutsideMail) -> StoreResult<bool> {
+        let key = (mail.business_id, mail.conversation_id);
+        let waits = self.threads.get(key.0, key.1).ok().and_then(|thread| thread.waiting);
+        if waits != Some(mail.session_id) {
+            return Ok(false);
+        }
+        self.deliver(key, mail.event())?;
+        Ok(true)
     }
 
     /// Puts an event into the mailbox of a conversation.

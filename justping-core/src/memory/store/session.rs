@@ -46,6 +46,17 @@ impl SessionStore for MemoryStore {
         Ok(self.state().sessions.get(business, id)?.session.clone())
     }
 
+    async fn waiting_session(
+        &self,
+        business: BusinessId,
+        conversation: ConversationId,
+    ) -> StoreResult<Option<Session>> {
+        let state = self.state();
+        let waiting = state.threads.get(business, conversation)?.waiting;
+        let run = waiting.and_then(|id| state.sessions.find(business, id));
+        Ok(run.map(|run| run.session.clone()))
+    }
+
     async fn sessions(
         &self,
         business: BusinessId,

@@ -28,8 +28,9 @@ pub use counter::{COUNTER_DAYS_MAX, CounterFilter, CounterStore};
 pub use error::{StoreError, StoreResult};
 pub use moves::{
     Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Held, IdempotencyRecord,
-    IdempotencyStart, LaneStats, Post, QueueStats, SendClaim, SendOutcome, SendQuota, SendRecord,
-    StatusOutcome, StatusRecord, TurnClaim, TurnCommit, TurnCommitted, TurnMessage, TurnRelease,
+    IdempotencyStart, LaneStats, OutsideMail, Post, QueueStats, SendClaim, SendOutcome, SendQuota,
+    SendRecord, StatusOutcome, StatusRecord, TurnClaim, TurnCommit, TurnCommitted, TurnMessage,
+    TurnRelease,
 };
 pub use noun::{
     AgentStore, ApiKeyStore, BusinessStore, ChannelStore, ContactStore, ConversationFilter,

@@ -8,8 +8,8 @@ use crate::model::{
     Agent, Author, BusinessId, Call, CallId, CallResult, ChannelConfig, ChannelId, Contact,
     ContactId, ContactPatch, Content, Conversation, ConversationChange, ConversationId,
     DeliveryStatus, Direction, Event, Failure, FlowVersionId, InboundMessage, Lane, MailboxEntry,
-    Message, MessageId, OutboxRow, Owner, Session, SessionId, StatusUpdate, Timer, Timestamp,
-    TraceStep, WorkerId,
+    MailboxEvent, Message, MessageId, OutboxRow, Owner, Session, SessionId, Signal, StatusUpdate,
+    Timer, Timestamp, TraceStep, WorkerId,
 };
 use crate::policy::{LANES, LaneQuota};
 
@@ -396,6 +396,29 @@ pub struct CallFinish {
     pub result: CallResult,
 }
 
+/// Something that happened outside, for a session that waits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutsideMail {
+    /// The business.
+    pub business_id: BusinessId,
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The session.
+    pub session_id: SessionId,
+    /// Which event.
+    pub signal: Signal,
+    /// Its data.
+    pub data: serde_json::Value,
+}
+
+impl OutsideMail {
+    /// What enters the mailbox.
+    pub fn event(self) -> MailboxEvent {
+        let Self { session_id, signal, data, .. } = self;
+        MailboxEvent::Outside { session_id, signal, data }
+    }
+}
+
 /// A request that carries an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyRecord {
@@ -515,6 +538,10 @@ pub trait EngineStore: Send + Sync + Debug + 'static {
     /// Puts results into the mailboxes; those whose call is gone or whose fence is old change
     /// nothing. Returns how many went through.
     async fn finish_calls(&self, batch: Vec<CallFinish>) -> StoreResult<u64>;
+
+    /// Puts outside events into the mailboxes, in order; those whose session is not the one that
+    /// waits in the conversation change nothing. Returns how many went through.
+    async fn put_outside(&self, batch: Vec<OutsideMail>) -> StoreResult<u64>;
 
     /// How often each of these conversations has changed hands
     /// ([`Conversation::generation`]), in their order; `None` where there is none. What it tells

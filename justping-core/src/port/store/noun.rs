@@ -287,6 +287,13 @@ pub trait SessionStore: Send + Sync + Debug + 'static {
     /// Reads a session.
     async fn session(&self, business: BusinessId, id: SessionId) -> StoreResult<Session>;
 
+    /// Reads the session that waits in a conversation, if one does.
+    async fn waiting_session(
+        &self,
+        business: BusinessId,
+        conversation: ConversationId,
+    ) -> StoreResult<Option<Session>>;
+
     /// Lists the sessions of a conversation by id.
     async fn sessions(
         &self,

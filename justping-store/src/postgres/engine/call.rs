@@ -1,7 +1,9 @@
 use std::collections::HashSet;
 
 use justping_core::model::{Call, CallId, MailboxEvent};
-use justping_core::port::store::{CallClaim, CallFinish, ClaimOptions, StoreError, StoreResult};
+use justping_core::port::store::{
+    CallClaim, CallFinish, ClaimOptions, OutsideMail, StoreError, StoreResult,
+};
 use sqlx::postgres::PgRow;
 use sqlx::query;
 
@@ -29,6 +31,15 @@ statements! {
         FROM unnest($1::uuid[], $2::uuid[], $4::uuid[], $5::text[]) WITH ORDINALITY \
             v (b, id, c, event, ord) \
         WHERE v.id IN (SELECT id FROM gone) ORDER BY v.ord";
+    /// The events whose session is the one that waits; their conversations are locked likewise.
+    OUTSIDE_LOCK = "SELECT v.ord \
+        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) WITH ORDINALITY v (b, c, s, ord) \
+            JOIN conversations n \
+            ON n.business_id = v.b AND n.id = v.c AND greatest(n.session_id) = v.s \
+        ORDER BY n.business_id, n.id, v.ord FOR UPDATE OF n";
+    OUTSIDE_WRITE = "INSERT INTO mailbox (business_id, conversation_id, event) \
+        SELECT v.b, v.c, v.event FROM unnest($1::uuid[], $2::uuid[], $3::text[]) WITH ORDINALITY \
+            v (b, c, event, ord) ORDER BY v.ord";
 }
 
 /// Leases calls; what is handed out counts the claims before this one, and each claim is a fence.
@@ -89,4 +100,30 @@ pub(super) async fn finish(write: &mut Write, batch: &[CallFinish]) -> StoreResu
     }
     let put = query(FINISHED_WRITE).bind(businesses).bind(ids).bind(fences);
     write.execute(put.bind(conversations).bind(events)).await
+}
+
+/// Puts outside events into the mailboxes of the sessions that wait; says how many do.
+pub(super) async fn put_outside(write: &mut Write, batch: &[OutsideMail]) -> StoreResult<u64> {
+    let mut columns = (vec![], vec![], vec![]);
+    for mail in batch {
+        columns.0.push(mail.business_id.uuid());
+        columns.1.push(mail.conversation_id.uuid());
+        columns.2.push(mail.session_id.uuid());
+    }
+    let lock = query(OUTSIDE_LOCK).bind(columns.0).bind(columns.1).bind(columns.2);
+    let mut found = Vec::new();
+    for row in write.run(lock).await? {
+        found.push(get_index(&row, 0)?);
+    }
+    found.sort_unstable();
+    let (mut businesses, mut conversations, mut events) = (vec![], vec![], vec![]);
+    for mail in found.into_iter().filter_map(|index| batch.get(index)) {
+        businesses.push(mail.business_id.uuid());
+        conversations.push(mail.conversation_id.uuid());
+        events.push(to_doc(&mail.clone().event())?);
+    }
+    if events.is_empty() {
+        return Ok(0);
+    }
+    write.execute(query(OUTSIDE_WRITE).bind(businesses).bind(conversations).bind(events)).await
 }

@@ -22,9 +22,9 @@ use async_trait::async_trait;
 use justping_core::model::{BusinessId, ConversationId, Message, Timestamp};
 use justping_core::port::Loops;
 use justping_core::port::store::{
-    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, QueueStats,
-    SendClaim, SendQuota, SendRecord, StatusOutcome, StatusRecord, StoreResult, TurnClaim,
-    TurnCommit, TurnCommitted, TurnRelease,
+    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, OutsideMail, Post,
+    QueueStats, SendClaim, SendQuota, SendRecord, StatusOutcome, StatusRecord, StoreResult,
+    TurnClaim, TurnCommit, TurnCommitted, TurnRelease,
 };
 
 use super::PostgresStore;
@@ -134,6 +134,16 @@ impl EngineStore for PostgresStore {
             transaction!(self, Scope::System, |write| call::finish(write, &batch));
         self.moved(Loops::TURNS);
         finished
+    }
+
+    async fn put_outside(&self, batch: Vec<OutsideMail>) -> StoreResult<u64> {
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        let put: StoreResult<u64> =
+            transaction!(self, Scope::System, |write| call::put_outside(write, &batch));
+        self.moved(Loops::TURNS);
+        put
     }
 
     async fn queue_stats(&self, now: Timestamp) -> StoreResult<QueueStats> {

@@ -1,12 +1,14 @@
 use std::collections::HashSet;
 
 use justping_core::model::{Call, CallId, MailboxEvent};
-use justping_core::port::store::{CallClaim, CallFinish, ClaimOptions, StoreError, StoreResult};
+use justping_core::port::store::{
+    CallClaim, CallFinish, ClaimOptions, OutsideMail, StoreError, StoreResult,
+};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
 use super::write::rows;
-use crate::sqlite::connection::Write;
+use crate::sqlite::connection::{Bound, Write};
 use crate::sqlite::row::{Hex, count, get, get_count, get_doc, millis, statements};
 
 statements! {
@@ -24,6 +26,14 @@ statements! {
             WHERE id IN (SELECT unhex(value ->> 0) FROM json_each($1)); \
         INSERT INTO mailbox (business_id, conversation_id, event) \
             SELECT unhex(value ->> 1), unhex(value ->> 2), value -> 3 FROM json_each($1); \
+        COMMIT";
+    /// A row for each event whose session is the one that waits.
+    OUTSIDE_WRITE = "BEGIN IMMEDIATE; \
+        INSERT INTO mailbox (business_id, conversation_id, event) \
+            SELECT n.business_id, n.id, v.value -> 3 FROM json_each($1) v \
+                CROSS JOIN conversations n ON n.business_id = unhex(v.value ->> 0) \
+                    AND n.id = unhex(v.value ->> 1) AND n.session_id = unhex(v.value ->> 2) \
+            ORDER BY v.key RETURNING 1; \
         COMMIT";
 }
 
@@ -73,4 +83,13 @@ pub(super) async fn finish(write: &mut Write<'_>, batch: Vec<CallFinish>) -> Sto
     }
     write.commit(query(FINISHED_WRITE).bind(rows(&mail)?)).await?;
     Ok(mail.len() as u64)
+}
+
+/// Puts outside events into the mailboxes of the sessions that wait; a row for each.
+pub(super) fn put_outside(batch: Vec<OutsideMail>) -> StoreResult<Bound> {
+    let mail = batch.into_iter().map(|mail| {
+        let (business, conversation) = (mail.business_id.uuid(), mail.conversation_id.uuid());
+        (Hex(business), Hex(conversation), Hex(mail.session_id.uuid()), mail.event())
+    });
+    Ok(query(OUTSIDE_WRITE).bind(rows(mail)?))
 }

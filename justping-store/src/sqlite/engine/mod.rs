@@ -16,9 +16,9 @@ mod write;
 use async_trait::async_trait;
 use justping_core::model::{BusinessId, ConversationId, Message, Timestamp};
 use justping_core::port::store::{
-    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, QueueStats,
-    SendClaim, SendQuota, SendRecord, StatusOutcome, StatusRecord, StoreResult, TurnClaim,
-    TurnCommit, TurnCommitted, TurnRelease,
+    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, OutsideMail, Post,
+    QueueStats, SendClaim, SendQuota, SendRecord, StatusOutcome, StatusRecord, StoreResult,
+    TurnClaim, TurnCommit, TurnCommitted, TurnRelease,
 };
 
 use super::SqliteStore;
@@ -139,6 +139,16 @@ impl EngineStore for SqliteStore {
         let mut write = self.connections.write().await?;
         let result = call::finish(&mut write, batch).await;
         write.settle(result).await
+    }
+
+    async fn put_outside(&self, batch: Vec<OutsideMail>) -> StoreResult<u64> {
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        let mail = call::put_outside(batch)?;
+        let mut write = self.connections.write().await?;
+        let result = write.whole(mail).await;
+        Ok(write.settle(result).await?.len() as u64)
     }
 
     async fn queue_stats(&self, now: Timestamp) -> StoreResult<QueueStats> {

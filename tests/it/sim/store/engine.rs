@@ -2,9 +2,9 @@ use async_trait::async_trait;
 use justping::model::{BusinessId, ConversationId, Message, Timestamp};
 use justping::port::StoreResult;
 use justping::port::store::{
-    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Post, QueueStats,
-    SendClaim, SendQuota, SendRecord, StatusOutcome, StatusRecord, TurnClaim, TurnCommit,
-    TurnCommitted, TurnRelease,
+    Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, OutsideMail, Post,
+    QueueStats, SendClaim, SendQuota, SendRecord, StatusOutcome, StatusRecord, TurnClaim,
+    TurnCommit, TurnCommitted, TurnRelease,
 };
 
 use super::SimStore;
@@ -120,6 +120,10 @@ impl EngineStore for SimStore {
 
     async fn finish_calls(&self, batch: Vec<CallFinish>) -> StoreResult<u64> {
         self.pass("finish_calls", self.world.store.finish_calls(batch)).await
+    }
+
+    async fn put_outside(&self, batch: Vec<OutsideMail>) -> StoreResult<u64> {
+        self.pass("put_outside", self.world.store.put_outside(batch)).await
     }
 
     async fn queue_stats(&self, now: Timestamp) -> StoreResult<QueueStats> {

@@ -313,6 +313,15 @@ impl SessionStore for SimStore {
         self.pass("session", self.world.store.session(business, id)).await
     }
 
+    async fn waiting_session(
+        &self,
+        business: BusinessId,
+        conversation: ConversationId,
+    ) -> StoreResult<Option<Session>> {
+        let work = self.world.store.waiting_session(business, conversation);
+        self.pass("waiting_session", work).await
+    }
+
     async fn sessions(
         &self,
         business: BusinessId,
