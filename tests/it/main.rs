@@ -9,6 +9,7 @@
 
 mod example;
 mod fortnight;
+mod interleaving;
 mod ownership;
 mod pipeline;
 #[cfg(feature = "redis")]

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use justping_agents::document::SCHEMA;
-use justping_core::model::{CallResult, ContactId, Content, Timestamp};
+use justping_core::model::{CallResult, ContactId, Content, Signal, Timestamp};
 use justping_core::port::{AgentView, ContactView, StepEvent, StepInput};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// Nodes of a random document.
+/// Nodes of the own flow of a random document.
 const NODES: usize = 8;
+/// Nodes of each flow it calls.
+const CALLED_NODES: usize = 4;
+/// The flows it calls.
+const FLOWS: [&str; 2] = ["f0", "f1"];
 
 /// Any JSON, not too big.
 pub(crate) fn any_json() -> impl Strategy<Value = Value> {
@@ -61,13 +65,40 @@ fn word() -> impl Strategy<Value = String> {
         "{% if v %}",
         "condition",
         "all",
+        "flows",
+        "f0",
+        "intents",
+        "call_flow",
+        "foreach",
+        "burst",
+        "session_words",
     ];
     prop_oneof![prop::sample::select(known.to_vec()).prop_map(str::to_owned), "\\PC{0,6}"]
 }
 
 /// Text a contact or an author may write.
 fn phrase() -> impl Strategy<Value = String> {
-    let known = ["yes", "no", "1", "2", "36", "abc", "a@b.co", "+4930123456", "", "\u{1}", "Yes!"];
+    let known = [
+        "yes",
+        "no",
+        "1",
+        "2",
+        "36",
+        "abc",
+        "a@b.co",
+        "+4930123456",
+        "",
+        "\u{1}",
+        "Yes!",
+        "help",
+        "menu",
+        "restart",
+        "leave",
+        "36 hours",
+        "31.12.2026",
+        "5pm",
+        "1.5,2",
+    ];
     prop_oneof![
         3 => prop::sample::select(known.to_vec()).prop_map(str::to_owned),
         1 => "\\PC{0,12}",
@@ -102,7 +133,7 @@ fn condition() -> impl Strategy<Value = Value> {
 }
 
 /// The type and data of a node; nearly always right.
-fn node() -> impl Strategy<Value = (&'static str, Value)> {
+fn node(count: usize) -> impl Strategy<Value = (&'static str, Value)> {
     let timeout = prop::option::of(1_u32..9);
     let choice =
         (template(), variable(), timeout.clone(), late()).prop_map(|(text, v, t, late)| {
@@ -114,14 +145,38 @@ fn node() -> impl Strategy<Value = (&'static str, Value)> {
             }
             ("buttons", data)
         });
-    let kinds = vec!["text", "number", "email", "phone"];
-    let input = (template(), variable(), prop::sample::select(kinds), 0_u32..3).prop_map(
-        |(prompt, v, kind, retries)| {
-            let data =
+    let kinds = vec![
+        "text", "number", "email", "phone", "url", "date", "time", "rating", "file", "location",
+        "payment",
+    ];
+    let input = (template(), variable(), prop::sample::select(kinds), 0_u32..3, any::<bool>())
+        .prop_map(|(prompt, v, kind, retries, reminds)| {
+            let mut data =
                 json!({"prompt": prompt, "variable": v, "kind": kind, "max_retries": retries});
+            if reminds {
+                data["timeout_minutes"] = json!(4);
+                data["follow_ups"] = json!([
+                    {"after_minutes": 1, "text": prompt}, {"after_minutes": 3, "text": "{{ a }}?"}
+                ]);
+            }
             ("input", data)
+        });
+    let call = (prop::sample::select(FLOWS.to_vec()), template(), variable()).prop_map(
+        |(flow, input, output)| {
+            ("call_flow", json!({"flow": flow, "inputs": {"a": input}, "outputs": {output: "b"}}))
         },
     );
+    let list = prop::sample::select(vec!["a", "list", "contact.tags", "list.0"]);
+    let each = (list, variable())
+        .prop_map(|(list, item)| ("foreach", json!({"list": list, "item": item, "index": "c"})));
+    let outside = (prop::sample::select(vec!["paid", "payment.*"]), variable(), any::<bool>())
+        .prop_map(|(event, v, times_out)| {
+            let mut data = json!({"event": event, "variable": v});
+            if times_out {
+                data["timeout_minutes"] = json!(2);
+            }
+            ("wait_event", data)
+        });
     let set = (variable(), template()).prop_map(|(v, text)| {
         (
             "set",
@@ -152,9 +207,17 @@ fn node() -> impl Strategy<Value = (&'static str, Value)> {
         http,
         condition().prop_map(|condition| ("condition", json!({"condition": condition}))),
         (1_u32..9).prop_map(|amount| ("wait", json!({"amount": amount, "unit": "minutes"}))),
-        (0..NODES).prop_map(|at| ("jump", json!({"node": format!("n{at}")}))),
+        (0..count).prop_map(|at| ("jump", json!({"node": format!("n{at}")}))),
         template().prop_map(|note| ("handoff", json!({"note": note}))),
         Just(("close", json!({}))),
+        Just(("end", json!({}))),
+        call,
+        each,
+        outside,
+        prop::option::of(Just("break")).prop_map(|exit| match exit {
+            Some(exit) => ("return", json!({"exit": exit})),
+            None => ("return", json!({})),
+        }),
     ]
 }
 
@@ -162,11 +225,12 @@ fn late() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["ignore", "treat_as_text", "jump"])
 }
 
-/// A document of which many compile.
-pub(crate) fn any_document() -> impl Strategy<Value = Value> {
+/// The nodes of a flow and edges among them, in number.
+fn graph(count: usize) -> impl Strategy<Value = (Vec<Value>, Vec<Value>)> {
     let exits = vec![
         "next",
         "next",
+        "each",
         "reply",
         "option:y",
         "option:n",
@@ -180,32 +244,16 @@ pub(crate) fn any_document() -> impl Strategy<Value = Value> {
         "handoff",
         "success",
     ];
-    let edges = prop::collection::vec((0..NODES, prop::sample::select(exits), 0..NODES), 0..24);
-    (prop::collection::vec(node(), NODES), edges).prop_map(|(nodes, edges)| {
-        let mut all = vec![json!({"id": "start", "type": "trigger"})];
-        all.extend(
-            nodes.iter().enumerate().map(
-                |(at, (kind, data))| json!({"id": format!("n{at}"), "type": kind, "data": data}),
-            ),
-        );
-        let fits = |kind: &str, exit: &str, data: &Value| match exit {
-            "error" => true,
-            "next" => ["text", "set", "ai_reply", "wait"].contains(&kind),
-            "reply" => kind == "input",
-            "option:y" | "option:n" | "default" => kind == "buttons",
-            "invalid" => kind == "buttons" || kind == "input",
-            "timeout" if kind == "http" => true,
-            "success" => kind == "http",
-            "timeout" => data.get("timeout_minutes").is_some(),
-            "true" | "false" => kind == "condition",
-            "interrupted" => kind == "wait",
-            _ => kind == "ai_reply",
-        };
-        let mut arrows = vec![json!({"id": "e", "source": "start", "target": "n0"})];
+    let edges = prop::collection::vec((0..count, prop::sample::select(exits), 0..count), 0..24);
+    (prop::collection::vec(node(count), count), edges).prop_map(|(nodes, edges)| {
+        let list = nodes.iter().enumerate();
+        let list = list
+            .map(|(at, (kind, data))| json!({"id": format!("n{at}"), "type": kind, "data": data}));
+        let mut arrows = Vec::new();
         let mut taken = Vec::new();
         for (at, (from, exit, to)) in edges.into_iter().enumerate() {
             let (kind, data) = &nodes[from];
-            if fits(kind, exit, data) && !taken.contains(&(from, exit)) {
+            if has_exit(kind, exit, data) && !taken.contains(&(from, exit)) {
                 taken.push((from, exit));
                 arrows.push(json!({
                     "id": format!("e{at}"), "source": format!("n{from}"),
@@ -213,8 +261,75 @@ pub(crate) fn any_document() -> impl Strategy<Value = Value> {
                 }));
             }
         }
-        let variables = json!([{"name": "a"}, {"name": "b", "default": "Bee"}]);
-        json!({"schema": SCHEMA, "variables": variables, "nodes": all, "edges": arrows})
+        (list.collect(), arrows)
+    })
+}
+
+fn has_exit(kind: &str, exit: &str, data: &Value) -> bool {
+    let goes_on = ["text", "set", "ai_reply", "wait", "call_flow", "foreach", "wait_event"];
+    match exit {
+        "error" => true,
+        "next" => goes_on.contains(&kind),
+        "each" => kind == "foreach",
+        "reply" => kind == "input",
+        "option:y" | "option:n" | "default" => kind == "buttons",
+        "invalid" => kind == "buttons" || kind == "input",
+        "timeout" if kind == "http" => true,
+        "success" => kind == "http",
+        "timeout" => data.get("timeout_minutes").is_some(),
+        "true" | "false" => kind == "condition",
+        "interrupted" => ["wait", "buttons", "input", "wait_event", "ai_reply"].contains(&kind),
+        _ => kind == "ai_reply",
+    }
+}
+
+/// What a document says besides its graph.
+fn rules() -> impl Strategy<Value = (Value, Value)> {
+    let words = prop::option::of((0..NODES).prop_map(|at| {
+        json!({
+            "restart": {"words": ["restart"]}, "menu": {"words": ["menu"], "node": format!("n{at}")}
+        })
+    }));
+    let target = prop_oneof![
+        (0..NODES).prop_map(|at| format!("n{at}")),
+        prop::sample::select(FLOWS.to_vec()).prop_map(str::to_owned),
+    ];
+    let burst = prop::option::of(Just(json!({"quiet_ms": 20_000, "max_ms": 60_000})));
+    let intents = prop::collection::vec((target.clone(), any::<bool>()), 0..3);
+    (words, prop::option::of(target), burst, intents).prop_map(
+        |(words, on_error, burst, intents)| {
+            let settings = json!({"session_words": words, "on_error": on_error, "burst": burst});
+            let keywords = ["help", "hours", "leave"];
+            let intents = intents.iter().zip(keywords).map(|((target, resume), keyword)| {
+                let kind = if target.starts_with('f') { "flow" } else { "node" };
+                json!({
+                    "id": keyword, "keywords": [keyword], "match": "contains", (kind): target,
+                    "resume": resume
+                })
+            });
+            (settings, intents.collect())
+        },
+    )
+}
+
+/// A document of which many compile.
+pub(crate) fn any_document() -> impl Strategy<Value = Value> {
+    let called = || graph(CALLED_NODES);
+    (graph(NODES), called(), called(), rules()).prop_map(|(own, f0, f1, (settings, intents))| {
+        let (nodes, mut edges) = own;
+        let mut all = vec![json!({"id": "start", "type": "trigger"})];
+        all.extend(nodes);
+        edges.push(json!({"id": "e", "source": "start", "target": "n0"}));
+        let list = json!(["x", 2, ["y"]]);
+        let variables =
+            json!([{"name": "a"}, {"name": "b", "default": "Bee"}, {"name": "list", "default": list}]);
+        let flow = |(nodes, edges): (Vec<Value>, Vec<Value>)| {
+            json!({"variables": variables, "nodes": nodes, "edges": edges})
+        };
+        json!({
+            "schema": SCHEMA, "variables": variables, "nodes": all, "edges": edges,
+            "flows": {"f0": flow(f0), "f1": flow(f1)}, "settings": settings, "intents": intents
+        })
     })
 }
 
@@ -254,17 +369,43 @@ pub(crate) fn event() -> impl Strategy<Value = StepEvent> {
     ];
     prop_oneof![
         4 => phrase().prop_map(move |text| message(Content::text(text))),
-        3 => (0..NODES, 0_u32..6, prop::sample::select(vec!["y", "n", "z"]), phrase()).prop_map(
+        3 => (place(), prompt(), prop::sample::select(vec!["y", "n", "z"]), phrase()).prop_map(
             move |(node, prompt, option, title)| {
-                let option = format!("n{node}.{prompt}.{option}");
+                let option = format!("{node}.{prompt}.{option}");
                 message(Content::Reply { option, title })
             }
         ),
+        1 => (-90_f64..99.0).prop_map(move |latitude| {
+            message(Content::Location { latitude, longitude: 1.0, name: None, address: None })
+        }),
+        2 => (signal(), any_json()).prop_map(|(signal, data)| StepEvent::Outside { signal, data }),
         1 => Just(message(Content::Reaction { target: "m".to_owned(), emoji: "x".to_owned() })),
-        2 => (0_u32..9).prop_map(|n| StepEvent::Timer { token: format!("t{n}") }),
+        4 => (0_u32..12).prop_map(|n| StepEvent::Timer { token: format!("t{n}") }),
         3 => (0_u32..9, result).prop_map(|(n, result)| {
             StepEvent::CallDone { token: format!("c{n}"), result }
         }),
+    ]
+}
+
+/// The number of a prompt, of a session without a mark or of another one.
+fn prompt() -> impl Strategy<Value = String> {
+    (0_u32..6, any::<bool>()).prop_map(|(number, marked)| match marked {
+        true => format!("{number}-77"),
+        false => number.to_string(),
+    })
+}
+
+/// A node as options name it.
+fn place() -> impl Strategy<Value = String> {
+    let flow = prop::sample::select(vec!["", "", "f0/", "f1/", "gone/"]);
+    (flow, 0..NODES).prop_map(|(flow, node)| format!("{flow}n{node}"))
+}
+
+fn signal() -> impl Strategy<Value = Signal> {
+    prop_oneof![
+        prop::sample::select(vec!["paid", "payment.succeeded", "payment.failed", "other"])
+            .prop_map(|name| Signal::Name(name.to_owned())),
+        (0_u32..3).prop_map(Signal::Link),
     ]
 }
 
@@ -280,7 +421,7 @@ pub(crate) fn input(number: i64, event: StepEvent) -> StepInput {
             address: None,
             channel: None,
             fields: Map::new(),
-            tags: Vec::new(),
+            tags: vec!["vip".to_owned()],
             locale: None,
             time_zone: None,
         }),

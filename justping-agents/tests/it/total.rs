@@ -1,6 +1,6 @@
 //! Nothing that is given to the linter or the interpreter makes it panic.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use justping_agents::Flows;
 use justping_agents::fetch::ScriptedFetcher;
@@ -10,14 +10,15 @@ use proptest::prelude::*;
 
 use crate::generate::{any_document, any_json, damaged_document, event, input};
 
-fn flows() -> Flows {
+/// Every node, made once: their schemas are costly.
+static FLOWS: LazyLock<Flows> = LazyLock::new(|| {
     Flows::new().with_ai(Arc::new(ScriptedAi::new())).with_http(Arc::new(ScriptedFetcher::new()))
-}
+});
 
 proptest! {
     #[test]
     fn any_json_is_checked(document in any_json()) {
-        let flows = flows();
+        let flows = &*FLOWS;
         let found = flows.check(&document);
         prop_assert_eq!(&found, &flows.check(&document));
         prop_assert!(found.iter().any(|finding| finding.severity == Severity::Error));
@@ -26,7 +27,7 @@ proptest! {
 
     #[test]
     fn damaged_documents_are_checked(document in damaged_document()) {
-        let flows = flows();
+        let flows = &*FLOWS;
         let found = flows.check(&document);
         prop_assert_eq!(&found, &flows.check(&document));
         for finding in &found {
@@ -44,7 +45,7 @@ proptest! {
         cut in any::<prop::sample::Index>(),
         other in "\\PC{0,3}",
     ) {
-        let Ok(program) = flows().compile(&document) else { return Ok(()) };
+        let Ok(program) = FLOWS.compile(&document) else { return Ok(()) };
         let mut state: Option<String> = None;
         for (number, event) in events.into_iter().enumerate() {
             let outcome = program.step(state.as_deref(), &input(number as i64, event));
