@@ -2,7 +2,7 @@
 
 use justping_core::model::{Choice, Content};
 use justping_core::port::{
-    BuiltNode, Effect, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, Step, StepEvent,
+    BuiltNode, Effect, Fit, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, Step, StepEvent,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,6 +24,8 @@ const COMMENT_MAX_CHARS: usize = 2_000;
 const ANSWERED: &str = "csat.answered";
 /// The event that tells what the contact wrote besides.
 const COMMENTED: &str = "csat.commented";
+/// The score that was given, in what the node remembers while it waits for a comment.
+const SCORE: &str = "score";
 
 /// Asks for a score and perhaps for a comment. A score counts as soon as it is given.
 #[derive(Debug)]
@@ -89,6 +91,7 @@ impl FlowNode for Csat {
 
     fn build(&self, data: &Value) -> Result<Box<dyn BuiltNode>, NodeConfigError> {
         let config: Config = config::read(data)?;
+        config.patience.check()?;
         let scale = config.scale.unwrap_or(SCALE_DEFAULT);
         let labels = if config.labels.is_empty() {
             (1..=scale).map(|score| score.to_string()).collect()
@@ -180,8 +183,10 @@ impl Survey {
             Some(question) if score <= self.comment_up_to => {
                 config::say(cx, question)?;
                 let wait = self.patience.first(cx);
-                let due = cx.local.get("d").cloned();
-                *cx.local = json!({"score": score, "d": due});
+                match cx.local.as_object_mut() {
+                    Some(local) => drop(local.insert(SCORE.to_owned(), Value::from(score))),
+                    None => *cx.local = json!({SCORE: score}),
+                }
                 Ok(wait)
             }
             _ => Ok(exit("next")),
@@ -194,7 +199,7 @@ impl Survey {
         if comment.is_empty() {
             return Patience::on(cx);
         }
-        let data = json!({"score": cx.local.get("score"), "comment": comment});
+        let data = json!({"score": cx.local.get(SCORE), "comment": comment});
         cx.effects.push(Effect::Emit { name: COMMENTED.to_owned(), data });
         if let Some(variable) = &self.comment_variable {
             cx.set(variable, Value::from(comment));
@@ -209,13 +214,24 @@ impl BuiltNode for Survey {
     }
 
     fn resume(&self, cx: &mut NodeContext<'_>, event: &StepEvent) -> Step {
-        let scored = cx.local.get("score").is_some();
+        let scored = cx.local.get(SCORE).is_some();
         match event {
             StepEvent::Message { content } if scored => self.comment(cx, content),
             StepEvent::Message { content } => config::step(self.hear(cx, content)),
-            StepEvent::Timer { .. } if scored => exit("next"),
+            StepEvent::Timer { .. } if scored => match self.patience.over(cx) {
+                Step::Exit(_) => exit("next"),
+                reminded => reminded,
+            },
             StepEvent::Timer { .. } => self.patience.over(cx),
-            StepEvent::CallDone { .. } => Patience::on(cx),
+            StepEvent::CallDone { .. } | StepEvent::Outside { .. } => Patience::on(cx),
+        }
+    }
+
+    fn fits(&self, cx: &NodeContext<'_>, content: &Content) -> Fit {
+        match self.score(content) {
+            _ if cx.local.get(SCORE).is_some() => Fit::Free,
+            Some(_) => Fit::Exact,
+            None => Fit::Other,
         }
     }
 
@@ -228,7 +244,8 @@ impl BuiltNode for Survey {
     }
 
     fn reads(&self) -> Vec<String> {
-        config::reads([&self.text].into_iter().chain(&self.comment).chain(&self.retry))
+        let own = [&self.text].into_iter().chain(&self.comment).chain(&self.retry);
+        config::reads(own.chain(self.patience.templates()))
     }
 
     fn writes(&self) -> Vec<String> {

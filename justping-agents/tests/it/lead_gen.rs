@@ -69,7 +69,7 @@ fn five_messages_get_seven_answers() {
         "Thanks Ada, the Pro plan is yours.",
     ];
     assert_eq!(sent, transcript);
-    let last = r#"{"v":{"age":36,"name":"Ada","plan":"Pro"},"m":"36","s":5,"p":1}"#;
+    let last = r#"{"v":{"age":36,"name":"Ada","plan":"Pro"},"m":"36","s":5,"p":1,"g":0}"#;
     assert_eq!(state.as_deref(), Some(last));
     assert_eq!(replay(&*program, trace), Ok(()));
 }
