@@ -1,9 +1,13 @@
 //! How many turns of "lead-gen-5" one CPU-second decides: five messages in, seven texts out, the
 //! state read from and written to text at every turn.
 //!
-//! `cargo bench --bench flow_engine` prints one JSON line a figure.
+//! `cargo bench --bench flow_engine` prints one JSON line a figure. With `-- --peers` it takes turns
+//! with xstate and the Bot Framework's adaptive dialogs, which do the same in `benches/peers`, and
+//! tells the ratios of each round's figures; it needs Node 20 and `npm`.
 
 #![allow(clippy::print_stdout, clippy::indexing_slicing, reason = "a bench tells its figures")]
+
+mod peers;
 
 use std::sync::Arc;
 
@@ -65,7 +69,7 @@ fn cpu() -> f64 {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let text = include_str!("../justping-agents/fixtures/lead-gen-5.json");
+    let text = include_str!("../../justping-agents/fixtures/lead-gen-5.json");
     let document: Value = serde_json::from_str(text)?;
     let flows = Flows::new();
     let program = flows.compile(&document)?;
@@ -74,15 +78,45 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if texts != 7 {
         return Err(format!("the script gave {texts} texts instead of 7").into());
     }
-    let mut figures = Vec::new();
+    let peers = match std::env::args().any(|word| word == "--peers") {
+        true => Some(peers::Peers::install()?),
+        false => None,
+    };
+    let mut rounds = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
-        let begun = cpu();
-        for _ in 0..CONVERSATIONS {
-            std::hint::black_box(converse(&*program, &inputs));
-        }
-        figures.push((CONVERSATIONS * SCRIPT.len()) as f64 / (cpu() - begun));
+        let ours = measure(&*program, &inputs);
+        let theirs = peers.as_ref().map(peers::Peers::measure).transpose()?;
+        rounds.push((ours, theirs.unwrap_or_default()));
     }
-    figures.sort_by(f64::total_cmp);
-    println!("{}", json!({"figure": "lead-gen-5", "turns_per_cpu_second": figures[ROUNDS / 2]}));
+    let figure = median(rounds.iter().map(|(ours, _)| *ours));
+    println!("{}", json!({"figure": "lead-gen-5", "turns_per_cpu_second": figure}));
+    for (at, engine) in peers::ENGINES.iter().enumerate().filter(|_| peers.is_some()) {
+        let figure = median(rounds.iter().map(|(_, theirs)| theirs[at].turns_per_cpu_second));
+        let ratio =
+            median(rounds.iter().map(|(ours, theirs)| ours / theirs[at].turns_per_cpu_second));
+        let last = rounds.last().map(|(_, theirs)| &theirs[at].line);
+        println!(
+            "{}",
+            json!({
+                "figure": "lead-gen-5", "engine": engine.name, "turns_per_cpu_second": figure,
+                "ours_is_times": ratio, "last_round": last,
+            })
+        );
+    }
     Ok(())
+}
+
+/// Turns a CPU-second.
+fn measure(program: &dyn Program, inputs: &[StepInput]) -> f64 {
+    let begun = cpu();
+    for _ in 0..CONVERSATIONS {
+        std::hint::black_box(converse(program, inputs));
+    }
+    (CONVERSATIONS * SCRIPT.len()) as f64 / (cpu() - begun)
+}
+
+fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
