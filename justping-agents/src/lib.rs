@@ -11,6 +11,7 @@ pub mod document;
 pub mod fetch;
 mod flows;
 pub mod hash;
+pub mod import;
 mod keyword;
 mod node;
 #[cfg(test)]

@@ -25,6 +25,8 @@ use crate::size;
 
 /// The `type` of the node that starts a flow.
 pub(crate) const TRIGGER: &str = "trigger";
+/// The `type` of the node that only says something to authors.
+pub(crate) const NOTE: &str = "note";
 
 /// A document as far as it can be read.
 #[derive(Debug, Default)]

@@ -20,6 +20,7 @@ mod late;
 mod list;
 mod media;
 mod names;
+mod note;
 mod prompt;
 mod return_;
 mod schema;
@@ -70,6 +71,7 @@ pub(crate) fn built_in() -> Vec<Box<dyn FlowNode>> {
         Box::new(return_::Return),
         Box::new(foreach::Foreach),
         Box::new(wait_event::WaitEvent),
+        Box::new(note::Note),
         Box::new(AiReply::without_provider()),
         Box::new(Http::without_fetcher()),
     ]
