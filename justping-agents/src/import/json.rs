@@ -17,6 +17,14 @@ pub(super) fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
     value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
+/// The items of a list that are objects, with their places.
+pub(super) fn objects<'v>(
+    value: &'v Value,
+    name: &str,
+) -> impl Iterator<Item = (usize, &'v Value)> {
+    list(value, name).iter().enumerate().filter(|(_, item)| item.is_object())
+}
+
 /// A member that is a number, or a text of one.
 pub(super) fn number(value: &Value, name: &str) -> Option<f64> {
     let value = value.get(name)?;

@@ -85,7 +85,8 @@ impl Ledger {
         let gone = |path: &str| {
             let mut path = path;
             while let Some((parent, _)) = path.rsplit_once('/') {
-                let fate = places.get(parent).and_then(|at| elements.get(*at)).map(|(_, fate)| fate);
+                let fate =
+                    places.get(parent).and_then(|at| elements.get(*at)).map(|(_, fate)| fate);
                 if fate == Some(&Some(Fate::Unsupported)) {
                     return true;
                 }

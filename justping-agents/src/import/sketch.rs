@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value, json};
 
 use super::names::Names;
-use crate::check::code;
 use crate::check::NOTE;
+use crate::check::code;
 use crate::document::{DEFAULT_EXIT, ID_MAX_BYTES, SCHEMA};
 use crate::fetch::ScriptedFetcher;
 use crate::node;
@@ -109,7 +109,8 @@ impl Graph {
             let exit = if is_note.contains(source.as_str()) { DEFAULT_EXIT } else { exit };
             if left.insert((source, exit)) {
                 let id = format!("e{}", edges.len() + 1);
-                let edge = json!({"id": id, "source": source, "sourceHandle": exit, "target": target});
+                let edge =
+                    json!({"id": id, "source": source, "sourceHandle": exit, "target": target});
                 edges.push(edge);
             }
         }

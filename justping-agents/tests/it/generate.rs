@@ -342,7 +342,7 @@ pub(crate) fn damaged_document() -> impl Strategy<Value = Value> {
         })
 }
 
-fn part<'v>(value: &'v mut Value, way: &[prop::sample::Index]) -> &'v mut Value {
+pub(crate) fn part<'v>(value: &'v mut Value, way: &[prop::sample::Index]) -> &'v mut Value {
     let length = value.as_array().map(Vec::len).or_else(|| Some(value.as_object()?.len()));
     let (Some((index, rest)), Some(length @ 1..)) = (way.split_first(), length) else {
         return value;

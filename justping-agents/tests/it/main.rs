@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod generate;
+mod import;
 mod lead_gen;
 mod purity;
 mod total;

@@ -10,6 +10,7 @@ mod contact;
 mod content;
 mod conversation;
 mod flow;
+mod import;
 mod me;
 mod openapi;
 mod sandbox;
@@ -30,6 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(me::routes())
         .merge(agent::routes())
         .merge(flow::routes())
+        .merge(import::routes())
         .merge(sandbox::routes())
         .merge(channel::routes())
         .merge(contact::routes())

@@ -120,6 +120,43 @@ async fn an_agent_lives(platform: Platform) {
     owner.get(&format!("/flows/{flow}")).await.expect(200);
 }
 
+async fn a_flow_of_another_system_is_imported(platform: Platform) {
+    let owner = &platform.owner;
+    let source = json!({
+        "description": "Greeter", "initial_state": "Trigger",
+        "states": [
+            {"name": "Trigger", "type": "trigger", "properties": {},
+             "transitions": [{"event": "incomingMessage", "next": "hi"}, {"event": "incomingCall"}]},
+            {"name": "hi", "type": "send-message", "properties": {"body": "Hi!"},
+             "transitions": [{"event": "sent", "next": "call"}]},
+            {"name": "call", "type": "say-play", "properties": {"say": "Hi!"}, "transitions": []}
+        ]
+    });
+    let read = owner.post("/flows/import", json!({"source": source})).await.expect(200).json();
+    assert_eq!((&read["format"], &read["ok"]), (&json!("twilio"), &json!(true)), "{read}");
+    assert_eq!(read["flow"], Value::Null);
+    assert_eq!(read["report"]["unsupported"][0]["path"], "/states/2");
+    let flows = owner.get("/flows").await.expect(200).json();
+    assert_eq!(flows["items"], json!([]), "nothing is created unless asked for");
+
+    let ask = json!({"source": source, "format": "twilio", "create": true});
+    let made = owner.post("/flows/import", ask).await.expect(201).json();
+    assert_eq!(made["flow"]["name"], "Greeter");
+    let path = format!("/flows/{}", made["flow"]["id"].as_str().unwrap());
+    assert_eq!(owner.get(&path).await.expect(200).json()["draft"], read["document"]);
+    owner.post(&format!("{path}/publish"), json!({})).await.expect(200);
+
+    let refused = |source: Value| json!({"source": source});
+    let unknown = owner.post("/flows/import", refused(json!({"a": 1}))).await;
+    unknown.problem(422, "unknown_format");
+    let broken = json!({"states": [{"type": "trigger"}], "initial_state": "x"});
+    let broken = owner.post("/flows/import", refused(broken)).await;
+    let broken = broken.problem(422, "invalid_import");
+    assert_eq!(broken["errors"][0]["path"], "/source/states/0", "{broken}");
+    let support = platform.support.post("/flows/import", refused(json!({}))).await;
+    support.problem(403, "forbidden");
+}
+
 async fn nodes_describe_themselves(platform: Platform) {
     let nodes = platform.viewer.get("/nodes").await.expect(200).json();
     let kinds: Vec<&str> =
@@ -136,5 +173,6 @@ on_every_store!(
     a_model_is_played_in_a_test,
     a_script_has_bounds,
     an_agent_lives,
+    a_flow_of_another_system_is_imported,
     nodes_describe_themselves,
 );

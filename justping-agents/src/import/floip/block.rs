@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::expression::Test;
 use super::place::{Cx, Place, Way, WayKind};
 use crate::condition::Condition;
-use crate::import::json::{at, list, number, text, visible};
+use crate::import::json::{at, list, number, objects, text, visible};
 use crate::import::sketch::option_id;
 
 /// What is said when nothing is.
@@ -188,8 +188,8 @@ fn offers<'s>(cx: &mut Cx<'s>, place: &Place<'s>) -> Vec<Offer> {
                 found.push((key.clone(), resource.as_str(), at(&base, key)));
             }
         }
-        Some(Value::Array(items)) => {
-            for (index, item) in items.iter().enumerate() {
+        Some(Value::Array(_)) => {
+            for (index, item) in objects(place.block.config, "choices") {
                 let name = text(item, "name").unwrap_or_default().to_owned();
                 found.push((name, text(item, "prompt"), at(&base, index)));
             }
@@ -312,6 +312,7 @@ fn group<'s>(cx: &mut Cx<'s>, place: &Place<'s>) {
     };
     let list = if is_member { "add_tags" } else { "remove_tags" };
     cx.ledger.degraded(&place.block.path, &place.node, "a group is a tag of the contact");
-    cx.put(place, "contact", json!({ list: [name] }));
+    let tag = crate::import::template::literal(name);
+    cx.put(place, "contact", json!({ list: [tag] }));
     cx.pass_on(place);
 }

@@ -313,7 +313,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_said() {
-        for bad in ["@(nonsense)", "(", "@(AND(", "a +", "@(SUM(1))", "'open", "1", "@(1 < 2)", ""] {
+        for bad in ["@(nonsense)", "(", "@(AND(", "a +", "@(SUM(1))", "'open", "1", "@(1 < 2)", ""]
+        {
             assert!(read(bad).is_err(), "{bad}");
         }
         assert!(read(&"(".repeat(100)).is_err());

@@ -35,8 +35,15 @@ pub(super) fn import(source: &Value) -> Result<(Value, Report), ImportError> {
             called.insert(flow.key.to_owned(), Value::from(converted));
         }
     }
+    let labels = container.exit_labels();
+    for wording in &container.wordings {
+        let is_label = wording.resource.is_some_and(|resource| labels.contains(resource));
+        let reason = if is_label { "the name of an exit" } else { "no block says it" };
+        ledger.otherwise(&wording.path, reason);
+    }
     if container.is_snapshot {
-        ledger.note("the contact and the answers of the snapshot are no part of the flow".to_owned());
+        ledger
+            .note("the contact and the answers of the snapshot are no part of the flow".to_owned());
     }
     Ok((document(main, called), ledger.report()))
 }

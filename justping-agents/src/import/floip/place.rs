@@ -64,7 +64,8 @@ impl<'s> Cx<'s> {
     ) -> Self {
         let mut sketch = Sketch::default();
         let asks = |block: &&'s Block<'s>| block.kind.ends_with("Response");
-        let asked: HashSet<&str> = flow.blocks.iter().filter(asks).map(|block| block.name).collect();
+        let asked: HashSet<&str> =
+            flow.blocks.iter().filter(asks).map(|block| block.name).collect();
         sketch.names.keep(asked.iter().copied());
         let ids = flow.blocks.iter();
         let entries = ids.map(|block| (block.uuid, sketch.graph.id(block.uuid))).collect();
@@ -186,7 +187,8 @@ impl<'s> Cx<'s> {
         let fits = |value: &&Value| {
             let is_text = text(value, "content_type").is_none_or(|kind| kind == "TEXT");
             let modes = list(value, "modes");
-            let readable = |mode: &Value| mode.as_str().is_some_and(|mode| READABLE.contains(&mode));
+            let readable =
+                |mode: &Value| mode.as_str().is_some_and(|mode| READABLE.contains(&mode));
             is_text && (modes.is_empty() || modes.iter().any(readable))
         };
         let speaks = |value: &&Value| {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::import::json::{at, list, text, texts, visible};
+use crate::import::json::{at, list, objects, text, texts, visible};
 use crate::import::ledger::Ledger;
 use crate::import::report::ElementKind;
 use crate::import::sketch::Spot;
@@ -18,8 +18,19 @@ pub(super) struct Container<'s> {
     pub(super) first: usize,
     /// Texts by their ids: the pointer of a text and its values.
     pub(super) resources: HashMap<&'s str, (String, &'s Value)>,
+    /// The pointer of every wording of a text, those of copies included.
+    pub(super) wordings: Vec<Wording<'s>>,
     /// Whether it is a session's snapshot.
     pub(super) is_snapshot: bool,
+}
+
+/// A text in one language.
+#[derive(Debug)]
+pub(super) struct Wording<'s> {
+    pub(super) path: String,
+    /// The id of the text.
+    pub(super) resource: Option<&'s str>,
+    json: &'s Value,
 }
 
 /// A flow.
@@ -60,7 +71,8 @@ impl<'s> Container<'s> {
             check_uuid(source, "uuid", "", &mut problems);
         }
         let mut resources = HashMap::new();
-        collect(source, "", &mut resources);
+        let mut wordings = Vec::new();
+        collect(source, "", &mut resources, &mut wordings);
         let mut flows = Vec::new();
         if source.get("blocks").is_some() {
             flows.extend(flow(source, String::new(), &mut problems));
@@ -70,7 +82,7 @@ impl<'s> Container<'s> {
         let mut keys = HashSet::new();
         for (index, json) in list(source, "flows").iter().enumerate() {
             let path = at("/flows", index);
-            collect(json, &path, &mut resources);
+            collect(json, &path, &mut resources, &mut wordings);
             let Some(flow) = flow(json, path.clone(), &mut problems) else { continue };
             if !keys.insert(flow.key) {
                 problems.push(Problem::new(at(&path, "uuid"), "two flows have this id"));
@@ -87,7 +99,14 @@ impl<'s> Container<'s> {
         let wanted = text(source, "first_flow_id");
         let first = flows.iter().position(|flow| Some(flow.key) == wanted).unwrap_or(0);
         let is_snapshot = source.get("interactions").is_some();
-        Ok(Self { flows, first, resources, is_snapshot })
+        Ok(Self { flows, first, resources, wordings, is_snapshot })
+    }
+
+    /// The ids of texts that are names of exits.
+    pub(super) fn exit_labels(&self) -> HashSet<&'s str> {
+        let blocks = self.flows.iter().flat_map(|flow| &flow.blocks);
+        let exits = blocks.flat_map(|block| list(block.json, "exits"));
+        exits.filter_map(|exit| text(exit, "label")).collect()
     }
 
     /// Books everything the container holds.
@@ -100,10 +119,12 @@ impl<'s> Container<'s> {
                 Some(Value::Object(map)) => map.keys().for_each(|key| {
                     ledger.book(ElementKind::Option, at(&choices, key), Some(key));
                 }),
-                Some(Value::Array(items)) => items.iter().enumerate().for_each(|(index, item)| {
-                    let name = text(item, "name");
-                    ledger.book(ElementKind::Option, at(&choices, index), name);
-                }),
+                Some(Value::Array(_)) => {
+                    objects(block.config, "choices").for_each(|(index, item)| {
+                        let name = text(item, "name");
+                        ledger.book(ElementKind::Option, at(&choices, index), name);
+                    })
+                }
                 _ => {}
             }
             let exits = at(&block.path, "exits");
@@ -122,17 +143,10 @@ impl<'s> Container<'s> {
                 }
             });
         }
-        let mut resources: Vec<_> = self.resources.values().collect();
-        resources.sort_by(|a, b| a.0.cmp(&b.0));
-        for (path, resource) in resources {
-            let values = at(path, "values");
-            for (index, value) in list(resource, "values").iter().enumerate() {
-                let path = at(&values, index);
-                let language = text(value, "language_id");
-                ledger.book(ElementKind::Text, path.clone(), language);
-                if text(value, "value").is_some_and(has_code) {
-                    ledger.book(ElementKind::Expression, at(&path, "value"), None);
-                }
+        for Wording { path, json: value, .. } in &self.wordings {
+            ledger.book(ElementKind::Text, path.clone(), text(value, "language_id"));
+            if text(value, "value").is_some_and(has_code) {
+                ledger.book(ElementKind::Expression, at(path, "value"), None);
             }
         }
         ledger
@@ -153,9 +167,17 @@ fn collect<'s>(
     json: &'s Value,
     path: &str,
     resources: &mut HashMap<&'s str, (String, &'s Value)>,
+    wordings: &mut Vec<Wording<'s>>,
 ) {
     let path = at(path, "resources");
     for (index, resource) in list(json, "resources").iter().enumerate() {
+        let values = at(&at(&path, index), "values");
+        let resource_id = text(resource, "uuid");
+        wordings.extend(objects(resource, "values").map(|(index, json)| Wording {
+            path: at(&values, index),
+            resource: resource_id,
+            json,
+        }));
         if let Some(uuid) = text(resource, "uuid") {
             resources.entry(uuid).or_insert_with(|| (at(&path, index), resource));
         }
@@ -173,11 +195,10 @@ fn flow<'s>(json: &'s Value, path: String, problems: &mut Vec<Problem>) -> Optio
     let mut ids = HashSet::new();
     for (index, item) in list(json, "blocks").iter().enumerate() {
         let path = at(&base, index);
-        let Some(block) = block(item, path.clone(), problems) else { continue };
-        if !ids.insert(block.uuid) {
+        if text(item, "uuid").is_some_and(|uuid| !ids.insert(uuid)) {
             problems.push(Problem::new(at(&path, "uuid"), "two blocks have this id"));
         }
-        blocks.push(block);
+        blocks.extend(block(item, path, problems));
     }
     let first = visible(json, "first_block_id");
     if first.is_some_and(|first| !ids.contains(first)) {

@@ -68,7 +68,8 @@ mod tests {
     #[test]
     fn code_is_told_from_text() {
         let found = codes("Hi @contact.name, @(flow.age)! me@site.org @@home");
-        let code: Vec<&str> = found.iter().filter(|(_, code)| *code).map(|(text, _)| *text).collect();
+        let code: Vec<&str> =
+            found.iter().filter(|(_, code)| *code).map(|(text, _)| *text).collect();
         assert_eq!(code, ["contact.name", "(flow.age)"]);
         let text: String = found.iter().filter(|(_, code)| !code).map(|(text, _)| *text).collect();
         assert_eq!(text, "Hi , ! me@site.org @home");

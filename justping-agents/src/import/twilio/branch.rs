@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::place::{Cx, Place};
 use crate::condition::Condition;
-use crate::import::json::{at, list, plain, text};
+use crate::import::json::{at, list, objects, plain, text};
 use crate::import::sketch::option_id;
 
 /// Most cases of a switch.
@@ -26,7 +26,7 @@ pub(super) fn split<'s>(cx: &mut Cx<'s>, place: &Place<'s>) {
         let title = conditions.iter().find_map(|one| text(one, "friendly_name"));
         let id = option_id(&mut ids, title.unwrap_or("case"));
         let path = at(&exit.path, "conditions");
-        let leaves = conditions.iter().enumerate();
+        let leaves = objects(exit.json, "conditions");
         let leaves: Vec<Value> =
             leaves.map(|(index, one)| condition(cx, place, one, &at(&path, index))).collect();
         let condition = if leaves.is_empty() { json!({"any": []}) } else { json!({"all": leaves}) };
@@ -70,7 +70,8 @@ fn condition<'s>(cx: &mut Cx<'s>, place: &Place<'s>, one: &Value, path: &str) ->
     let leaf = |op: &str| json!({"field": field, "op": op, "value": value});
     let words = || value.split(',').map(|word| Value::from(word.trim())).collect::<Vec<_>>();
     let any = |op: &str| {
-        let leaves = words().into_iter().map(|word| json!({"field": field, "op": op, "value": word}));
+        let leaves =
+            words().into_iter().map(|word| json!({"field": field, "op": op, "value": word}));
         json!({"any": leaves.collect::<Vec<_>>()})
     };
     let empty = json!({"field": field, "op": "is_empty"});
@@ -110,7 +111,7 @@ fn condition<'s>(cx: &mut Cx<'s>, place: &Place<'s>, one: &Value, path: &str) ->
 pub(super) fn set<'s>(cx: &mut Cx<'s>, place: &Place<'s>) {
     let base = place.state.property_path("variables");
     let mut assignments = Vec::new();
-    for (index, variable) in list(place.state.properties, "variables").iter().enumerate() {
+    for (index, variable) in objects(place.state.properties, "variables") {
         let path = at(&base, index);
         let Some(key) = text(variable, "key").filter(|key| !key.is_empty()) else {
             cx.ledger.unsupported(&path, "a variable without name");

@@ -27,7 +27,7 @@ pub(super) fn read(code: &str) -> Option<Code<'_>> {
     let mut parts = code.split('|').map(str::trim);
     let path: Vec<&str> = parts.next()?.split('.').map(str::trim).collect();
     let legal = |name: &&str| {
-        !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_-".contains(c))
+        !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_- ".contains(c))
     };
     if !path.iter().all(legal) {
         return None;
@@ -54,7 +54,9 @@ pub(super) fn read(code: &str) -> Option<Code<'_>> {
 fn is_literal(text: &str) -> bool {
     let quoted = |quote: char| {
         text.len() > 1
-            && text.strip_prefix(quote).and_then(|text| text.strip_suffix(quote))
+            && text
+                .strip_prefix(quote)
+                .and_then(|text| text.strip_suffix(quote))
                 .is_some_and(|inner| !inner.contains([quote, '\\']))
     };
     quoted('\'') || quoted('"') || text.parse::<f64>().is_ok_and(f64::is_finite)

@@ -60,7 +60,8 @@ fn start(cx: &mut Cx<'_>) {
         return;
     }
     cx.ledger.imported(&first.path, &id);
-    let rank = |event: &str| MESSAGES.iter().position(|one| *one == event).unwrap_or(MESSAGES.len());
+    let rank =
+        |event: &str| MESSAGES.iter().position(|one| *one == event).unwrap_or(MESSAGES.len());
     let mut exits: Vec<_> = first.exits.iter().filter(|exit| exit.next.is_some()).collect();
     exits.sort_by_key(|exit| (exit.event == "incomingCall", rank(exit.event)));
     let mut taken: Option<String> = None;
@@ -102,8 +103,14 @@ fn widget<'s>(cx: &mut Cx<'s>, place: &Place<'s>) {
         "make-http-request" => service::http(cx, place),
         "run-function" => service::function(cx, place),
         "send-to-flex" | "enqueue-call" | "send-to-agent" => service::hand_off(cx, place),
-        "say-play" | "gather-input-on-call" | "make-outgoing-call-v2" | "make-outgoing-call-v1"
-        | "connect-call-to" | "record-call" | "record-voicemail" | "fork-stream"
+        "say-play"
+        | "gather-input-on-call"
+        | "make-outgoing-call-v2"
+        | "make-outgoing-call-v1"
+        | "connect-call-to"
+        | "record-call"
+        | "record-voicemail"
+        | "fork-stream"
         | "capture-payments" => {
             cx.stand_in(place, "telephone calls have no counterpart");
         }

@@ -211,7 +211,8 @@ impl<'s> Cx<'s> {
             }
             Meaning::Empty(field) => {
                 let name = code.path.join(".");
-                let reason = format!("nothing sets `{name}` here; it is empty unless something does");
+                let reason =
+                    format!("nothing sets `{name}` here; it is empty unless something does");
                 self.ledger.degraded(path, &field, &reason);
                 field
             }

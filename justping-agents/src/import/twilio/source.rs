@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::import::json::{at, list, text, texts};
+use crate::import::json::{at, list, objects, text, texts};
 use crate::import::ledger::Ledger;
 use crate::import::report::ElementKind;
 use crate::import::sketch::Spot;
@@ -89,13 +89,13 @@ impl<'s> Flow<'s> {
                 if exit.next.is_some() {
                     ledger.book(ElementKind::Edge, exit.path.clone(), Some(exit.event));
                 }
-                for (index, _) in list(exit.json, "conditions").iter().enumerate() {
+                for (index, _) in objects(exit.json, "conditions") {
                     let path = at(&at(&exit.path, "conditions"), index);
                     ledger.book(ElementKind::Condition, path, None);
                 }
             }
             if state.kind == "set-variables" {
-                for (index, variable) in list(state.properties, "variables").iter().enumerate() {
+                for (index, variable) in objects(state.properties, "variables") {
                     let path = at(&state.property_path("variables"), index);
                     ledger.book(ElementKind::Variable, path, text(variable, "key"));
                 }

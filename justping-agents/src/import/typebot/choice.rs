@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::place::{Cx, Place};
 use super::question;
-use crate::import::json::{at, list, plain, short, visible};
+use crate::import::json::{at, list, objects, plain, short, visible};
 use crate::import::sketch::option_id;
 
 /// Most options of a choice.
@@ -30,8 +30,8 @@ pub(super) fn buttons<'s>(cx: &mut Cx<'s>, place: &Place<'s>) {
 /// Asks with a list; pictures are left out.
 pub(super) fn pictures<'s>(cx: &mut Cx<'s>, place: &Place<'s>) {
     let known = ["variableId", "isMultipleChoice", "retryMessageContent"];
-    let items = list(place.block.json, "items");
-    for (index, _) in items.iter().enumerate().filter(|(_, item)| visible(item, "pictureSrc").is_some()) {
+    let items = objects(place.block.json, "items");
+    for (index, _) in items.filter(|(_, item)| visible(item, "pictureSrc").is_some()) {
         let path = at(&at(&place.block.path, "items"), index);
         cx.ledger.degraded(&path, &place.node, "shown without its picture");
     }
@@ -88,7 +88,7 @@ fn options<'s>(
 ) -> Vec<(Value, usize)> {
     let mut ids = HashSet::new();
     let mut options = Vec::new();
-    for (index, item) in list(place.block.json, "items").iter().enumerate() {
+    for (index, item) in objects(place.block.json, "items") {
         let path = at(&at(&place.block.path, "items"), index);
         let words = item.get(title).and_then(plain).filter(|words| !words.trim().is_empty());
         let (Some(words), true) = (words, options.len() < OPTIONS_MAX) else {
@@ -108,11 +108,16 @@ fn options<'s>(
             let text = cx.text(&at(&path, "description"), text);
             option.insert("description".to_owned(), Value::from(text));
         }
-        let condition = item.get("displayCondition").filter(|shown| {
-            shown.get("isEnabled").and_then(Value::as_bool) != Some(false)
-        });
+        let condition = item
+            .get("displayCondition")
+            .filter(|shown| shown.get("isEnabled").and_then(Value::as_bool) != Some(false));
         if condition.is_some_and(|shown| !shown.is_null()) {
             cx.ledger.degraded(&path, &place.node, "always shown; its condition is left out");
+            let base = at(&at(&at(&path, "displayCondition"), "condition"), "comparisons");
+            let condition = condition.and_then(|shown| shown.get("condition"));
+            for (index, _) in condition.into_iter().flat_map(|one| objects(one, "comparisons")) {
+                cx.ledger.unsupported(&at(&base, index), "the option is always shown");
+            }
         }
         cx.ledger.imported(&path, &format!("{}/option:{id}", place.node));
         options.push((option, index));
@@ -134,7 +139,8 @@ fn wording<'s>(cx: &mut Cx<'s>, place: &Place<'s>) -> String {
 /// Options out of a list: they are written under the text, and any answer is taken.
 fn dynamic<'s>(cx: &mut Cx<'s>, place: &Place<'s>, list: &str) {
     let text = question::prompt(cx, place).unwrap_or_default();
-    let lines = format!("{{% for item in {list} %}}\n{{{{ loop.index }}}}. {{{{ item }}}}{{% endfor %}}");
+    let lines =
+        format!("{{% for item in {list} %}}\n{{{{ loop.index }}}}. {{{{ item }}}}{{% endfor %}}");
     let data = json!({
         "prompt": format!("{text}{lines}"),
         "variable": question::variable(cx, place),
@@ -142,7 +148,7 @@ fn dynamic<'s>(cx: &mut Cx<'s>, place: &Place<'s>, list: &str) {
     });
     let reason = "the options of a list are written out; what is answered is saved unmatched";
     cx.ledger.degraded(&place.block.path, &place.node, reason);
-    for (index, _) in crate::import::json::list(place.block.json, "items").iter().enumerate() {
+    for (index, _) in objects(place.block.json, "items") {
         let path = at(&at(&place.block.path, "items"), index);
         cx.ledger.unsupported(&path, "the options come from a list");
     }

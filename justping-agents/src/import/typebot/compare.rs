@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::place::{Cx, Place};
 use crate::condition::Condition;
-use crate::import::json::{at, list, plain, text};
+use crate::import::json::{at, list, objects, plain, text};
 use crate::import::sketch::option_id;
 
 /// Most cases of a switch.
@@ -17,7 +17,7 @@ pub(super) fn branch<'s>(cx: &mut Cx<'s>, place: &Place<'s>) {
     let items = list(place.block.json, "items");
     let mut ids = HashSet::new();
     let mut cases = Vec::new();
-    for (index, item) in items.iter().enumerate() {
+    for (index, item) in objects(place.block.json, "items") {
         let path = at(&at(&place.block.path, "items"), index);
         if cases.len() == CASES_MAX {
             cx.ledger.unsupported(&path, "more cases than a switch has");
@@ -31,9 +31,7 @@ pub(super) fn branch<'s>(cx: &mut Cx<'s>, place: &Place<'s>) {
         [] => return cx.stand_in(place, "a condition without cases"),
         [(_, condition, _)] => cx.put(place, "condition", json!({"condition": condition})),
         _ => {
-            let case = |(id, condition, _): &(String, Value, usize)| {
-                json!({"id": id, "condition": condition})
-            };
+            let case = |(id, condition, _): &(String, Value, usize)| json!({"id": id, "condition": condition});
             let cases: Vec<Value> = cases.iter().map(case).collect();
             cx.put(place, "switch", json!({"cases": cases}));
         }
@@ -55,7 +53,7 @@ fn condition<'s>(cx: &mut Cx<'s>, place: &Place<'s>, content: Option<&Value>, pa
     let empty = json!({});
     let content = content.unwrap_or(&empty);
     let path = at(path, "comparisons");
-    let comparisons = list(content, "comparisons").iter().enumerate();
+    let comparisons = objects(content, "comparisons");
     let leaves: Vec<Value> =
         comparisons.map(|(index, one)| leaf(cx, place, one, &at(&path, index))).collect();
     let mut leaves = leaves.into_iter();

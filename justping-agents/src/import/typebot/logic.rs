@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::place::{Cx, Place};
-use crate::import::json::{at, list, number, text};
+use crate::import::json::{at, number, objects, text};
 use crate::import::sketch::option_id;
 
 /// The name by which a bot calls itself.
@@ -46,7 +46,7 @@ pub(super) fn link<'s>(cx: &mut Cx<'s>, place: &Place<'s>) {
 
 /// Goes one of two ways by chance.
 pub(super) fn split<'s>(cx: &mut Cx<'s>, place: &Place<'s>) {
-    let items = list(place.block.json, "items");
+    let items: Vec<(usize, &Value)> = objects(place.block.json, "items").collect();
     if items.is_empty() {
         cx.stand_in(place, "a test without arms");
         return;
@@ -57,7 +57,7 @@ pub(super) fn split<'s>(cx: &mut Cx<'s>, place: &Place<'s>) {
     let first = first as u64;
     let mut ids = HashSet::new();
     let mut arms = Vec::new();
-    for (index, item) in items.iter().enumerate() {
+    for (index, item) in items {
         let path = at(&at(&place.block.path, "items"), index);
         let id = option_id(&mut ids, text(item, "path").unwrap_or("arm"));
         let weight = if text(item, "path") == Some("a") { first } else { 100 - first };

@@ -52,7 +52,11 @@ fn start(cx: &mut Cx<'_>) {
     let first = events.clone().next();
     let spot = first.map(|event| event.spot);
     let block = bot.groups.iter().flat_map(|group| {
-        group.blocks.iter().filter(|block| block.kind == START).map(move |block| (group.spot, block))
+        group
+            .blocks
+            .iter()
+            .filter(|block| block.kind == START)
+            .map(move |block| (group.spot, block))
     });
     let block = block.into_iter().next().filter(|_| first.is_none());
     let spot = spot.or(block.map(|(spot, _)| spot)).unwrap_or_default();
@@ -72,7 +76,9 @@ fn start(cx: &mut Cx<'_>) {
             cx.sketch.graph.edge(&id, "next", &entry);
         }
     }
-    for event in bot.events.iter().filter(|event| first.is_none_or(|first| first.path != event.path)) {
+    for event in
+        bot.events.iter().filter(|event| first.is_none_or(|first| first.path != event.path))
+    {
         cx.ledger.unsupported(&event.path, "events other than the start have no counterpart");
     }
 }

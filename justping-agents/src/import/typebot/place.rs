@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::rich;
 use super::source::{Arrow, Block, Bot};
-use crate::import::json::{at, list};
+use crate::import::json::{at, objects};
 use crate::import::ledger::Ledger;
 use crate::import::sketch::{Sketch, Spot};
 use crate::import::template;
@@ -258,7 +258,7 @@ impl<'s> Cx<'s> {
         if let Some(bubble) = place.bubble {
             self.ledger.unsupported(&bubble.path, "its question is not supported");
         }
-        for (index, item) in list(place.block.json, "items").iter().enumerate() {
+        for (index, item) in objects(place.block.json, "items") {
             let path = at(&at(&place.block.path, "items"), index);
             self.ledger.unsupported(&path, "its block is not supported");
             self.go_on_by(place, "next", item);

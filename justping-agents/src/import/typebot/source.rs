@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::import::json::{at, list, text, texts};
+use crate::import::json::{at, list, objects, text, texts};
 use crate::import::ledger::Ledger;
 use crate::import::report::ElementKind;
 use crate::import::sketch::Spot;
@@ -99,7 +99,8 @@ impl<'s> Bot<'s> {
                 group(json, path, problems)
             }),
             edges: items(source, "", "edges", &mut problems, |json, path, problems| {
-                let id = text(json, "id").or_else(|| wrong(problems, &path, "an edge has an id"))?;
+                let id =
+                    text(json, "id").or_else(|| wrong(problems, &path, "an edge has an id"))?;
                 Some((id, arrow(json, path)))
             })
             .into_iter()
@@ -126,7 +127,7 @@ impl<'s> Bot<'s> {
         }
         for block in self.groups.iter().flat_map(|group| &group.blocks) {
             ledger.book(ElementKind::Block, block.path.clone(), Some(block.id));
-            for (index, item) in list(block.json, "items").iter().enumerate() {
+            for (index, item) in objects(block.json, "items") {
                 let path = at(&at(&block.path, "items"), index);
                 ledger.book(ElementKind::Option, path, text(item, "id"));
             }
@@ -165,7 +166,7 @@ fn conditions(value: &Value, path: &str, ledger: &mut Ledger) {
             for (name, item) in map {
                 let path = at(path, name);
                 if name == "comparisons" {
-                    for (index, one) in list(value, name).iter().enumerate() {
+                    for (index, one) in objects(value, name) {
                         ledger.book(ElementKind::Condition, at(&path, index), text(one, "id"));
                     }
                 }
