@@ -10,6 +10,7 @@ pub mod condition;
 pub mod document;
 pub mod fetch;
 mod flows;
+pub mod handbook;
 pub mod hash;
 pub mod import;
 mod keyword;

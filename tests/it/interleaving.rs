@@ -16,7 +16,7 @@ use justping::model::{
     WorkerId,
 };
 use justping::port::store::{CallClaim, CallFinish, ClaimOptions};
-use justping::port::{Clock, FlowRuntime};
+use justping::port::{CallScope, Clock, FlowRuntime, PerformContext};
 use justping::stage::Stage;
 use serde_json::{Value, json};
 
@@ -143,7 +143,14 @@ impl Scene {
 
     async fn answer(&mut self) {
         let Some(claim) = self.asked.take() else { return };
-        let result = self.program.perform(&claim.call.request, &Deaf).await;
+        let scope = CallScope {
+            business_id: claim.call.business_id,
+            conversation_id: claim.call.conversation_id,
+            session_id: claim.call.session_id,
+            call_id: claim.call.id,
+        };
+        let cx = PerformContext { scope, on_delta: &Deaf };
+        let result = self.program.perform(&claim.call.request, &cx).await;
         assert!(matches!(result, CallResult::Ok(_)));
         let (business_id, call_id) = (claim.call.business_id, claim.call.id);
         let finish = CallFinish { business_id, call_id, fence: claim.fence, result };

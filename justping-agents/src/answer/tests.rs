@@ -47,20 +47,22 @@ fn numbers_as_people_write_them() {
     }
 }
 
+fn good(kind: &AnswerKind, cases: &[(&str, Value)]) {
+    for (text, value) in cases {
+        assert_eq!(kind.parse(text), Ok(value.clone()), "{kind:?} {text:?}");
+    }
+}
+
+fn bad(kind: &AnswerKind, texts: &[&str]) {
+    for text in texts {
+        assert!(kind.parse(text).is_err(), "{kind:?} {text:?}");
+    }
+}
+
 #[test]
-fn pages_days_times_and_points() {
-    let good = |kind: AnswerKind, cases: &[(&str, Value)]| {
-        for (text, value) in cases {
-            assert_eq!(kind.parse(text), Ok(value.clone()), "{kind:?} {text:?}");
-        }
-    };
-    let bad = |kind: AnswerKind, texts: &[&str]| {
-        for text in texts {
-            assert!(kind.parse(text).is_err(), "{kind:?} {text:?}");
-        }
-    };
+fn pages_are_of_the_web() {
     good(
-        AnswerKind::Url {},
+        &AnswerKind::Url {},
         &[
             ("example.com", json!("https://example.com/")),
             (" HTTP://Example.com/A?b=c#d ", json!("http://example.com/A?b=c#d")),
@@ -68,7 +70,7 @@ fn pages_days_times_and_points() {
         ],
     );
     bad(
-        AnswerKind::Url {},
+        &AnswerKind::Url {},
         &[
             "",
             "no",
@@ -83,10 +85,14 @@ fn pages_days_times_and_points() {
             "//",
         ],
     );
+}
+
+#[test]
+fn days_and_times_of_day() {
     let day = |order| AnswerKind::Date { order };
     let slashes = json!("2026-04-03");
     good(
-        day(DateOrder::DayFirst),
+        &day(DateOrder::DayFirst),
         &[
             ("2026-12-31", json!("2026-12-31")),
             ("31.12.2026", json!("2026-12-31")),
@@ -94,9 +100,9 @@ fn pages_days_times_and_points() {
             ("29.2.2028", json!("2028-02-29")),
         ],
     );
-    good(day(DateOrder::MonthFirst), &[("4/3/2026", slashes), ("3.4.2026", json!("2026-04-03"))]);
+    good(&day(DateOrder::MonthFirst), &[("4/3/2026", slashes), ("3.4.2026", json!("2026-04-03"))]);
     bad(
-        day(DateOrder::DayFirst),
+        &day(DateOrder::DayFirst),
         &[
             "",
             "tomorrow",
@@ -111,7 +117,7 @@ fn pages_days_times_and_points() {
         ],
     );
     good(
-        AnswerKind::Time {},
+        &AnswerKind::Time {},
         &[
             ("17:30", json!("17:30")),
             ("9.05", json!("09:05")),
@@ -122,11 +128,15 @@ fn pages_days_times_and_points() {
         ],
     );
     bad(
-        AnswerKind::Time {},
+        &AnswerKind::Time {},
         &["", "17", "24:00", "9:60", "13pm", "0am", "9:5:1", "am", "pm.", "-1:00"],
     );
+}
+
+#[test]
+fn points_and_stars() {
     good(
-        AnswerKind::Rating { max: None },
+        &AnswerKind::Rating { max: None },
         &[
             ("4", json!(4)),
             ("⭐⭐⭐", json!(3)),
@@ -136,10 +146,10 @@ fn pages_days_times_and_points() {
         ],
     );
     bad(
-        AnswerKind::Rating { max: None },
+        &AnswerKind::Rating { max: None },
         &["", "0", "6", "3.5", "good", "4/10", "⭐⭐⭐⭐⭐⭐", "-1"],
     );
-    good(AnswerKind::Rating { max: Some(10) }, &[("10", json!(10)), ("9/10", json!(9))]);
+    good(&AnswerKind::Rating { max: Some(10) }, &[("10", json!(10)), ("9/10", json!(9))]);
 }
 
 #[test]

@@ -132,6 +132,53 @@ fn condition() -> impl Strategy<Value = Value> {
     )
 }
 
+/// A question of any kind.
+fn input_node() -> impl Strategy<Value = (&'static str, Value)> {
+    let kinds = vec![
+        "text", "number", "email", "phone", "url", "date", "time", "rating", "file", "location",
+        "payment",
+    ];
+    (template(), variable(), prop::sample::select(kinds), 0_u32..3, any::<bool>()).prop_map(
+        |(prompt, v, kind, retries, reminds)| {
+            let mut data =
+                json!({"prompt": prompt, "variable": v, "kind": kind, "max_retries": retries});
+            if reminds {
+                data["timeout_minutes"] = json!(4);
+                data["follow_ups"] = json!([
+                    {"after_minutes": 1, "text": prompt}, {"after_minutes": 3, "text": "{{ a }}?"}
+                ]);
+            }
+            ("input", data)
+        },
+    )
+}
+
+fn call_node() -> impl Strategy<Value = (&'static str, Value)> {
+    (prop::sample::select(FLOWS.to_vec()), template(), variable()).prop_map(
+        |(flow, input, output)| {
+            ("call_flow", json!({"flow": flow, "inputs": {"a": input}, "outputs": {output: "b"}}))
+        },
+    )
+}
+
+fn each_node() -> impl Strategy<Value = (&'static str, Value)> {
+    let list = prop::sample::select(vec!["a", "list", "contact.tags", "list.0"]);
+    (list, variable())
+        .prop_map(|(list, item)| ("foreach", json!({"list": list, "item": item, "index": "c"})))
+}
+
+fn outside_node() -> impl Strategy<Value = (&'static str, Value)> {
+    (prop::sample::select(vec!["paid", "payment.*"]), variable(), any::<bool>()).prop_map(
+        |(event, v, times_out)| {
+            let mut data = json!({"event": event, "variable": v});
+            if times_out {
+                data["timeout_minutes"] = json!(2);
+            }
+            ("wait_event", data)
+        },
+    )
+}
+
 /// The type and data of a node; nearly always right.
 fn node(count: usize) -> impl Strategy<Value = (&'static str, Value)> {
     let timeout = prop::option::of(1_u32..9);
@@ -145,38 +192,8 @@ fn node(count: usize) -> impl Strategy<Value = (&'static str, Value)> {
             }
             ("buttons", data)
         });
-    let kinds = vec![
-        "text", "number", "email", "phone", "url", "date", "time", "rating", "file", "location",
-        "payment",
-    ];
-    let input = (template(), variable(), prop::sample::select(kinds), 0_u32..3, any::<bool>())
-        .prop_map(|(prompt, v, kind, retries, reminds)| {
-            let mut data =
-                json!({"prompt": prompt, "variable": v, "kind": kind, "max_retries": retries});
-            if reminds {
-                data["timeout_minutes"] = json!(4);
-                data["follow_ups"] = json!([
-                    {"after_minutes": 1, "text": prompt}, {"after_minutes": 3, "text": "{{ a }}?"}
-                ]);
-            }
-            ("input", data)
-        });
-    let call = (prop::sample::select(FLOWS.to_vec()), template(), variable()).prop_map(
-        |(flow, input, output)| {
-            ("call_flow", json!({"flow": flow, "inputs": {"a": input}, "outputs": {output: "b"}}))
-        },
-    );
-    let list = prop::sample::select(vec!["a", "list", "contact.tags", "list.0"]);
-    let each = (list, variable())
-        .prop_map(|(list, item)| ("foreach", json!({"list": list, "item": item, "index": "c"})));
-    let outside = (prop::sample::select(vec!["paid", "payment.*"]), variable(), any::<bool>())
-        .prop_map(|(event, v, times_out)| {
-            let mut data = json!({"event": event, "variable": v});
-            if times_out {
-                data["timeout_minutes"] = json!(2);
-            }
-            ("wait_event", data)
-        });
+    let input = input_node();
+    let (call, each, outside) = (call_node(), each_node(), outside_node());
     let set = (variable(), template()).prop_map(|(v, text)| {
         (
             "set",

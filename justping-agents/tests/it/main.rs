@@ -3,6 +3,7 @@
 
 mod generate;
 mod import;
+mod handbook;
 mod lead_gen;
 mod purity;
 mod total;
