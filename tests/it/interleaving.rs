@@ -12,8 +12,8 @@ use justping::agents::Flows;
 use justping::engine::{EngineConfig, SendMessage};
 use justping::memory::{AiReply, ScriptedAi};
 use justping::model::{
-    Author, CallResult, Content, ConversationChange, Direction, MemberId, Owner, Timestamp,
-    WorkerId,
+    Author, CallResult, ChannelKind, Content, ConversationChange, Direction, Echo, Identity,
+    Inbound, MemberId, Owner, Timestamp, WorkerId,
 };
 use justping::port::store::{CallClaim, CallFinish, ClaimOptions};
 use justping::port::{CallScope, Clock, FlowRuntime, PerformContext};
@@ -49,6 +49,8 @@ enum Way {
     Reply,
     /// By the API: an assignment.
     Assign,
+    /// Past us: a reply with the provider's app on a phone.
+    Echo,
 }
 
 /// Every order of these happenings in which the model is asked before it answers.
@@ -162,6 +164,16 @@ impl Scene {
         let member = MemberId::from_uuid(self.stage.engine().ids().uuid());
         let (engine, business) = (self.stage.engine(), self.stage.business());
         match way {
+            Way::Echo => {
+                let echo = Echo {
+                    provider_ref: "phone-1".to_owned(),
+                    to: vec![Identity::new(ChannelKind::MEMORY, "ann")],
+                    content: Content::text("a person, on the phone"),
+                };
+                // Providers repeat themselves.
+                let news = vec![Inbound::Echo(echo.clone()), Inbound::Echo(echo)];
+                engine.receive(business, self.stage.channel(), news).await.unwrap();
+            }
             Way::Reply => {
                 let message = SendMessage {
                     author: Author::Member(member),
@@ -257,9 +269,10 @@ async fn no_order_lets_a_stale_answer_through() {
     let happenings = vec![Message, Message, Work, Work, Ask, Answer, Pause, TakeOver];
     let by_reply = taken_over(happenings, Way::Reply).await;
     let fewer = vec![Message, Message, Work, Ask, Answer, Pause, TakeOver];
-    let by_assignment = taken_over(fewer, Way::Assign).await;
-    println!("{by_reply} orders by reply, {by_assignment} by assignment");
-    assert_eq!((by_reply, by_assignment), (5_040, 1_260));
+    let by_assignment = taken_over(fewer.clone(), Way::Assign).await;
+    let by_echo = taken_over(fewer, Way::Echo).await;
+    println!("{by_reply} orders by reply, {by_assignment} by assignment, {by_echo} by echo");
+    assert_eq!((by_reply, by_assignment, by_echo), (5_040, 1_260, 1_260));
 }
 
 /// Whatever the order: every message is in what the model is told last, and whoever wrote last is

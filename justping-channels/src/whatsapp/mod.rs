@@ -19,6 +19,7 @@
 //! | `nfm_reply`, order, unsupported, unknown types | a message with `Unsupported` content and the raw message |
 //! | statuses sent, delivered, read (and played), failed | `Status` with our key, when it was echoed, and the failure |
 //! | `user_id_update`, system `user_changed_number` | `IdentityChanged` |
+//! | `smb_message_echoes`: what people send with the app on a phone | `Echo` |
 //! | edits, deletions, group messages, referrals, errors, account, template and quality news | `Unsupported` with the raw part |
 //! | anything for another phone number | `Unsupported`, kind `other_phone_number` |
 //!

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use justping_core::model::{
-    ChannelKind, Content, DeliveryStatus, Identity, Inbound, InboundMessage, StatusUpdate,
+    ChannelKind, Content, DeliveryStatus, Echo, Identity, Inbound, InboundMessage, StatusUpdate,
     Timestamp,
 };
 use justping_core::port::{ReceiveError, WebhookRequest};
@@ -33,6 +33,10 @@ const SIGNATURE: &str = "x-hub-signature-256";
 const SIGNATURE_PREFIX: &str = "sha256=";
 /// The `object` of every webhook of this product.
 const OBJECT: &str = "whatsapp_business_account";
+
+/// The field of what people send with the app on a phone
+/// (<https://developers.facebook.com/docs/whatsapp/embedded-signup/custom-flows/onboarding-business-app-users>).
+const ECHOES: &str = "smb_message_echoes";
 
 /// Says why a piece of news is not understood, where the provider has no name for that.
 mod unsupported {
@@ -233,11 +237,12 @@ impl Reader<'_> {
     ) {
         let before = out.len();
         match (field, value) {
-            ("messages" | "user_id_update", Some(value)) if !self.is_ours(value) => {
+            ("messages" | "user_id_update" | ECHOES, Some(value)) if !self.is_ours(value) => {
                 out.push(unknown(unsupported::OTHER_NUMBER, self.raw.change(at)));
             }
             ("messages", Some(value)) => self.messages(at, value, out),
             ("user_id_update", Some(value)) => self.user_ids(at, value, out),
+            (ECHOES, Some(value)) => self.echoes(at, value, out),
             _ => {}
         }
         if out.len() == before {
@@ -270,6 +275,14 @@ impl Reader<'_> {
             let change = self.raw.change(at);
             let errors = change.get("value").and_then(|value| value.get("errors"));
             out.push(unknown(unsupported::ERRORS, errors.unwrap_or(change)));
+        }
+    }
+
+    fn echoes(&self, at: (usize, usize), value: &Value<'_>, out: &mut Vec<Inbound>) {
+        for (k, message) in value.message_echoes.0.iter().enumerate() {
+            let raw = || self.raw.item(at, "message_echoes", k);
+            let echo = message.0.as_ref().and_then(|message| one_echo(message, raw));
+            out.push(echo.map_or_else(|| unknown(ECHOES, raw()), Inbound::Echo));
         }
     }
 
@@ -326,6 +339,22 @@ fn one_message<'r>(
     if message.referral.0 {
         out.push(unknown(unsupported::REFERRAL, raw()));
     }
+}
+
+/// Reads what somebody sent with the app on a phone; `None` when it does not say to whom.
+fn one_echo<'r>(message: &Message<'_>, raw: impl Fn() -> &'r Json) -> Option<Echo> {
+    let to: Vec<Identity> = [message.to.filled(), message.to_user_id.filled()]
+        .into_iter()
+        .flatten()
+        .map(identity)
+        .collect();
+    let provider_ref = message.id.owned().filter(|_| !to.is_empty())?;
+    let cards = || raw().get("contacts").and_then(Json::as_array).cloned().unwrap_or_default();
+    let content = inbound_content(message, cards).unwrap_or_else(|| Content::Unsupported {
+        kind: kind_of(message).to_owned(),
+        raw: raw().clone(),
+    });
+    Some(Echo { provider_ref, to, content })
 }
 
 /// The closest name the provider gives to what a message is.

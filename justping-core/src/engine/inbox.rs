@@ -1,7 +1,7 @@
 use super::registry::OpenChannel;
 use super::{EngineError, JustPing, WebhookError};
 use crate::model::{
-    BusinessId, ChannelId, ContactId, ConversationId, Event, EventBody, Identity, Inbound,
+    BusinessId, ChannelId, ContactId, ConversationId, Echo, Event, EventBody, Identity, Inbound,
     InboundMessage, MessageId, Owner, StatusUpdate, Timestamp,
 };
 use crate::port::store::{Accept, Accepted, StatusOutcome, StatusRecord};
@@ -74,6 +74,9 @@ impl JustPing {
         self.record_statuses(open, sorted.statuses, now).await?;
         for (known, also) in sorted.identities {
             self.link(open, &known, &also, now).await?;
+        }
+        for echo in sorted.echoes {
+            self.echo(open, echo, now).await?;
         }
         Ok(accepted)
     }
@@ -181,6 +184,7 @@ struct Sorted {
     messages: Vec<InboundMessage>,
     statuses: Vec<StatusUpdate>,
     identities: Vec<(Identity, Vec<Identity>)>,
+    echoes: Vec<Echo>,
 }
 
 impl Sorted {
@@ -193,6 +197,7 @@ impl Sorted {
             Inbound::Message(message) => self.messages.push(message),
             Inbound::Status(update) => self.statuses.push(update),
             Inbound::IdentityChanged { known, also } => self.identities.push((known, also)),
+            Inbound::Echo(echo) => self.echoes.push(echo),
             Inbound::Unsupported { kind, .. } => {
                 tracing::debug!(kind, "news of an unsupported kind was left out");
             }

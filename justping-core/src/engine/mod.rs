@@ -11,6 +11,7 @@
 //! | `turn` | leases conversations, decides, commits |
 //! | `dispatch` | leases sends, applies the policy, calls the channel |
 //! | `outside` | events from outside for sessions that wait for them |
+//! | `echo` | what people sent past us |
 //! | `pace` | how fast each channel goes: pauses, throttles, moments for a backlog |
 //! | `places` | which sends are under way, by lane, business and channel, and whose turn is next |
 //! | `call` | performs the work that nodes asked for |
@@ -25,6 +26,7 @@ mod call;
 mod config;
 mod decide;
 mod dispatch;
+mod echo;
 mod error;
 mod inbox;
 mod operate;

@@ -17,6 +17,8 @@ pub enum Inbound {
         /// The identities that are the same person.
         also: Vec<Identity>,
     },
+    /// Somebody wrote to a contact by the same sender, but not through us.
+    Echo(Echo),
     /// News that no rule here understands; kept for the log, never an error.
     Unsupported {
         /// The provider's name for it.
@@ -24,6 +26,18 @@ pub enum Inbound {
         /// The provider's own JSON.
         raw: serde_json::Value,
     },
+}
+
+/// A message that people sent past us, such as with the provider's app on a phone: whoever answers
+/// there has taken the conversation over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Echo {
+    /// The provider's id of the message: unique within the channel.
+    pub provider_ref: String,
+    /// Whom it went to, by every identity the provider gave; never empty.
+    pub to: Vec<Identity>,
+    /// What it says.
+    pub content: Content,
 }
 
 /// A message from a contact, as a channel parsed it.

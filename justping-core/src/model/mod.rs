@@ -38,7 +38,7 @@ pub use counter::{Counter, CounterKey, CounterKind, Rollup, day_of};
 pub use event::{Event, EventBody, Topic};
 pub use flow::{Flow, FlowVersion};
 pub use id::*;
-pub use inbound::{Inbound, InboundMessage, StatusUpdate};
+pub use inbound::{Echo, Inbound, InboundMessage, StatusUpdate};
 pub use mailbox::{MailboxEntry, MailboxEvent, Signal};
 pub use member::{ApiKey, Member, Permission, Role};
 pub use message::{Author, Direction, Message, Timeline};

@@ -143,6 +143,9 @@ fn check_total(events: &[Inbound]) -> Result<(), TestCaseError> {
             Inbound::IdentityChanged { known, also } => {
                 prop_assert!(!known.id.is_empty() && !also.is_empty());
             }
+            Inbound::Echo(echo) => {
+                prop_assert!(!echo.provider_ref.is_empty() && !echo.to.is_empty());
+            }
             Inbound::Unsupported { kind, .. } => prop_assert!(!kind.is_empty()),
         }
     }

@@ -1,6 +1,6 @@
 use super::{PHONE_NUMBER_ID, events, hook, message_hook, read, whatsapp};
 use justping_core::model::{
-    Content, DeliveryStatus, FailureKind, Inbound, InboundMessage, MediaKind, MediaSource,
+    Content, DeliveryStatus, Echo, FailureKind, Inbound, InboundMessage, MediaKind, MediaSource,
     StatusUpdate, Timestamp,
 };
 use serde_json::{Value, json};
@@ -183,6 +183,32 @@ fn statuses_carry_our_key_and_the_failure() {
 }
 
 #[test]
+fn what_people_send_with_the_app_is_an_echo() {
+    let part = json!({
+        "from": "15550783881", "to": "16505551234", "to_user_id": "US.1", "id": "wamid.E",
+        "timestamp": "1697043223", "type": "text", "text": { "body": "I will look." },
+    });
+    let echo =
+        |part: &Value| read(&hook("smb_message_echoes", json!({ "message_echoes": [part] })));
+    let expected = Echo {
+        provider_ref: "wamid.E".to_owned(),
+        to: vec![whatsapp("16505551234"), whatsapp("US.1")],
+        content: Content::text("I will look."),
+    };
+    assert_eq!(echo(&part), [Inbound::Echo(expected.clone())]);
+    let mut odd = part.clone();
+    odd["type"] = json!("poll");
+    let content = Content::Unsupported { kind: "poll".to_owned(), raw: odd.clone() };
+    assert_eq!(echo(&odd), [Inbound::Echo(Echo { content, ..expected })]);
+    for missing in [&["id"][..], &["to", "to_user_id"]] {
+        let mut part = part.clone();
+        missing.iter().for_each(|name| drop(part.as_object_mut().unwrap().remove(*name)));
+        assert!(matches!(&echo(&part)[..], [Inbound::Unsupported { kind, .. }]
+            if kind == "smb_message_echoes"));
+    }
+}
+
+#[test]
 fn changed_numbers_and_user_ids() {
     let changed = |known: &str, also: &[&str]| Inbound::IdentityChanged {
         known: whatsapp(known),
@@ -295,6 +321,7 @@ fn many_entries_changes_messages_and_statuses_keep_their_order() {
             Inbound::Status(update) => update.provider_ref,
             Inbound::Unsupported { kind, .. } => kind,
             Inbound::IdentityChanged { .. } => "identity".to_owned(),
+            Inbound::Echo(echo) => echo.provider_ref,
         })
         .collect();
     assert_eq!(order, ["m0", "message", "m1", "webhook", "m2", "s3", "s4", "m5"]);

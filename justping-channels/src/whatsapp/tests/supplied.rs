@@ -64,6 +64,7 @@ fn outcome(event: &Inbound) -> String {
         },
         Inbound::Status(update) => format!("status: {}", update.status.as_str()),
         Inbound::IdentityChanged { .. } => "identity changed".to_owned(),
+        Inbound::Echo(_) => "echo".to_owned(),
         Inbound::Unsupported { kind, .. } => format!("unsupported: {kind}"),
     }
 }

@@ -45,6 +45,8 @@ pub(super) struct Value<'a> {
     #[serde(borrow, default)]
     pub(super) messages: Many<Message<'a>>,
     #[serde(borrow, default)]
+    pub(super) message_echoes: Many<Message<'a>>,
+    #[serde(borrow, default)]
     pub(super) statuses: Many<Status<'a>>,
     #[serde(borrow, default)]
     pub(super) user_id_update: Many<UserIdUpdate<'a>>,
@@ -88,6 +90,10 @@ pub(super) struct Message<'a> {
     pub(super) from: Text<'a>,
     #[serde(borrow, default)]
     pub(super) from_user_id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) to: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) to_user_id: Text<'a>,
     #[serde(borrow, default)]
     pub(super) group_id: Text<'a>,
     #[serde(borrow, default)]
