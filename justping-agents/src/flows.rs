@@ -7,7 +7,7 @@ use justping_core::port::{
 };
 use serde_json::Value;
 
-use crate::check::Draft;
+use crate::check::{self, Draft};
 use crate::fetch::Fetcher;
 use crate::hash::{content_hash_hex, strip_layout};
 use crate::node;
@@ -66,6 +66,19 @@ impl Flows {
         self
     }
 
+    /// What a kind of channel (`whatsapp`, `sms`, …) shows otherwise than a document says it, as notes:
+    /// said by the function that fits messages when they are sent. Nothing for kinds without
+    /// [`channel_limits`](crate::channel_limits).
+    pub fn channel_notes(&self, document: &Value, kind: &str) -> Vec<Finding> {
+        Draft::of(&self.registry, document).channel_notes(kind)
+    }
+
+    /// Looks at flows that one agent asks in this order, each with a name: reports triggers whose
+    /// messages an earlier flow takes, with the place of the flow that never hears them.
+    pub fn check_together(&self, flows: &[(&str, &Value)]) -> Vec<(usize, Finding)> {
+        check::competing(flows)
+    }
+
     /// What editors need to draw each type of node and its form, by name.
     pub fn descriptors(&self) -> Vec<NodeDescriptor> {
         self.registry.descriptors()
@@ -80,7 +93,7 @@ impl Default for Flows {
 
 impl FlowRuntime for Flows {
     fn check(&self, document: &Value) -> Vec<Finding> {
-        Draft::of(&self.registry, document).with_objections().findings
+        Draft::of(&self.registry, document).with_objections().with_lint().findings
     }
 
     fn compile(&self, document: &Value) -> Result<Arc<dyn Program>, FlowRuntimeError> {

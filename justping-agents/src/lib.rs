@@ -24,7 +24,7 @@ pub mod scope;
 mod size;
 pub mod text;
 
-pub use check::code;
+pub use check::{FixError, apply_fix, channel_limits, code, known_channels, limits_version};
 pub use flows::Flows;
 pub use node::{AiReply, Http};
 pub use program::{

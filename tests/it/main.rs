@@ -14,6 +14,7 @@ mod ownership;
 mod pipeline;
 #[cfg(feature = "redis")]
 mod relay;
+mod showing;
 mod sim;
 mod tidy;
 mod typing;

@@ -48,6 +48,26 @@ pub mod code {
     pub const MISSING_DEFAULT: &str = "missing_default";
     /// A part of the document has no effect (warning).
     pub const IGNORED: &str = "ignored";
+    /// A trigger listens to a word that always means the contact wants silence, or speech again.
+    pub const OPT_OUT_TRIGGER: &str = "opt_out_trigger";
+    /// Another flow hears a trigger's words first.
+    pub const COMPETING_TRIGGERS: &str = "competing_triggers";
+    /// A condition compares a variable with what it never holds.
+    pub const TYPE_MISMATCH: &str = "type_mismatch";
+    /// A variable is read that some ways leave unset (warning).
+    pub const MAYBE_UNSET: &str = "maybe_unset";
+    /// A question waits for its answer for ever (warning).
+    pub const WAITS_FOREVER: &str = "waits_forever";
+    /// A model's node leads nowhere when the model fails or the budget is spent (warning).
+    pub const NO_FALLBACK: &str = "no_fallback";
+    /// People are handed conversations outside the hours the flow knows (warning).
+    pub const HANDOFF_OUT_OF_HOURS: &str = "handoff_out_of_hours";
+    /// A note stands in for something that is yet to be built (warning).
+    pub const UNFINISHED: &str = "unfinished";
+    /// A channel shows options as something else (note).
+    pub const SHOWN_OTHERWISE: &str = "shown_otherwise";
+    /// A channel needs several messages, or parts of one, for a text (note).
+    pub const SENT_IN_PARTS: &str = "sent_in_parts";
 }
 
 /// An error without a node.
@@ -58,12 +78,18 @@ pub(super) fn error(code: &str, path: impl Into<String>, message: impl Into<Stri
         node: None,
         path: path.into(),
         message: message.into(),
+        fix: Vec::new(),
     }
 }
 
 /// A warning without a node.
 pub(super) fn warning(code: &str, path: impl Into<String>, message: impl Into<String>) -> Finding {
     Finding { severity: Severity::Warning, ..error(code, path, message) }
+}
+
+/// A note without a node.
+pub(super) fn note(code: &str, path: impl Into<String>, message: impl Into<String>) -> Finding {
+    Finding { severity: Severity::Note, ..error(code, path, message) }
 }
 
 /// The same finding, about a node.

@@ -5,8 +5,6 @@ use std::collections::HashSet;
 use super::finding::{about, code, error, warning};
 use super::graph::{Successors, cycles, reachable};
 use super::{Draft, DraftNode, TRIGGER};
-use crate::document::RESERVED_NAMES;
-use crate::node::RESUME_URL;
 
 /// Node ids a message lists at most.
 const LISTED_MAX: usize = 5;
@@ -32,7 +30,6 @@ fn graph(draft: &mut Draft) {
     let successors = successors(draft);
     endless(draft, &successors);
     unreachable(draft, &successors);
-    unknown_variables(draft);
     loose_exits(draft);
 }
 
@@ -105,28 +102,6 @@ fn unreachable(draft: &mut Draft, successors: &Successors) {
             draft.findings.push(about(&node.node.id, finding));
         }
     }
-}
-
-fn unknown_variables(draft: &mut Draft) {
-    let built = || draft.nodes.iter().filter_map(|node| Some((node, node.built.as_ref()?)));
-    let mut known: HashSet<String> = built().flat_map(|(_, built)| built.writes()).collect();
-    known.extend(draft.variables.iter().map(|variable| variable.name.clone()));
-    known.extend(RESERVED_NAMES.map(str::to_owned));
-    known.insert(RESUME_URL.to_owned());
-    let mut findings = Vec::new();
-    for (node, built) in built() {
-        let mut reported = HashSet::new();
-        for path in built.reads() {
-            let name = path.split('.').next().unwrap_or_default();
-            if !known.contains(name) && reported.insert(name.to_owned()) {
-                let message = format!("nothing sets the variable `{name}`");
-                let path = format!("/nodes/{}/data", node.at);
-                let finding = warning(code::UNKNOWN_VARIABLE, path, message);
-                findings.push(about(&node.node.id, finding));
-            }
-        }
-    }
-    draft.findings.append(&mut findings);
 }
 
 /// Reports ways out that contacts are bound to take and that lead nowhere.

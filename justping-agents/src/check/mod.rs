@@ -7,6 +7,7 @@ mod entry;
 mod finding;
 mod flow;
 mod graph;
+mod lint;
 mod read;
 mod subflow;
 #[cfg(test)]
@@ -19,6 +20,8 @@ use serde_json::Value;
 
 pub use self::finding::code;
 use self::finding::error;
+pub use self::lint::channel::{channel_limits, known_channels, limits_version};
+pub use self::lint::fix::{FixError, apply_fix};
 use crate::document::{self, DOCUMENT_MAX_BYTES, EDGES_MAX, NODES_MAX};
 use crate::registry::Registry;
 use crate::size;
@@ -74,6 +77,12 @@ pub(crate) struct DraftEdge {
     pub(crate) target: usize,
 }
 
+/// Triggers of flows that are asked in this order, of which an earlier one takes the words of a later
+/// one; each finding with the place of the later flow.
+pub(crate) fn competing(flows: &[(&str, &Value)]) -> Vec<(usize, Finding)> {
+    lint::trigger::competing(flows)
+}
+
 impl Draft {
     /// Reads and checks a document.
     pub(crate) fn of(registry: &Registry, document: &Value) -> Self {
@@ -109,6 +118,17 @@ impl Draft {
     pub(crate) fn all(&self) -> impl Iterator<Item = (String, &Self)> {
         let flows = self.flows.iter().map(|(key, draft)| (format!("/flows/{key}"), draft));
         std::iter::once((String::new(), self)).chain(flows)
+    }
+
+    /// Adds what an author should hear before publishing.
+    pub(crate) fn with_lint(mut self) -> Self {
+        lint::all(&mut self);
+        self
+    }
+
+    /// What a kind of channel shows otherwise than it was written.
+    pub(crate) fn channel_notes(&self, kind: &str) -> Vec<Finding> {
+        lint::channel::notes(self, kind)
     }
 
     /// Says whether anything keeps the document from running.

@@ -182,8 +182,12 @@ fn warnings_do_not_keep_a_flow_from_running() {
         ["c", "buttons", {"text": "?", "options": [{"id": "o", "title": "O"}], "timeout_minutes": 1}]
     ]);
     let document = document(nodes, json!([["start", "next", "a"], ["a", "next", "c"]]));
-    let expected =
-        ["unreachable_node /nodes/2", "unknown_variable /nodes/1/data", "missing_default /nodes/3"];
+    let expected = [
+        "unreachable_node /nodes/2",
+        "missing_default /nodes/3",
+        // An error for who publishes; what is published stays.
+        "!unknown_variable /nodes/1/data",
+    ];
     assert_eq!(check(&document), expected);
     assert!(Flows::new().compile(&document).is_ok());
     let broken = Flows::new().compile(&json!({})).unwrap_err();

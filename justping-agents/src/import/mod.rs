@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::report::{Counts, Element, ElementKind, Report};
-use crate::document::{DOCUMENT_MAX_BYTES, EDGES_MAX, NODES_MAX, VARIABLES_MAX};
+use crate::document::{DOCUMENT_MAX_BYTES, EDGES_MAX, FLOWS_MAX, NODES_MAX, VARIABLES_MAX};
 use crate::size;
 
 /// Most bytes of a source, written without blanks.
@@ -170,8 +170,19 @@ pub fn import_text(format: Option<Format>, source: &str) -> Result<Import, Impor
 }
 
 fn check_size(document: &Value) -> Result<(), ImportError> {
-    let count = |name: &str| document.get(name).and_then(Value::as_array).map_or(0, Vec::len);
-    let limits = [("nodes", NODES_MAX), ("edges", EDGES_MAX), ("variables", VARIABLES_MAX)];
+    let called = || document.get("flows").and_then(Value::as_object).into_iter().flatten();
+    let own =
+        |flow: &Value, name: &str| flow.get(name).and_then(Value::as_array).map_or(0, Vec::len);
+    let count = |name: &str| match name {
+        "flows" => called().count(),
+        name => own(document, name) + called().map(|(_, flow)| own(flow, name)).sum::<usize>(),
+    };
+    let limits = [
+        ("nodes", NODES_MAX),
+        ("edges", EDGES_MAX),
+        ("variables", VARIABLES_MAX),
+        ("flows", FLOWS_MAX),
+    ];
     if let Some((what, max)) = limits.into_iter().find(|(name, max)| count(name) > *max) {
         return Err(ImportError::TooLarge { what, max });
     }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use justping_core::model::{Choice as OptionChoice, Content};
+use justping_core::policy::MORE_MARK;
 use justping_core::port::{
     BuiltNode, ExitDescriptor, Fit, NodeConfigError, NodeContext, Step, StepEvent,
 };
@@ -127,11 +128,28 @@ impl<L: Look> Choice<L> {
 
     /// Sends the options under a text.
     fn ask(&self, cx: &mut NodeContext<'_>, text: &Template) -> Result<(), Step> {
+        self.ask_from(cx, text, 0)
+    }
+
+    /// Sends the options from one on under a text.
+    fn ask_from(
+        &self,
+        cx: &mut NodeContext<'_>,
+        text: &Template,
+        first: usize,
+    ) -> Result<(), Step> {
         let text = config::render(cx, text)?;
         let options = self.offers(cx)?;
         let content = self.look.content(cx, text, options)?;
-        cx.send(content);
+        cx.send(after(content, first));
         Ok(())
+    }
+
+    /// The option that the next page begins with, when that is what a reply asks for.
+    fn next_page(&self, content: &Content) -> Option<usize> {
+        let Content::Reply { option, .. } = content else { return None };
+        let first = option.strip_suffix(MORE_MARK)?;
+        self.options.iter().position(|offer| offer.id == first)
     }
 
     fn offers(&self, cx: &NodeContext<'_>) -> Result<Vec<OptionChoice>, Step> {
@@ -166,6 +184,10 @@ impl<L: Look> Choice<L> {
     }
 
     fn hear(&self, cx: &mut NodeContext<'_>, content: &Content) -> Result<Step, Step> {
+        if let Some(first) = self.next_page(content) {
+            self.ask_from(cx, &self.text, first)?;
+            return Ok(Patience::on(cx));
+        }
         let Some((offer, shown)) = self.chosen(cx, content)? else { return self.miss(cx) };
         if let Some(variable) = &self.variable {
             let value = match self.save {
@@ -206,6 +228,9 @@ impl<L: Look> BuiltNode for Choice<L> {
     }
 
     fn fits(&self, cx: &NodeContext<'_>, content: &Content) -> Fit {
+        if self.next_page(content).is_some() {
+            return Fit::Exact;
+        }
         match self.chosen(cx, content) {
             Ok(Some(_)) => Fit::Exact,
             Ok(None) | Err(_) => Fit::Other,
@@ -231,6 +256,27 @@ impl<L: Look> BuiltNode for Choice<L> {
 
     fn writes(&self) -> Vec<String> {
         self.variable.iter().cloned().collect()
+    }
+}
+
+/// The same question without its first options.
+fn after(content: Content, first: usize) -> Content {
+    match content {
+        Content::Buttons { text, header, footer, options } => {
+            let options = options.into_iter().skip(first).collect();
+            Content::Buttons { text, header, footer, options }
+        }
+        Content::List { text, button, mut sections } => {
+            let mut skip = first;
+            for section in &mut sections {
+                let gone = skip.min(section.options.len());
+                section.options.drain(..gone);
+                skip -= gone;
+            }
+            sections.retain(|section| !section.options.is_empty());
+            Content::List { text, button, sections }
+        }
+        other => other,
     }
 }
 

@@ -102,6 +102,11 @@ impl Matcher {
         Self { keywords }
     }
 
+    /// Says whether every message starts the flow.
+    pub(crate) fn hears_all(&self) -> bool {
+        self.keywords.is_none()
+    }
+
     /// Says whether a message starts the flow.
     pub(crate) fn matches(&self, content: &Content) -> bool {
         self.keywords.as_ref().is_none_or(|keywords| keywords.are_in(&fold(content.plain())))

@@ -48,7 +48,7 @@ pub(super) fn tag_of(seed: u64) -> u32 {
 }
 
 /// Labels the options of what a node has just sent; each prompt has its own number.
-pub(super) fn label(
+pub(crate) fn label(
     effects: &mut [Effect],
     node: &str,
     prompts: &mut u32,

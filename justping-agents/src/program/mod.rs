@@ -38,6 +38,7 @@ use serde_json::{Map, Value};
 
 pub use self::burst::{BURST_BYTES_MAX, BURST_MESSAGES_MAX};
 pub use self::frame::FRAMES_MAX;
+pub(crate) use self::label::label;
 pub use self::outside::{EARLY_BYTES_MAX, EARLY_MAX};
 pub use self::replay::{ReplayError, replay};
 use self::run::Run;

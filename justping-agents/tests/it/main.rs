@@ -1,5 +1,11 @@
 //! The crate from outside.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+#![expect(clippy::print_stdout, reason = "a test says how many cases of others it ran")]
 
 mod generate;
 mod import;

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use justping_agents::Flows;
 use justping_agents::fetch::ScriptedFetcher;
+use justping_agents::{Flows, apply_fix, code, known_channels};
 use justping_core::memory::ScriptedAi;
-use justping_core::port::{FlowRuntime, STATE_MAX_BYTES, Severity};
+use justping_core::port::{Finding, FlowRuntime, STATE_MAX_BYTES, Severity};
 use proptest::prelude::*;
 
 use crate::generate::{any_document, any_json, damaged_document, event, input};
@@ -34,8 +34,34 @@ proptest! {
             let exists = finding.path.is_empty() || finding.path.starts_with('/');
             prop_assert!(exists, "{}", finding.path);
         }
-        let has_errors = found.iter().any(|finding| finding.severity == Severity::Error);
+        // Some errors keep a flow from being published, not from running.
+        let spares = |code: &str| [code::UNKNOWN_VARIABLE, code::TYPE_MISMATCH].contains(&code);
+        let has_errors = found
+            .iter()
+            .any(|finding| finding.severity == Severity::Error && !spares(&finding.code));
         prop_assert_eq!(flows.compile(&document).is_err(), has_errors);
+    }
+
+    #[test]
+    fn a_fix_takes_its_finding_away(document in prop_oneof![any_document(), damaged_document()]) {
+        let flows = &*FLOWS;
+        let found = flows.check(&document);
+        for finding in found.iter().filter(|finding| !finding.fix.is_empty()) {
+            let fixed = apply_fix(&document, &finding.fix).unwrap();
+            let count = |found: &[Finding]| {
+                found.iter().filter(|other| other.code == finding.code).count()
+            };
+            prop_assert!(count(&flows.check(&fixed)) < count(&found), "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn any_document_is_shown_on_every_channel(document in damaged_document()) {
+        for kind in known_channels() {
+            for note in FLOWS.channel_notes(&document, kind) {
+                prop_assert_eq!(note.severity, Severity::Note);
+            }
+        }
     }
 
     #[test]

@@ -336,7 +336,7 @@ impl<'a> Turn<'a> {
     }
 
     fn send(&mut self, content: Content, author: &Author) {
-        for content in policy::fit(content, self.env.capabilities) {
+        for content in policy::fit_in_pages(content, self.env.capabilities) {
             self.write(Direction::Outbound, author.clone(), content);
         }
     }

@@ -11,7 +11,7 @@ mod throttle;
 
 pub use can_send::{Decision, SendFacts, can_send};
 pub use fair::{Line, Reach, choose_sends, first_depth, take_turns};
-pub use fit::fit;
+pub use fit::{MORE_MARK, fit, fit_in_pages};
 pub use lane::{LANES, LaneQuota, LaneShares};
 pub(crate) use link::sign;
 pub use link::{LinkProblem, RESUME_KEY_MIN_BYTES, ResumeLink, ResumeLinks, derive_key};

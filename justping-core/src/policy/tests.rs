@@ -143,10 +143,41 @@ fn buttons_degrade_to_a_list_and_then_to_numbers() {
     let lines: Vec<_> = text.iter().flat_map(|part| part.plain().lines()).collect();
     assert_eq!(lines.first(), Some(&"Pick"));
     assert_eq!(lines.last(), Some(&"11. 10"));
+    let alike = [("1", "Yes"), ("2", "Yes ")].map(|(id, title)| Choice {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        description: None,
+    });
+    let alike =
+        Content::Buttons { text: "Pick".into(), header: None, footer: None, options: alike.into() };
+    assert!(matches!(fit(alike, &capabilities).as_slice(), [Content::List { .. }]));
     assert!(matches!(
         fit(buttons(2, "a title that is far too long"), &capabilities).as_slice(),
         [Content::Text { .. }, ..]
     ));
+}
+
+#[test]
+fn too_many_rows_come_in_pages() {
+    let capabilities = capabilities();
+    let page = fit_in_pages(buttons(25, "o"), &capabilities);
+    let [Content::List { sections, .. }] = page.as_slice() else { panic!("{page:?}") };
+    let rows: Vec<_> = sections.iter().flat_map(|section| &section.options).collect();
+    assert_eq!(rows.len(), 10);
+    assert_eq!((rows[8].id.as_str(), rows[9].id.as_str()), ("8", "9+"));
+    let section = |title: &str, count| ListSection {
+        title: Some(title.to_owned()),
+        options: options(count, title),
+    };
+    let list = |sections| Content::List { text: "Pick".into(), button: "Open".into(), sections };
+    let page = fit_in_pages(list(vec![section("a", 9), section("b", 9)]), &capabilities);
+    let [Content::List { sections, .. }] = page.as_slice() else { panic!("{page:?}") };
+    assert_eq!(sections.len(), 1, "a page ends with the section it ends in");
+    assert_eq!(fit_in_pages(buttons(10, "o"), &capabilities), fit(buttons(10, "o"), &capabilities));
+    let long = fit_in_pages(buttons(11, "a title that is far too long"), &capabilities);
+    assert!(matches!(long.as_slice(), [Content::Text { .. }, ..]), "{long:?}");
+    let none = Capabilities { buttons_max: 0, list_rows_max: 1, ..capabilities };
+    assert!(matches!(fit_in_pages(buttons(2, "o"), &none).as_slice(), [Content::Text { .. }]));
 }
 
 proptest! {

@@ -43,7 +43,7 @@ pub use queue::{
     QueueResult, RETRY_AFTER_MAX, Settled, check_items, share_lanes,
 };
 pub use runtime::{
-    Expectation, Finding, FlowRuntime, FlowRuntimeError, LinkKey, Outcome, Program,
+    Expectation, Finding, FlowRuntime, FlowRuntimeError, LinkKey, Outcome, Patch, Program,
     STATE_MAX_BYTES, Severity, StepEvent, StepInput,
 };
 pub use store::{Store, StoreError, StoreResult};

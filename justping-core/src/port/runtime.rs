@@ -114,6 +114,8 @@ pub enum Expectation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
+    /// Good to know, such as how a channel will show it.
+    Note,
     /// Worth a look; the flow can be published.
     Warning,
     /// The flow cannot be published.
@@ -134,6 +136,27 @@ pub struct Finding {
     pub path: String,
     /// A sentence for people.
     pub message: String,
+    /// What would put it right, if one thing does: changes to the document, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fix: Vec<Patch>,
+}
+
+/// One change of a document: an operation of a JSON patch (RFC 6902).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Patch {
+    /// Puts a value there; `-` as the last step is the end of a list.
+    Add {
+        /// JSON pointer.
+        path: String,
+        /// The value.
+        value: Value,
+    },
+    /// Takes away what is there.
+    Remove {
+        /// JSON pointer.
+        path: String,
+    },
 }
 
 /// A document cannot be run.

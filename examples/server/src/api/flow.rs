@@ -3,10 +3,10 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use justping::engine::PublishError;
 use justping::model::{Flow, FlowId, FlowVersion, FlowVersionId, Timestamp};
-use justping::port::{ExitDescriptor, Finding, NodeDescriptor, Severity};
+use justping::port::{ExitDescriptor, Finding, NodeDescriptor, Patch, Severity};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,6 +16,9 @@ use crate::http::Problem;
 use crate::http::access::{Allowed, AppState, perm};
 use crate::http::extract::{Id, JsonBody, Query};
 use crate::http::problem::FieldError;
+
+/// Most kinds of channels that one validation looks at.
+const CHANNELS_MAX: usize = 16;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -107,6 +110,9 @@ pub(super) struct FindingView {
     /// JSON pointer into the document.
     path: String,
     message: String,
+    /// What would put it right, as operations of a JSON patch; empty when a person has to think.
+    #[schema(value_type = Vec<Object>)]
+    fix: Vec<Patch>,
 }
 
 /// How bad a finding is.
@@ -114,6 +120,8 @@ pub(super) struct FindingView {
 #[serde(rename_all = "snake_case")]
 #[schema(as = Severity)]
 enum SeverityView {
+    /// Good to know, such as how a channel will show it.
+    Note,
     /// Worth a look; the flow can be published.
     Warning,
     /// The flow cannot be published.
@@ -122,12 +130,13 @@ enum SeverityView {
 
 impl From<Finding> for FindingView {
     fn from(finding: Finding) -> Self {
-        let Finding { severity, code, node, path, message } = finding;
+        let Finding { severity, code, node, path, message, fix } = finding;
         let severity = match severity {
+            Severity::Note => SeverityView::Note,
             Severity::Warning => SeverityView::Warning,
             Severity::Error => SeverityView::Error,
         };
-        Self { severity, code, node, path, message }
+        Self { severity, code, node, path, message, fix }
     }
 }
 
@@ -264,16 +273,35 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+/// Kinds of channels to be looked at.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ChannelQuery {
+    /// Kinds such as `whatsapp`, `sms`, `email`, `webchat`, with commas between; each adds notes on
+    /// what it will show otherwise than it is written.
+    channels: Option<String>,
+}
+
 /// Looks a draft over.
 #[utoipa::path(post, path = "/flows/{id}/validate", tag = "flows",
-    params(("id" = String, Path, description = "The flow.")),
+    params(("id" = String, Path, description = "The flow."), ChannelQuery),
     security(("api_key" = ["agents_read"])),
     responses((status = 200, body = Validation)))]
 async fn validate(
     caller: Allowed<perm::AgentsRead>,
     Id(id): Id<FlowId>,
+    Query(query): Query<ChannelQuery>,
 ) -> Result<Json<Validation>, Problem> {
-    let findings = caller.jp().check_flow(caller.business_id, id).await?;
+    let kinds = query.channels.unwrap_or_default();
+    let mut findings = caller.jp().check_flow(caller.business_id, id).await?;
+    let mut kinds = kinds.split(',').filter(|kind| !kind.is_empty()).peekable();
+    if kinds.peek().is_some() {
+        let draft = caller.store().flow(caller.business_id, id).await?.draft;
+        for kind in kinds.take(CHANNELS_MAX) {
+            findings.extend(caller.flows().channel_notes(&draft, kind));
+        }
+    }
     let ok = findings.iter().all(|finding| finding.severity != Severity::Error);
     let findings = findings.into_iter().map(FindingView::from).collect();
     Ok(Json(Validation { ok, findings }))

@@ -10,6 +10,13 @@ async fn a_flow_is_edited_and_published(platform: Platform) {
     let path = format!("/flows/{}", made.id());
     let check = owner.post(&format!("{path}/validate"), json!({})).await.expect(200).json();
     assert_eq!(check["ok"], true, "{check}");
+    let asked = owner.post(&format!("{path}/validate?channels=sms,webchat,none"), json!({})).await;
+    let severities = |check: &Value| {
+        let findings = check["findings"].as_array().unwrap().iter();
+        findings.map(|finding| finding["severity"].clone()).collect::<Vec<_>>()
+    };
+    let asked = asked.expect(200).json();
+    assert_eq!((&asked["ok"], severities(&asked)), (&check["ok"], severities(&check)), "{asked}");
     let one = owner.post(&format!("{path}/publish"), json!({})).await.expect(200).json();
     assert_eq!(one["number"], 1);
     let same = owner.post(&format!("{path}/publish"), json!({})).await.expect(200).json();

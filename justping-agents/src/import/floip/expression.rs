@@ -194,7 +194,7 @@ impl Parser<'_, '_> {
             "IN" => match <[Term; 2]>::try_from(arguments) {
                 Ok([item, Term::Field(list)]) => {
                     let item = value(item)?;
-                    Ok(leaf(&list, "contains", item))
+                    Ok(leaf(&list, "contains", &item))
                 }
                 _ => Err("`IN` takes a value and a list".to_owned()),
             },
@@ -207,7 +207,7 @@ fn tests(terms: Vec<Term>) -> Result<Vec<Test>, String> {
     terms.into_iter().map(truth).collect()
 }
 
-fn leaf(field: &str, op: &str, value: Value) -> Term {
+fn leaf(field: &str, op: &str, value: &Value) -> Term {
     Term::Test(Test::When(json!({"field": field, "op": op, "value": value})))
 }
 
@@ -229,8 +229,8 @@ fn compare(left: Term, op: &str, right: Term) -> Result<Term, String> {
         same => same,
     };
     match (left, right) {
-        (Term::Field(field), other) => Ok(leaf(&field, op, value(other)?)),
-        (other, Term::Field(field)) => Ok(leaf(&field, turned, value(other)?)),
+        (Term::Field(field), other) => Ok(leaf(&field, op, &value(other)?)),
+        (other, Term::Field(field)) => Ok(leaf(&field, turned, &value(other)?)),
         (Term::Value(left), Term::Value(right)) => match op {
             "eq" => Ok(Term::Test(Test::Always(left == right))),
             "ne" => Ok(Term::Test(Test::Always(left != right))),

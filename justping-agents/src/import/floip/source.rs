@@ -75,7 +75,7 @@ impl<'s> Container<'s> {
         collect(source, "", &mut resources, &mut wordings);
         let mut flows = Vec::new();
         if source.get("blocks").is_some() {
-            flows.extend(flow(source, String::new(), &mut problems));
+            flows.extend(flow(source, "", &mut problems));
         } else if !source.get("flows").is_some_and(Value::is_array) {
             problems.push(Problem::new("/flows", "a container has a list of flows"));
         }
@@ -83,7 +83,7 @@ impl<'s> Container<'s> {
         for (index, json) in list(source, "flows").iter().enumerate() {
             let path = at("/flows", index);
             collect(json, &path, &mut resources, &mut wordings);
-            let Some(flow) = flow(json, path.clone(), &mut problems) else { continue };
+            let Some(flow) = flow(json, &path, &mut problems) else { continue };
             if !keys.insert(flow.key) {
                 problems.push(Problem::new(at(&path, "uuid"), "two flows have this id"));
             }
@@ -123,7 +123,7 @@ impl<'s> Container<'s> {
                     objects(block.config, "choices").for_each(|(index, item)| {
                         let name = text(item, "name");
                         ledger.book(ElementKind::Option, at(&choices, index), name);
-                    })
+                    });
                 }
                 _ => {}
             }
@@ -184,13 +184,13 @@ fn collect<'s>(
     }
 }
 
-fn flow<'s>(json: &'s Value, path: String, problems: &mut Vec<Problem>) -> Option<Flow<'s>> {
+fn flow<'s>(json: &'s Value, path: &str, problems: &mut Vec<Problem>) -> Option<Flow<'s>> {
     let before = problems.len();
-    check_uuid(json, "uuid", &path, problems);
+    check_uuid(json, "uuid", path, problems);
     if !json.get("blocks").is_some_and(Value::is_array) {
-        problems.push(Problem::new(at(&path, "blocks"), "a flow has a list of blocks"));
+        problems.push(Problem::new(at(path, "blocks"), "a flow has a list of blocks"));
     }
-    let base = at(&path, "blocks");
+    let base = at(path, "blocks");
     let mut blocks: Vec<Block<'s>> = Vec::new();
     let mut ids = HashSet::new();
     for (index, item) in list(json, "blocks").iter().enumerate() {
@@ -202,7 +202,7 @@ fn flow<'s>(json: &'s Value, path: String, problems: &mut Vec<Problem>) -> Optio
     }
     let first = visible(json, "first_block_id");
     if first.is_some_and(|first| !ids.contains(first)) {
-        problems.push(Problem::new(at(&path, "first_block_id"), "there is no such block"));
+        problems.push(Problem::new(at(path, "first_block_id"), "there is no such block"));
     }
     let language = list(json, "languages").iter().find_map(|language| text(language, "id"));
     let key = text(json, "uuid").filter(|_| problems.len() == before)?;

@@ -92,7 +92,9 @@ fn block<'s>(cx: &mut Cx<'s>, place: &Place<'s>) {
         "video" => message::video(cx, place),
         "embed" => message::link(cx, place, "what a page would show is sent as a link"),
         "text input" | "number input" | "email input" | "phone number input" | "url input"
-        | "date input" | "time input" | "rating input" => question::ask(cx, place),
+        | "date input" | "time input" | "rating input" | "file input" | "payment input" => {
+            question::ask(cx, place);
+        }
         "choice input" => choice::buttons(cx, place),
         "picture choice input" => choice::pictures(cx, place),
         "Set variable" => formula::set(cx, place),

@@ -12,7 +12,9 @@ use crate::import::sketch::{Sketch, Spot};
 use crate::import::template;
 
 /// Types of blocks that ask and have a text of their own here.
-const QUESTIONS: [&str; 10] = [
+const QUESTIONS: [&str; 12] = [
+    "file input",
+    "payment input",
     "text input",
     "number input",
     "email input",

@@ -27,7 +27,8 @@ pub(super) fn ask<'s>(cx: &mut Cx<'s>, place: &Place<'s>) {
     cx.go_on(place, "reply");
 }
 
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 10] = [
+    "hasTime",
     "variableId",
     "retryMessageContent",
     "min",
@@ -100,9 +101,19 @@ fn kind<'s>(cx: &mut Cx<'s>, place: &Place<'s>, data: &mut Map<String, Value>) {
                 put("default_region", json!(country));
             }
         }
-        "url input" => cx.ledger.degraded(path, node, "any text is taken for an address"),
-        "date input" | "time input" => {
-            cx.ledger.degraded(path, node, "any text is taken for a date or a time");
+        "url input" => put("kind", json!("url")),
+        "file input" => put("kind", json!("file")),
+        "time input" => put("kind", json!("time")),
+        "date input" => {
+            put("kind", json!("date"));
+            if options.get("hasTime") == Some(&Value::Bool(true)) {
+                cx.ledger.degraded(path, node, "the day is asked for, not the time");
+            }
+        }
+        "payment input" => {
+            put("kind", json!("payment"));
+            let reason = "waits for the event of a payment; asking for the money is up to you";
+            cx.ledger.degraded(path, node, reason);
         }
         _ => {}
     }

@@ -96,7 +96,7 @@ impl<'s> Bot<'s> {
             name: text(source, "name"),
             events: items(source, "", "events", &mut problems, event),
             groups: items(source, "", "groups", &mut problems, |json, path, problems| {
-                group(json, path, problems)
+                group(json, &path, problems)
             }),
             edges: items(source, "", "edges", &mut problems, |json, path, problems| {
                 let id =
@@ -232,9 +232,9 @@ fn event<'s>(json: &'s Value, path: String, problems: &mut Vec<Problem>) -> Opti
     Some(Event { kind, path, spot, outgoing: text(json, "outgoingEdgeId") })
 }
 
-fn group<'s>(json: &'s Value, path: String, problems: &mut Vec<Problem>) -> Option<Group<'s>> {
-    let id = text(json, "id").or_else(|| wrong(problems, &path, "a group has an id"))?;
-    let blocks = items(json, &path, "blocks", problems, |json, path, problems| {
+fn group<'s>(json: &'s Value, path: &str, problems: &mut Vec<Problem>) -> Option<Group<'s>> {
+    let id = text(json, "id").or_else(|| wrong(problems, path, "a group has an id"))?;
+    let blocks = items(json, path, "blocks", problems, |json, path, problems| {
         let kind = text(json, "type").or_else(|| wrong(problems, &path, "a block has a type"))?;
         let id = text(json, "id").unwrap_or_default();
         Some(Block { id, kind, path, json, outgoing: text(json, "outgoingEdgeId") })

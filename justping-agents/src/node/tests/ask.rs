@@ -251,3 +251,38 @@ fn points_days_times_and_pages_are_read() {
         assert_eq!(play.variable("v"), value);
     }
 }
+
+#[test]
+fn the_next_page_is_shown_when_asked_for() {
+    let option = |n: usize| json!({"id": format!("o{n}"), "title": format!("Fruit {n}")});
+    let options = |from: usize, to: usize| (from..to).map(option).collect::<Vec<_>>();
+    let sections = json!([
+        {"title": "First", "options": options(0, 7)}, {"title": "Then", "options": options(7, 12)}
+    ]);
+    let data = json!({
+        "text": "Which?", "button": "Open", "variable": "v", "sections": sections,
+        "timeout_minutes": 5
+    });
+    let nodes = json!([["q", "list", data], ["ok", "text", {"text": "got {{ v }}"}]]);
+    let mut play = Play::of(nodes, json!([["start", "next", "q"], ["q", "option:o10", "ok"]]));
+    play.say("hi");
+    let shown = play.later(60).press("q.1.o9+", "More…");
+    assert_eq!(shown.len(), 1, "the clock keeps running: {shown:?}");
+    let list: Value = serde_json::from_str(&shown[0]).unwrap();
+    assert_eq!(list["sections"].as_array().unwrap().len(), 1);
+    let ids: Vec<&str> = list["sections"][0]["options"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|option| option["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["q.2.o9", "q.2.o10", "q.2.o11"]);
+    assert!(play.is(Waiting));
+    assert_eq!(play.press("q.2.o10", "Fruit 10"), ["clear timers", "got Fruit 10"]);
+    // The first page can still be pressed, and numbers count over all pages.
+    let nodes = json!([["q", "list", data], ["ok", "text", {"text": "got {{ v }}"}]]);
+    let mut play = Play::of(nodes, json!([["start", "next", "q"], ["q", "option:o10", "ok"]]));
+    play.say("hi");
+    play.press("q.1.o9+", "More…");
+    assert_eq!(play.say("11"), ["clear timers", "got Fruit 10"]);
+}

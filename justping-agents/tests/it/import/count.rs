@@ -174,6 +174,5 @@ pub(super) fn assert_nothing_lost(name: &str, source: &Value, import: &Import) {
 /// Says whether a finding is an error of the import rather than the source's own: a flow that never
 /// waits and leads back to itself is its author's.
 pub(super) fn is_broken(finding: &Finding) -> bool {
-    let called = finding.code == "unknown_node_type" && finding.message.contains("`call_flow`");
-    finding.severity == Severity::Error && finding.code != "endless_cycle" && !called
+    finding.severity == Severity::Error && finding.code != "endless_cycle"
 }

@@ -75,19 +75,23 @@ pub(super) fn typebot() -> Value {
                 {"id": "b-jump", "type": "Jump", "options": {"groupId": "g1", "blockId": "b-old"}}
             ]}
         ],
-        "edges": [
-            {"id": "e-start", "from": {"eventId": "ev"}, "to": {"groupId": "g1"}},
-            {"id": "e-age", "from": {"blockId": "b-age"}, "to": {"groupId": "g2"}},
-            {"id": "e-adult", "from": {"blockId": "b-if", "itemId": "i-old"},
-             "to": {"groupId": "g3"}},
-            {"id": "e-young", "from": {"blockId": "b-if"}, "to": {"groupId": "g5"}},
-            {"id": "e-pro", "from": {"blockId": "b-pick", "itemId": "o-pro"},
-             "to": {"groupId": "g4"}},
-            {"id": "e-other", "from": {"blockId": "b-pick"}, "to": {"groupId": "g5"}},
-            {"id": "e-again", "from": {"blockId": "b-ab", "itemId": "i-a"}, "to": {"groupId": "g5"}},
-            {"id": "e-lost", "from": {"blockId": "b-gone"}, "to": {"groupId": "g5"}}
-        ]
+        "edges": typebot_edges()
     })
+}
+
+fn typebot_edges() -> Value {
+    json!([
+        {"id": "e-start", "from": {"eventId": "ev"}, "to": {"groupId": "g1"}},
+        {"id": "e-age", "from": {"blockId": "b-age"}, "to": {"groupId": "g2"}},
+        {"id": "e-adult", "from": {"blockId": "b-if", "itemId": "i-old"},
+         "to": {"groupId": "g3"}},
+        {"id": "e-young", "from": {"blockId": "b-if"}, "to": {"groupId": "g5"}},
+        {"id": "e-pro", "from": {"blockId": "b-pick", "itemId": "o-pro"},
+         "to": {"groupId": "g4"}},
+        {"id": "e-other", "from": {"blockId": "b-pick"}, "to": {"groupId": "g5"}},
+        {"id": "e-again", "from": {"blockId": "b-ab", "itemId": "i-a"}, "to": {"groupId": "g5"}},
+        {"id": "e-lost", "from": {"blockId": "b-gone"}, "to": {"groupId": "g5"}}
+    ])
 }
 
 /// As exports were before version 6: a start block, old bubbles.

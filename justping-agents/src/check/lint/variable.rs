@@ -1,0 +1,219 @@
+//! Variables that are read before they are set.
+//!
+//! Forward over the graph: what every way to a node has set, and what some way has. A question sets
+//! its variable when it is answered, not when it is given up.
+
+use std::collections::HashMap;
+
+use justping_core::port::{Finding, Patch};
+use serde_json::json;
+
+use crate::check::finding::{about, code, error, warning};
+use crate::check::{Draft, DraftNode};
+use crate::document::{RESERVED_NAMES, is_variable_name};
+use crate::node::RESUME_URL;
+
+/// Exits by which a node leaves without what it wanted to set.
+const GIVING_UP: [&str; 4] = ["timeout", "invalid", "interrupted", "error"];
+
+/// A set of variables by their numbers.
+#[derive(Debug, Clone, PartialEq)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn none(count: usize) -> Self {
+        Self(vec![0; count.div_ceil(64)])
+    }
+
+    fn all(count: usize) -> Self {
+        Self(vec![u64::MAX; count.div_ceil(64)])
+    }
+
+    fn insert(&mut self, at: usize) {
+        if let Some(word) = self.0.get_mut(at / 64) {
+            *word |= 1 << (at % 64);
+        }
+    }
+
+    fn contains(&self, at: usize) -> bool {
+        self.0.get(at / 64).is_some_and(|word| word & (1 << (at % 64)) != 0)
+    }
+
+    fn with(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(a, b)| a | b).collect())
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(a, b)| a & b).collect())
+    }
+}
+
+/// What is set when a session arrives at a node.
+#[derive(Debug, Clone, PartialEq)]
+struct Arrived {
+    always: Bits,
+    sometimes: Bits,
+}
+
+/// The way from one node to another.
+struct Way {
+    to: usize,
+    sets: bool,
+}
+
+/// Reports variables that are read where they are unset, or may be.
+pub(super) fn unset(draft: &Draft) -> Vec<Finding> {
+    let mut numbers: HashMap<String, usize> = HashMap::new();
+    let mut number = |name: String| {
+        let next = numbers.len();
+        *numbers.entry(name).or_insert(next)
+    };
+    let writes: Vec<Vec<usize>> = draft
+        .nodes
+        .iter()
+        .map(|node| node.built.iter().flat_map(|built| built.writes()).map(&mut number).collect())
+        .collect();
+    let arrived = arrive(draft, &writes, numbers.len());
+    let mut findings = Vec::new();
+    for (at, node) in draft.nodes.iter().enumerate() {
+        let Some(built) = &node.built else { continue };
+        let mut seen: Vec<String> = Vec::new();
+        for path in built.reads() {
+            let name = path.split('.').next().unwrap_or_default();
+            if RESERVED_NAMES.contains(&name)
+                || name == RESUME_URL
+                || seen.iter().any(|one| one == name)
+            {
+                continue;
+            }
+            seen.push(name.to_owned());
+            let number = numbers.get(name).copied();
+            let own = number.is_some_and(|n| writes.get(at).is_some_and(|own| own.contains(&n)));
+            if !own {
+                let here = arrived.get(at).and_then(Option::as_ref);
+                findings.extend(judge(draft, node, name, number, here));
+            }
+        }
+    }
+    findings
+}
+
+fn judge(
+    draft: &Draft,
+    node: &DraftNode,
+    name: &str,
+    number: Option<usize>,
+    here: Option<&Arrived>,
+) -> Option<Finding> {
+    let declared = draft.variables.iter().find(|variable| variable.name == name);
+    if declared.is_some_and(|variable| variable.default.is_some()) {
+        return None;
+    }
+    let path = format!("/nodes/{}/data", node.at);
+    let Some(number) = number else {
+        if declared.is_some() {
+            // Whoever starts the session may set it.
+            return None;
+        }
+        let message = format!("nothing sets the variable `{name}`");
+        let mut finding = about(&node.node.id, error(code::UNKNOWN_VARIABLE, path, message));
+        if is_variable_name(name) {
+            finding.fix = declare(draft, name);
+        }
+        return Some(finding);
+    };
+    let here = here?;
+    if here.always.contains(number) {
+        return None;
+    }
+    let message = match here.sometimes.contains(number) {
+        true => format!("some ways here leave `{name}` unset"),
+        false => format!("no way here sets `{name}`"),
+    };
+    let (severity, known) = match here.sometimes.contains(number) || declared.is_some() {
+        true => (warning as fn(&str, String, String) -> Finding, code::MAYBE_UNSET),
+        false => (error as fn(&str, String, String) -> Finding, code::UNKNOWN_VARIABLE),
+    };
+    let mut finding = about(&node.node.id, severity(known, path, message));
+    if known == code::UNKNOWN_VARIABLE && is_variable_name(name) {
+        finding.fix = declare(draft, name);
+    }
+    Some(finding)
+}
+
+/// Declares a variable.
+fn declare(draft: &Draft, name: &str) -> Vec<Patch> {
+    let variable = json!({"name": name});
+    vec![match draft.variables.is_empty() {
+        true => Patch::Add { path: "/variables".to_owned(), value: json!([variable]) },
+        false => Patch::Add { path: "/variables/-".to_owned(), value: variable },
+    }]
+}
+
+/// What is set on arrival at each node; `None` where no way leads.
+fn arrive(draft: &Draft, writes: &[Vec<usize>], count: usize) -> Vec<Option<Arrived>> {
+    let ways = ways(draft);
+    let mut arrived: Vec<Option<Arrived>> = vec![None; draft.nodes.len()];
+    let Some(start) = draft.trigger else { return arrived };
+    let nothing = Arrived { always: Bits::none(count), sometimes: Bits::none(count) };
+    if let Some(slot) = arrived.get_mut(start) {
+        *slot = Some(nothing);
+    }
+    let own: Vec<Bits> = writes
+        .iter()
+        .map(|writes| {
+            let mut bits = Bits::none(count);
+            writes.iter().for_each(|at| bits.insert(*at));
+            bits
+        })
+        .collect();
+    let mut open = std::collections::VecDeque::from([start]);
+    // Words, intents and errors lead to these from anywhere.
+    for root in &draft.roots {
+        if let Some(slot) = arrived.get_mut(*root) {
+            *slot = Some(Arrived { always: Bits::none(count), sometimes: Bits::all(count) });
+            open.push_back(*root);
+        }
+    }
+    while let Some(at) = open.pop_front() {
+        let Some(Some(here)) = arrived.get(at).cloned() else { continue };
+        for way in ways.get(at).into_iter().flatten() {
+            let left = match own.get(at).filter(|_| way.sets) {
+                Some(own) => {
+                    Arrived { always: here.always.with(own), sometimes: here.sometimes.with(own) }
+                }
+                None => here.clone(),
+            };
+            let Some(slot) = arrived.get_mut(way.to) else { continue };
+            let merged = match slot.as_ref() {
+                None => left,
+                Some(known) => Arrived {
+                    always: known.always.and(&left.always),
+                    sometimes: known.sometimes.with(&left.sometimes),
+                },
+            };
+            if slot.as_ref() != Some(&merged) {
+                *slot = Some(merged);
+                open.push_back(way.to);
+            }
+        }
+    }
+    arrived
+}
+
+/// Where each node leads, by edges and by jumps.
+fn ways(draft: &Draft) -> Vec<Vec<Way>> {
+    let mut ways: Vec<Vec<Way>> = draft.nodes.iter().map(|_| Vec::new()).collect();
+    for edge in &draft.edges {
+        let sets = !GIVING_UP.contains(&edge.exit.as_str());
+        if let Some(list) = ways.get_mut(edge.source) {
+            list.push(Way { to: edge.target, sets });
+        }
+    }
+    for (node, list) in draft.nodes.iter().zip(&mut ways) {
+        let jumps = node.built.iter().flat_map(|built| built.jumps());
+        let targets = jumps.filter_map(|jump| draft.ids.get(&jump).copied());
+        list.extend(targets.map(|to| Way { to, sets: true }));
+    }
+    ways
+}
