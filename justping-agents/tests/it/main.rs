@@ -7,6 +7,7 @@
 )]
 #![expect(clippy::print_stdout, reason = "a test says how many cases of others it ran")]
 
+mod botframework;
 mod generate;
 mod import;
 mod handbook;

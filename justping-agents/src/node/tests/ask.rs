@@ -276,9 +276,9 @@ fn the_next_page_is_shown_when_asked_for() {
         .iter()
         .map(|option| option["id"].as_str().unwrap())
         .collect();
-    assert_eq!(ids, ["q.2.o9", "q.2.o10", "q.2.o11"]);
+    assert_eq!(ids, ["q.2-0.o9", "q.2-0.o10", "q.2-0.o11"]);
     assert!(play.is(Waiting));
-    assert_eq!(play.press("q.2.o10", "Fruit 10"), ["clear timers", "got Fruit 10"]);
+    assert_eq!(play.press("q.2-0.o10", "Fruit 10"), ["clear timers", "got Fruit 10"]);
     // The first page can still be pressed, and numbers count over all pages.
     let nodes = json!([["q", "list", data], ["ok", "text", {"text": "got {{ v }}"}]]);
     let mut play = Play::of(nodes, json!([["start", "next", "q"], ["q", "option:o10", "ok"]]));

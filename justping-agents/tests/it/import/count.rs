@@ -11,7 +11,7 @@ use justping_core::port::{Finding, Severity};
 use serde_json::Value;
 
 /// Every node, with a model and a client that answer nothing.
-pub(super) fn flows() -> &'static Flows {
+pub(crate) fn flows() -> &'static Flows {
     static FLOWS: OnceLock<Flows> = OnceLock::new();
     FLOWS.get_or_init(|| {
         Flows::new()

@@ -1,7 +1,7 @@
 //! Flows of other systems.
 
 mod behave;
-mod count;
+pub(crate) mod count;
 mod damage;
 mod fixture;
-mod supplied;
+pub(crate) mod supplied;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::count::{assert_nothing_lost, flows, is_broken};
 
+/// A folder of flows of others.
 pub(crate) fn folder(name: &str) -> Option<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance");
     let folder = std::env::var_os("JUSTPING_CONFORMANCE_DIR").map_or(own, PathBuf::from);
@@ -20,7 +21,12 @@ pub(crate) fn folder(name: &str) -> Option<PathBuf> {
     None
 }
 
-pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+fn files(folder: &Path) -> Vec<PathBuf> {
+    files_of(folder, "json")
+}
+
+/// Files below a folder whose names end like this, in order.
+pub(crate) fn files_of(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_path_buf()];
     while let Some(folder) = open.pop() {
@@ -29,7 +35,7 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
             if path.is_dir() { open.push(path) } else { found.push(path) }
         }
     }
-    found.retain(|path| path.extension().is_some_and(|end| end == "json"));
+    found.retain(|path| path.extension().is_some_and(|end| end == extension));
     found.sort();
     found
 }
