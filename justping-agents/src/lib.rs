@@ -7,6 +7,7 @@ pub mod answer;
 mod check;
 pub mod choice;
 pub mod condition;
+pub mod diff;
 pub mod document;
 pub mod fetch;
 mod flows;
