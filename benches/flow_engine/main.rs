@@ -44,6 +44,7 @@ fn inputs() -> Vec<StepInput> {
             contact: Arc::clone(&contact),
             agent: Arc::clone(&agent),
             link: None,
+            moved: None,
         })
         .collect()
 }

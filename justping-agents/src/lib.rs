@@ -21,6 +21,7 @@ mod play;
 mod program;
 pub mod provider;
 mod registry;
+pub mod scenario;
 pub mod scope;
 mod size;
 pub mod text;
@@ -31,5 +32,5 @@ pub use node::{AiReply, Http};
 pub use program::{
     BURST_BYTES_MAX, BURST_MESSAGES_MAX, EARLY_BYTES_MAX, EARLY_MAX, FRAMES_MAX,
     LAST_TEXT_MAX_BYTES, LOCAL_MAX_BYTES, ReplayError, STEPS_MAX, VARIABLES_MAX_BYTES, VISITS_MAX,
-    replay,
+    replay, replay_moved, replay_record,
 };

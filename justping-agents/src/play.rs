@@ -180,6 +180,7 @@ pub(crate) fn input(now_ms: i64, seed: u64) -> StepInput {
             model: Some("small".to_owned()),
         }),
         link: None,
+        moved: None,
     }
 }
 

@@ -19,8 +19,16 @@ pub(crate) struct Registry {
 impl Registry {
     /// Adds a type; one with the same name is replaced.
     pub(crate) fn insert(&mut self, node: Box<dyn FlowNode>) {
-        let kind = NodeType::new(node);
-        self.types.insert(kind.descriptor.kind.clone(), Arc::new(kind));
+        let descriptor = node.descriptor();
+        let known = self.types.get(&descriptor.kind);
+        // To compile a schema costs more than all the rest, and replacing a node seldom changes it.
+        let known = known.filter(|known| known.descriptor.schema == descriptor.schema);
+        let validator = match known {
+            Some(known) => Arc::clone(&known.validator),
+            None => Arc::new(compile(&descriptor.schema)),
+        };
+        let name = descriptor.kind.clone();
+        self.types.insert(name, Arc::new(NodeType { node, descriptor, validator }));
     }
 
     /// The type called `kind`.
@@ -34,25 +42,23 @@ impl Registry {
     }
 }
 
+fn compile(schema: &Value) -> Result<Validator, String> {
+    jsonschema::draft202012::new(schema)
+        .map_err(|reason| format!("the node type's schema is invalid: {reason}"))
+}
+
 /// A type of node with its compiled schema.
 #[derive(Debug)]
 pub(crate) struct NodeType {
     node: Box<dyn FlowNode>,
     descriptor: NodeDescriptor,
-    validator: Result<Validator, String>,
+    validator: Arc<Result<Validator, String>>,
 }
 
 impl NodeType {
-    fn new(node: Box<dyn FlowNode>) -> Self {
-        let descriptor = node.descriptor();
-        let validator = jsonschema::draft202012::new(&descriptor.schema)
-            .map_err(|reason| format!("the node type's schema is invalid: {reason}"));
-        Self { node, descriptor, validator }
-    }
-
     /// Checks `data` against the schema and builds the node.
     pub(crate) fn build(&self, data: &Value) -> Result<Box<dyn BuiltNode>, Vec<NodeConfigError>> {
-        let validator = match &self.validator {
+        let validator = match &*self.validator {
             Ok(validator) => validator,
             Err(reason) => return Err(vec![NodeConfigError::new("", reason)]),
         };

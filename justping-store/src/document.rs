@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use jiff::Span;
 use justping_core::model::{
-    Content, Conversation, ConversationStatus, Counter, CounterKind, Cursor, Date, Owner, Timestamp,
+    Content, Conversation, ConversationStatus, Counter, CounterKind, Cursor, Date, FlowVersionId,
+    LiveCount, Owner, Session, SessionStatus, Timestamp,
 };
 use justping_core::port::store::{StoreError, StoreResult};
 use serde::de::DeserializeOwned;
@@ -55,6 +56,27 @@ pub(crate) fn second(at: Timestamp) -> String {
 /// The moment a column holds.
 pub(crate) fn moment(millis: i64) -> StoreResult<Timestamp> {
     Timestamp::from_millisecond(millis).map_err(|_| StoreError::Corrupt("a moment".to_owned()))
+}
+
+/// The version on which a session lives, as a column; nothing once it has ended.
+pub(crate) fn live_column(session: &Session) -> Option<String> {
+    let lives = session.status == SessionStatus::Waiting;
+    lives.then(|| session.flow_version_id.to_string())
+}
+
+/// Joins the versions of a flow with how many sessions live on each.
+pub(crate) fn to_live_counts(
+    versions: Vec<(FlowVersionId, u64)>,
+    counts: impl Iterator<Item = StoreResult<u64>>,
+) -> StoreResult<Vec<LiveCount>> {
+    let mut found = Vec::new();
+    for ((version_id, number), sessions) in versions.into_iter().zip(counts) {
+        let (number, sessions) = (u32::try_from(number).unwrap_or(u32::MAX), sessions?);
+        if sessions > 0 {
+            found.push(LiveCount { version_id, number, sessions });
+        }
+    }
+    Ok(found)
 }
 
 /// The day from which days are counted.

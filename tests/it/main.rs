@@ -12,6 +12,7 @@ mod fortnight;
 mod interleaving;
 mod ownership;
 mod pipeline;
+mod publish;
 #[cfg(feature = "redis")]
 mod relay;
 mod showing;

@@ -61,6 +61,7 @@ impl<'a> Run<'a> {
             return self.limit("the step visits too many nodes");
         }
         self.visits += 1;
+        self.visit();
         match why {
             Why::Call | Why::Body => {
                 let back = Returned { exit, variables };

@@ -12,12 +12,14 @@
 //! | `burst` | several messages become one |
 //! | `outside` | events of others, and links |
 //! | `label` | ids of options on their way out and back |
+//! | `moved` | sessions that come from another version |
 //! | `state` | what is remembered between steps |
 
 mod burst;
 mod frame;
 mod hear;
 mod label;
+mod moved;
 mod outside;
 mod replay;
 mod run;
@@ -32,7 +34,8 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use justping_core::model::{CallRequest, CallResult, Content, Signal};
 use justping_core::port::{
-    BuiltNode, Expectation, Finding, Outcome, PerformContext, Program, StepEvent, StepInput,
+    BuiltNode, Expectation, Finding, NodeMark, Outcome, PerformContext, Program, StepEvent,
+    StepInput, Visit,
 };
 use serde_json::{Map, Value};
 
@@ -40,11 +43,13 @@ pub use self::burst::{BURST_BYTES_MAX, BURST_MESSAGES_MAX};
 pub use self::frame::FRAMES_MAX;
 pub(crate) use self::label::label;
 pub use self::outside::{EARLY_BYTES_MAX, EARLY_MAX};
-pub use self::replay::{ReplayError, replay};
+pub use self::replay::{ReplayError, replay, replay_moved, replay_record};
 use self::run::Run;
+use self::state::State;
 use self::words::{Target, Words};
 use crate::check::{Draft, DraftNode};
 use crate::document;
+use crate::hash::content_hash;
 use crate::node::{LateReply, Matcher, RESUME_URL};
 
 /// Most nodes visited in one step.
@@ -108,6 +113,7 @@ struct Place {
     /// The place of its flow.
     flow: usize,
     built: Box<dyn BuiltNode>,
+    mark: NodeMark,
     edges: Vec<(Box<str>, usize)>,
     late: LateReply,
 }
@@ -196,7 +202,8 @@ impl FlowProgram {
 fn place(node: DraftNode, key: &Option<Box<str>>, flow: usize) -> Option<Place> {
     let late = LateReply::of(&node.node.data);
     let id = address(key.as_deref(), &node.node.id).into();
-    Some(Place { id, flow, built: node.built?, edges: Vec::new(), late })
+    let mark = NodeMark { digest: content_hash(&node.node.data), kind: node.node.kind };
+    Some(Place { id, flow, built: node.built?, mark, edges: Vec::new(), late })
 }
 
 #[async_trait]
@@ -212,9 +219,26 @@ impl Program for FlowProgram {
 
     fn step(&self, state: Option<&str>, input: &StepInput) -> Outcome {
         match state {
-            None => Run::start(self, input),
-            Some(state) => Run::resume(self, state, input),
+            None => Run::start(self, input, None),
+            Some(state) => Run::resume(self, state, input, None),
         }
+    }
+
+    fn position(&self, state: &str) -> Vec<String> {
+        State::read(state).map(State::position).unwrap_or_default()
+    }
+
+    fn mark(&self, node: &str) -> Option<NodeMark> {
+        Some(self.place(node)?.mark.clone())
+    }
+
+    fn path(&self, state: Option<&str>, input: &StepInput) -> Vec<Visit> {
+        let mut way = Vec::new();
+        match state {
+            None => Run::start(self, input, Some(&mut way)),
+            Some(state) => Run::resume(self, state, input, Some(&mut way)),
+        };
+        way
     }
 
     fn needs_link(&self) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use justping_core::model::{CallRequest, Content, SessionStatus, Timestamp};
 use justping_core::port::{
-    ContactView, Effect, NodeContext, Outcome, STATE_MAX_BYTES, Step, StepEvent, StepInput,
+    ContactView, Effect, NodeContext, Outcome, STATE_MAX_BYTES, Step, StepEvent, StepInput, Visit,
 };
 use serde_json::Value;
 
@@ -44,6 +44,8 @@ pub(super) struct Run<'a> {
     pub(super) starts: bool,
     /// Whether the step is counted among the session's.
     counted: bool,
+    /// The nodes it visits, for whoever asks.
+    way: Option<&'a mut Vec<Visit>>,
 }
 
 /// What to do next.
@@ -67,11 +69,15 @@ impl Next {
 
 impl<'a> Run<'a> {
     /// Starts a session.
-    pub(super) fn start(program: &'a FlowProgram, input: &'a StepInput) -> Outcome {
+    pub(super) fn start(
+        program: &'a FlowProgram,
+        input: &'a StepInput,
+        way: Option<&'a mut Vec<Visit>>,
+    ) -> Outcome {
         let trigger = program.flows.first().and_then(|flow| program.places.get(flow.start));
         let Some(at) = trigger else { return broken("the flow has no trigger") };
         let state = State { variables: program.defaults(MAIN), ..State::default() };
-        let mut run = Self::new(program, input, None, state, at);
+        let mut run = Self { way, ..Self::new(program, input, None, state, at) };
         if let Some(settings) = program.burst
             && let StepEvent::Message { content } = &input.event
             && !matches!(content, Content::Reply { .. })
@@ -89,22 +95,29 @@ impl<'a> Run<'a> {
         program: &'a FlowProgram,
         before: &'a str,
         input: &'a StepInput,
+        way: Option<&'a mut Vec<Visit>>,
     ) -> Outcome {
-        let Some(state) = State::read(before) else {
+        let Some(mut state) = State::read(before) else {
             return broken("the state cannot be read");
         };
+        if let Some(moved) = &input.moved {
+            state.arrive(moved, program);
+        }
         let Some(node) = &state.node else {
             return broken("the session has ended");
         };
         let Some(at) = program.place(node) else {
             return broken("the session waits at a node that the flow does not have");
         };
-        let mut run = Self::new(program, input, Some(before), state, at);
+        let mut run = Self { way, ..Self::new(program, input, Some(before), state, at) };
+        if input.moved.as_ref().is_some_and(|moved| moved.again) {
+            return run.enter_again();
+        }
         let gathers = program.burst.is_some() || run.state.burst.is_some();
         let given = if gathers { run.gather() } else { Given::This };
         match given {
             Given::This => match run.feed(&input.event) {
-                None => run.unchanged(before),
+                None if input.moved.is_none() => run.unchanged(before),
                 rest => run.end(rest, Vec::new()),
             },
             Given::Held => run.rest(Rest(SessionStatus::Waiting, None)),
@@ -133,7 +146,25 @@ impl<'a> Run<'a> {
             over: false,
             starts: false,
             counted: false,
+            way: None,
         }
+    }
+
+    /// Notes where it is.
+    pub(super) fn visit(&mut self) {
+        if let Some(way) = &mut self.way {
+            way.push(Visit { node: self.at.id.to_string(), exit: None });
+        }
+    }
+
+    /// Counts the step, once; a session that takes too many meets its limit.
+    pub(super) fn count(&mut self) -> Option<Next> {
+        if mem::replace(&mut self.counted, true) {
+            return None;
+        }
+        self.state.steps = self.state.steps.saturating_add(1);
+        let too_many = self.state.steps > self.program.max_steps;
+        too_many.then(|| self.limit("the session takes too many steps"))
     }
 
     /// Hears one event after another until the session ends; what is left then is not lost.
@@ -162,12 +193,8 @@ impl<'a> Run<'a> {
             Heard::Kept => return Some(Rest(SessionStatus::Waiting, None)),
             _ => {}
         }
-        if !mem::replace(&mut self.counted, true) {
-            self.state.steps = self.state.steps.saturating_add(1);
-            if self.state.steps > self.program.max_steps {
-                let next = self.limit("the session takes too many steps");
-                return Some(self.walk(next));
-            }
+        if let Some(limit) = self.count() {
+            return Some(self.walk(limit));
         }
         self.note_text(event);
         let next = self.react(heard, event);
@@ -179,6 +206,9 @@ impl<'a> Run<'a> {
         if mem::take(&mut self.starts) {
             let at = self.at;
             return Next::Go(self.enter(at));
+        }
+        if !matches!(heard, Heard::Elsewhere(..) | Heard::Word(_)) {
+            self.visit();
         }
         match heard {
             Heard::Nothing | Heard::Kept | Heard::Event => Next::Go(self.call(Some(event))),
@@ -195,20 +225,25 @@ impl<'a> Run<'a> {
         self.drop_to(place.flow);
         (self.at, self.over) = (place, false);
         self.visits = 1;
+        self.visit();
         Next::Go(self.call(Some(event)))
     }
 
     /// Keeps the contact's newest text.
     fn note_text(&mut self, event: &StepEvent) {
         if let StepEvent::Message { content } = event {
-            let text = content.plain();
-            let end = text.floor_char_boundary(LAST_TEXT_MAX_BYTES);
-            text.get(..end).unwrap_or_default().clone_into(&mut self.state.last_text);
+            self.note_content(content);
         }
     }
 
+    pub(super) fn note_content(&mut self, content: &Content) {
+        let text = content.plain();
+        let end = text.floor_char_boundary(LAST_TEXT_MAX_BYTES);
+        text.get(..end).unwrap_or_default().clone_into(&mut self.state.last_text);
+    }
+
     /// Walks until the session rests.
-    fn walk(&mut self, first: Next) -> Rest {
+    pub(super) fn walk(&mut self, first: Next) -> Rest {
         let mut next = first;
         loop {
             next = match next {
@@ -235,13 +270,12 @@ impl<'a> Run<'a> {
             return self.limit("the variables take too much room");
         }
         match step {
-            Step::Exit(exit) => match self.at.edge(&exit) {
-                Some(target) => {
-                    self.depart();
-                    self.go(target)
+            Step::Exit(exit) => {
+                if let Some(last) = self.way.as_mut().and_then(|way| way.last_mut()) {
+                    last.exit = Some(exit.to_string());
                 }
-                None => self.come_back(None),
-            },
+                self.leave_by(&exit)
+            }
             Step::Jump { node } => {
                 self.depart();
                 let flow = self.program.flows.get(self.at.flow);
@@ -276,6 +310,17 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Goes where an exit leads; without a way on, back to what runs beneath.
+    fn leave_by(&mut self, exit: &str) -> Next {
+        match self.at.edge(exit) {
+            Some(target) => {
+                self.depart();
+                self.go(target)
+            }
+            None => self.come_back(None),
+        }
+    }
+
     /// Enters a node, if the step may visit another one.
     pub(super) fn go(&mut self, target: usize) -> Next {
         if self.closes_body(target) {
@@ -290,9 +335,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn enter(&mut self, place: &'a Place) -> Step {
+    pub(super) fn enter(&mut self, place: &'a Place) -> Step {
         self.visits += 1;
         (self.at, self.over) = (place, false);
+        self.visit();
         self.state.local = Value::Null;
         self.call(None)
     }
@@ -400,7 +446,7 @@ impl<'a> Run<'a> {
     }
 
     /// Ends a step that was heard, or that only ended a burst.
-    fn end(mut self, rest: Option<Rest>, unheard: Vec<Content>) -> Outcome {
+    pub(super) fn end(mut self, rest: Option<Rest>, unheard: Vec<Content>) -> Outcome {
         let mut rest = rest.unwrap_or(Rest(SessionStatus::Waiting, None));
         if rest.0 != SessionStatus::Waiting
             && let Some(reason) = self.state.failing.take()

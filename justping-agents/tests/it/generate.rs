@@ -444,5 +444,6 @@ pub(crate) fn input(number: i64, event: StepEvent) -> StepInput {
         }),
         agent: Arc::new(AgentView::default()),
         link: None,
+        moved: None,
     }
 }

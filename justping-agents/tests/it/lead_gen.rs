@@ -32,6 +32,7 @@ fn input(text: &str, seed: u64) -> StepInput {
         }),
         agent: Arc::new(AgentView::default()),
         link: None,
+        moved: None,
     }
 }
 

@@ -14,8 +14,8 @@ use crate::model::{
     Content, Conversation, ConversationChange, ConversationId, Cursor, DeliveryStatus, Direction,
     Flow, FlowId, FlowVersion, FlowVersionId, Identity, InboundMessage, Lane, MailboxEvent, Member,
     MemberId, Message, MessageId, OutboxRow, Owner, Page, PageRequest, Role, Rollup, Session,
-    SessionId, SessionStatus, StatusUpdate, Timeline, Timer, TimerId, Timestamp, TraceStep,
-    UnknownPolicy, WorkerId,
+    SessionId, SessionPolicy, SessionStatus, StatusUpdate, Timeline, Timer, TimerId, Timestamp,
+    TraceStep, UnknownPolicy, WorkerId,
 };
 use crate::port::store::{
     Accept, Accepted, ClaimOptions, MessageOrder, Post, SendClaim, SendOutcome, SendQuota,
@@ -23,6 +23,9 @@ use crate::port::store::{
 };
 use crate::port::{IdSource, Store, StoreError, StoreResult};
 use crate::system::SystemEntropy;
+
+/// The policy of publications that leave sessions alone.
+pub const FINISH: SessionPolicy = SessionPolicy::Finish;
 
 /// How long the leases of the checks hold, in seconds.
 pub const LEASE_S: i64 = 30;
@@ -219,6 +222,13 @@ impl<'a> World<'a> {
         }
     }
 
+    /// A flow with a published version.
+    pub async fn published(&self) -> FlowVersion {
+        let flow = self.new_flow();
+        self.store.create_flow(&flow).await.unwrap();
+        self.store.publish_flow(&self.new_version(flow.id, "a"), &FINISH, at(1)).await.unwrap()
+    }
+
     /// Something `who` writes for the bot: `reference` names the message at the provider.
     pub fn hello(&self, who: &str, reference: &str) -> Accept {
         Accept {
@@ -397,6 +407,21 @@ impl<'a> World<'a> {
             attempts: 0,
             created_at: at(1),
         }
+    }
+
+    /// Runs a turn of `who` that leaves a session of a version behind.
+    pub async fn session_of(
+        &self,
+        who: &str,
+        version: FlowVersionId,
+        status: SessionStatus,
+    ) -> Session {
+        let claim = self.turn(who).await;
+        let session = self.session(&claim, status);
+        let session = Session { flow_version_id: version, ..session };
+        let commit = TurnCommit { sessions: vec![session.clone()], ..self.done(&claim) };
+        self.commit(commit).await;
+        session
     }
 
     /// Runs a turn of `who` that leaves a waiting session with a timer and a call behind.

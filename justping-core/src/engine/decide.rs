@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use serde_json::Map;
 
+use super::fate::{Fate, destiny};
 use super::program::Compiled;
+use super::publish::running;
 use crate::model::{
-    Agent, Author, Call, CallId, ChannelKind, Contact, ContactPatch, Content, ConversationChange,
-    ConversationStatus, Direction, Event, EventBody, FlowVersionId, MailboxEvent, MessageId, Owner,
-    Session, SessionId, SessionStatus, Timer, TimerId, Timestamp, TraceStep, Typist,
+    Agent, AgentId, Author, Call, CallId, ChannelKind, Contact, ContactPatch, Content,
+    ConversationChange, ConversationStatus, Direction, Event, EventBody, FlowVersionId,
+    MailboxEvent, MessageId, Owner, Publication, Session, SessionId, SessionStatus, StrandedPolicy,
+    Timer, TimerId, Timestamp, TraceStep, Typist,
 };
 use crate::policy::{self, ConsentWord, ResumeLinks};
 use crate::port::store::{TurnClaim, TurnCommit, TurnMessage};
 use crate::port::{
-    AgentView, Capabilities, ContactView, Effect, IdSource, Outcome, StepEvent, StepInput,
+    AgentView, Capabilities, ContactView, Effect, IdSource, Moved, Outcome, StepEvent, StepInput,
 };
 
 /// What a decision may use besides the claim.
@@ -23,8 +26,11 @@ pub(crate) struct Env<'a> {
     pub(crate) now: Timestamp,
     pub(crate) ids: &'a IdSource,
     pub(crate) capabilities: &'a Capabilities,
-    /// Every program the claim can need: those of `versions` and of the waiting session.
+    /// Every program the claim can need: those of `versions`, of the waiting session and of
+    /// `publication`.
     pub(crate) programs: &'a HashMap<FlowVersionId, Compiled>,
+    /// The newest decision about the flow of a waiting session that is on another version.
+    pub(crate) publication: Option<&'a Publication>,
     /// What makes links to sessions, if this platform has them.
     pub(crate) links: Option<&'a ResumeLinks>,
 }
@@ -159,7 +165,7 @@ impl<'a> Turn<'a> {
         }
         let event = StepEvent::Message { content: content.clone() };
         match self.session.take() {
-            Some(session) => self.step(session, event),
+            Some(session) => self.follow(session, event),
             None => self.start(event),
         }
     }
@@ -185,12 +191,16 @@ impl<'a> Turn<'a> {
         let Some(agent) = &self.claim.agent else {
             return self.hand_off(None, Author::System);
         };
+        self.begin(agent.id, *version, event);
+    }
+
+    fn begin(&mut self, agent: AgentId, version: FlowVersionId, event: StepEvent) {
         let session = Session {
             id: SessionId::from_uuid(self.env.ids.uuid()),
             business_id: self.commit.business_id,
             conversation_id: self.commit.conversation_id,
-            agent_id: agent.id,
-            flow_version_id: *version,
+            agent_id: agent,
+            flow_version_id: version,
             status: SessionStatus::Waiting,
             steps: 0,
             state: String::new(),
@@ -198,7 +208,53 @@ impl<'a> Turn<'a> {
             created_at: self.env.now,
             updated_at: self.env.now,
         };
-        self.step(session, event);
+        self.step(session, event, None);
+    }
+
+    /// Feeds an event to a session, which first goes where a newer version of its flow sends it.
+    fn follow(&mut self, mut session: Session, event: StepEvent) {
+        let Some((version, fate, moved)) = self.fate(&session) else {
+            return self.step(session, event, None);
+        };
+        let fate = match fate {
+            Fate::Stranded { then: StrandedPolicy::Restart, .. } => Fate::Restarts,
+            Fate::Stranded { then: StrandedPolicy::End, .. } => Fate::Ends,
+            other => other,
+        };
+        match fate {
+            Fate::Stays | Fate::Finishes | Fate::Stranded { .. } => self.step(session, event, None),
+            Fate::Migrates { .. } => {
+                session.flow_version_id = version;
+                self.step(session, event, Some(moved));
+            }
+            Fate::Restarts => {
+                let agent = session.agent_id;
+                self.end(session, SessionStatus::Cancelled, None);
+                self.begin(agent, version, event);
+            }
+            Fate::Ends => {
+                self.end(session, SessionStatus::Cancelled, None);
+                if matches!(event, StepEvent::Message { .. }) {
+                    self.start(event);
+                }
+            }
+        }
+    }
+
+    /// What a newer version means to a session, and how it gets there. Nothing when there is none,
+    /// or when that one does not run in this program.
+    fn fate(&self, session: &Session) -> Option<(FlowVersionId, Fate, Moved)> {
+        let (from, publication) = (session.flow_version_id, self.env.publication?);
+        let to = publication.version_id;
+        if from == to || session.id != self.claim.session.as_ref()?.id {
+            return None;
+        }
+        let new = running(self.env.programs.get(&to))?;
+        let old = running(self.env.programs.get(&from));
+        let position = old.map(|old| old.position(&session.state)).unwrap_or_default();
+        let destiny = destiny(&publication.policy, old, new, &position);
+        let again = matches!(destiny.fate, Fate::Migrates { again: true, .. });
+        Some((to, destiny.fate, Moved { from, to, nodes: destiny.nodes, again }))
     }
 
     /// Feeds an event that is meant for one session; any other has moved on without it. While
@@ -207,15 +263,15 @@ impl<'a> Turn<'a> {
     fn resume(&mut self, id: SessionId, event: StepEvent) {
         let Some(session) = self.session.take_if(|session| session.id == id) else { return };
         if self.owner == Owner::Bot && !self.closed {
-            self.step(session, event);
+            self.follow(session, event);
         } else {
             self.end(session, SessionStatus::Cancelled, None);
         }
     }
 
     /// Takes a step. What the session did not hear any more is heard by whatever comes next.
-    fn step(&mut self, session: Session, event: StepEvent) {
-        for content in self.take_step(session, event) {
+    fn step(&mut self, session: Session, event: StepEvent, moved: Option<Moved>) {
+        for content in self.take_step(session, event, moved) {
             if self.owner == Owner::Bot && !self.closed {
                 self.message(&content);
             }
@@ -223,7 +279,12 @@ impl<'a> Turn<'a> {
     }
 
     /// Takes a step; returns the messages that the session did not hear any more.
-    fn take_step(&mut self, mut session: Session, event: StepEvent) -> Vec<Content> {
+    fn take_step(
+        &mut self,
+        mut session: Session,
+        event: StepEvent,
+        moved: Option<Moved>,
+    ) -> Vec<Content> {
         let program = match self.env.programs.get(&session.flow_version_id) {
             Some(Ok(program)) => program,
             Some(Err(reason)) => {
@@ -244,6 +305,7 @@ impl<'a> Turn<'a> {
             contact: Arc::clone(&self.contact_view),
             agent: Arc::clone(&self.agent_view),
             link: links.map(|links| Arc::new(links.of(session.business_id, session.id))),
+            moved,
         };
         let state = (session.steps > 1).then_some(session.state.as_str());
         let outcome = program.step(state, &input);

@@ -22,6 +22,9 @@ pub enum EngineError {
     /// The provider did not accept the request.
     #[error("the provider refused: {0}")]
     Provider(#[from] SendError),
+    /// What was asked for is larger than what is given out at once.
+    #[error("too large")]
+    TooLarge,
     /// Too much work is waiting: come back a little later. Nothing was stored.
     #[error("overloaded")]
     Overloaded,
@@ -50,6 +53,12 @@ pub enum PublishError {
     /// The document has errors.
     #[error("the flow has {} problem(s)", .0.len())]
     Invalid(Vec<Finding>),
+    /// The policy sends sessions to a node that the document does not have.
+    #[error("the flow has no node {0}")]
+    UnknownNode(String),
+    /// The policy renames more than [`POLICY_NODES_MAX`](super::POLICY_NODES_MAX) nodes.
+    #[error("the policy names too many nodes")]
+    TooManyNodes,
     /// The store says no, or is not there.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -9,12 +9,15 @@
 //! | `inbox` | webhooks and inbound news → accepted facts |
 //! | `decide` | one conversation's mail → everything a turn changes; pure |
 //! | `turn` | leases conversations, decides, commits |
+//! | `fate` | what becomes of live sessions when another version is published; pure |
 //! | `dispatch` | leases sends, applies the policy, calls the channel |
 //! | `outside` | events from outside for sessions that wait for them |
 //! | `echo` | what people sent past us |
 //! | `pace` | how fast each channel goes: pauses, throttles, moments for a backlog |
 //! | `places` | which sends are under way, by lane, business and channel, and whose turn is next |
 //! | `call` | performs the work that nodes asked for |
+//! | `publish` | reports before a publication, and publishes |
+//! | `record` | sessions as they are looked at |
 //! | `relay` | hints for other processes, through a queue |
 //! | `upkeep` | one process prepares and clears up for all |
 //! | `work` | the loops, the scheduler, shutdown |
@@ -28,12 +31,15 @@ mod decide;
 mod dispatch;
 mod echo;
 mod error;
+mod fate;
 mod inbox;
 mod operate;
 mod outside;
 mod pace;
 mod places;
 mod program;
+mod publish;
+mod record;
 mod registry;
 mod relay;
 mod turn;
@@ -52,9 +58,14 @@ pub use announce::AnnouncedPresence;
 pub use builder::{BuildError, Builder};
 pub use config::EngineConfig;
 pub use error::{EngineError, PublishError, WebhookError};
+pub use fate::{Fate, StrandedReason};
 pub use inbox::WebhookReply;
 pub use operate::SendMessage;
 pub use outside::{OUTSIDE_DATA_MAX_BYTES, OUTSIDE_NAME_MAX_CHARS, OutsideError};
+pub use publish::{
+    FateGroup, POLICY_NODES_MAX, PublishOptions, Published, REPORT_GROUPS_MAX, SafetyReport,
+};
+pub use record::{RECORD_MAX_BYTES, SessionRecord};
 pub use relay::{HINTS_MAX, Relay};
 pub use work::Worked;
 

@@ -1,15 +1,14 @@
 //! What people and programs ask of the platform.
 
 use super::turn::{changed, message_events};
-use super::{EngineError, JustPing, PublishError};
+use super::{EngineError, JustPing};
 use crate::model::{
     Author, BusinessId, ChannelConfig, ChannelId, ChannelSecrets, Content, Conversation,
-    ConversationChange, ConversationId, Direction, Event, EventBody, FlowId, FlowVersion,
-    FlowVersionId, Lane, Message, MessageId, Owner,
+    ConversationChange, ConversationId, Direction, Event, EventBody, Lane, Message, MessageId,
+    Owner,
 };
 use crate::policy;
 use crate::port::store::{MessageOrder, Post};
-use crate::port::{Finding, Severity, StoreError};
 
 /// Messages looked through for the newest one of the contact.
 const NEWEST_INBOUND_WITHIN: u32 = 50;
@@ -163,49 +162,5 @@ impl JustPing {
     /// at once. Other processes see it within two seconds.
     pub fn channel_changed(&self, id: ChannelId) {
         self.inner.registry.forget(id);
-    }
-
-    /// Looks a flow's draft over.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] when there is no such flow.
-    pub async fn check_flow(
-        &self,
-        business: BusinessId,
-        id: FlowId,
-    ) -> Result<Vec<Finding>, StoreError> {
-        let flow = self.inner.store.flow(business, id).await?;
-        Ok(self.inner.flows.check(&flow.draft))
-    }
-
-    /// Freezes a flow's draft as the version that new sessions run. Running sessions finish on
-    /// theirs. An unchanged draft gives the version there is.
-    ///
-    /// # Errors
-    /// [`PublishError::Invalid`] with every finding when the draft has errors.
-    pub async fn publish_flow(
-        &self,
-        business: BusinessId,
-        id: FlowId,
-    ) -> Result<FlowVersion, PublishError> {
-        let flow = self.inner.store.flow(business, id).await?;
-        let findings = self.inner.flows.check(&flow.draft);
-        if findings.iter().any(|finding| finding.severity == Severity::Error) {
-            return Err(PublishError::Invalid(findings));
-        }
-        if let Err(error) = self.inner.flows.compile(&flow.draft) {
-            return Err(PublishError::Invalid(error.findings));
-        }
-        let version = FlowVersion {
-            id: FlowVersionId::from_uuid(self.inner.ids.uuid()),
-            business_id: business,
-            flow_id: id,
-            // The store gives the next number in the same transaction.
-            number: 0,
-            content_hash: self.inner.flows.content_hash(&flow.draft),
-            document: flow.draft,
-            created_at: self.inner.clock.now(),
-        };
-        Ok(self.inner.store.publish_flow(&version).await?)
     }
 }

@@ -40,11 +40,16 @@ impl Programs {
             Err(StoreError::NotFound(_)) => Err("the flow version is gone".to_owned()),
             Err(error) => return Err(error),
         };
+        self.keep(key, compiled.clone());
+        Ok(compiled)
+    }
+
+    /// Keeps the program of a version at hand.
+    pub(crate) fn keep(&self, key: (BusinessId, FlowVersionId), compiled: Compiled) {
         let mut map = self.compiled.write().unwrap_or_else(PoisonError::into_inner);
         if map.len() >= PROGRAMS_MAX {
             map.clear();
         }
-        map.insert(key, compiled.clone());
-        Ok(compiled)
+        map.insert(key, compiled);
     }
 }

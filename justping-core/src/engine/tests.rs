@@ -404,13 +404,14 @@ async fn a_message_that_comes_while_a_closing_turn_commits_is_answered() {
     let claims = store.claim_turns(&options, None).await.unwrap();
     stage.drop_in("ann", Content::text("more")).await.unwrap();
     let open = stage.engine().inner.registry.open(claims[0].channel.clone()).await.unwrap();
-    let programs = stage.engine().programs(&claims[0]).await.unwrap();
+    let programs = stage.engine().programs(&claims[0], None).await.unwrap();
     let env = decide::Env {
         now: stage.engine().clock().now(),
         ids: stage.engine().ids(),
         capabilities: open.adapter.capabilities(),
         programs: &programs,
         links: None,
+        publication: None,
     };
     let commit = decide::decide(&claims[0], &env);
     store.commit_turns(vec![commit]).await.unwrap().remove(0).unwrap();

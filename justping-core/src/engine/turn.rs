@@ -88,10 +88,18 @@ impl JustPing {
             Err(error @ EngineError::Store(StoreError::Unavailable(_))) => return Err(error),
             Err(error) => return Ok(give_up(claim, now, &error.to_string())),
         };
-        let programs = self.programs(claim).await?;
+        let publication = self.publication(claim).await?;
+        let newest = publication.as_ref().map(|newest| newest.version_id);
+        let programs = self.programs(claim, newest).await?;
         let capabilities = open.adapter.capabilities();
-        let links = inner.links.as_ref();
-        let env = Env { now, ids: &inner.ids, capabilities, programs: &programs, links };
+        let env = Env {
+            now,
+            ids: &inner.ids,
+            capabilities,
+            programs: &programs,
+            publication: publication.as_ref(),
+            links: inner.links.as_ref(),
+        };
         // A node is somebody else's code: its panic costs its own session only.
         let decided = std::panic::catch_unwind(AssertUnwindSafe(|| decide(claim, &env)));
         Ok(decided.unwrap_or_else(|_| {
@@ -103,10 +111,11 @@ impl JustPing {
     pub(super) async fn programs(
         &self,
         claim: &TurnClaim,
+        newest: Option<FlowVersionId>,
     ) -> Result<HashMap<FlowVersionId, Compiled>, StoreError> {
         let pinned = claim.session.as_ref().map(|session| session.flow_version_id);
         let mut programs = HashMap::new();
-        for version in claim.versions.iter().copied().chain(pinned) {
+        for version in claim.versions.iter().copied().chain(pinned).chain(newest) {
             let compiled = self.inner.programs.get(claim.conversation.business_id, version).await?;
             programs.insert(version, compiled);
         }

@@ -18,6 +18,7 @@ mod message;
 mod outbox;
 mod page;
 mod presence;
+mod publication;
 mod search;
 mod session;
 mod status;
@@ -45,6 +46,7 @@ pub use message::{Author, Direction, Message, Timeline};
 pub use outbox::{Lane, Origin, OutboxRow, OutboxState};
 pub use page::{Cursor, PAGE_DEFAULT, PAGE_MAX, Page, PageRequest};
 pub use presence::Typist;
+pub use publication::{LiveCount, Publication, SessionPolicy, StrandedPolicy};
 pub use search::{
     PREFIX_CHARS_MIN, QUERY_WORDS_MAX, SearchQuery, WORD_CHARS_MAX, WORDS_MAX, Words,
 };

@@ -43,8 +43,8 @@ pub use queue::{
     QueueResult, RETRY_AFTER_MAX, Settled, check_items, share_lanes,
 };
 pub use runtime::{
-    Expectation, Finding, FlowRuntime, FlowRuntimeError, LinkKey, Outcome, Patch, Program,
-    STATE_MAX_BYTES, Severity, StepEvent, StepInput,
+    Expectation, Finding, FlowRuntime, FlowRuntimeError, LinkKey, Moved, NodeMark, Outcome, Patch,
+    Program, STATE_MAX_BYTES, Severity, StepEvent, StepInput, Visit,
 };
 pub use store::{Store, StoreError, StoreResult};
 pub use tool::{Tool, ToolContext, ToolError, ToolOrigin, ToolOutput};

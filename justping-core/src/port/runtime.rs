@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -6,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{AgentView, ContactView, Effect, PerformContext};
-use crate::model::{CallRequest, CallResult, Content, SessionStatus, Signal, Timestamp};
+use crate::model::{
+    CallRequest, CallResult, Content, FlowVersionId, SessionStatus, Signal, Timestamp,
+};
 
 /// Most bytes of a session's state.
 pub const STATE_MAX_BYTES: usize = 256 * 1024;
@@ -81,6 +84,44 @@ pub struct StepInput {
     /// How links to this session are made; only for programs that [need it](Program::needs_link).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Arc<LinkKey>>,
+    /// Set when the session comes from another version with this step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
+}
+
+/// How a session comes from one version to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// The version whose state it brings.
+    pub from: FlowVersionId,
+    /// The version that takes the step.
+    pub to: FlowVersionId,
+    /// The names that nodes have there, where they have others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub nodes: BTreeMap<String, String>,
+    /// Whether the node that waits is another one now: it forgets what it knew and is entered
+    /// again, in place of hearing the event.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
+}
+
+/// What a node is, to compare it with one of another version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeMark {
+    /// Its type.
+    pub kind: String,
+    /// A digest of its configuration.
+    pub digest: [u8; 32],
+}
+
+/// A node that a step visited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visit {
+    /// The node.
+    pub node: String,
+    /// The exit it was left by; `None` when the session rests or ends there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<String>,
 }
 
 /// Everything a step decides.
@@ -206,6 +247,23 @@ pub trait Program: Send + Sync + Debug + 'static {
     fn expects(&self, state: &str, signal: &Signal) -> Expectation {
         let _ = (state, signal);
         Expectation::Over
+    }
+
+    /// The nodes a session in this state stands at: the one that waits comes last, before it those
+    /// whose called flows it is inside of. Empty when the session has ended or the state is not
+    /// readable.
+    fn position(&self, _state: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What the node of this name is; `None` when there is none.
+    fn mark(&self, _node: &str) -> Option<NodeMark> {
+        None
+    }
+
+    /// The way that [`step`](Self::step) takes with the same state and input.
+    fn path(&self, _state: Option<&str>, _input: &StepInput) -> Vec<Visit> {
+        Vec::new()
     }
 
     /// Does the work of a call.

@@ -336,7 +336,12 @@ impl Stage {
             Err(StoreError::NotFound(_)) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        Ok(Some(store.conversation_of(self.business, self.channel, known.id).await?))
+        match store.conversation_of(self.business, self.channel, known.id).await {
+            Ok(conversation) => Ok(Some(conversation)),
+            // A contact may be known before it writes.
+            Err(StoreError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The whole thread with a contact, oldest first.

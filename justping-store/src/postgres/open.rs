@@ -55,6 +55,7 @@ pub(super) const MIGRATIONS: &[Step] = &[
     (3, "search", include_str!("../../migrations/postgres/0003_search.sql")),
     (4, "fairness", include_str!("../../migrations/postgres/0004_fairness.sql")),
     (5, "counters", include_str!("../../migrations/postgres/0005_counters.sql")),
+    (6, "publications", include_str!("../../migrations/postgres/0006_publications.sql")),
 ];
 
 /// A migration: its number, its name, its statements.

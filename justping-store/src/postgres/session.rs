@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use justping_core::model::{
-    BusinessId, ConversationId, Event, Page, PageRequest, Session, SessionId, TraceStep,
+    BusinessId, ConversationId, Event, FlowId, FlowVersionId, LiveCount, Page, PageRequest,
+    Session, SessionId, TraceStep,
 };
 use justping_core::port::store::{EventStore, SessionStore, StoreError, StoreResult};
 use sqlx::postgres::PgRow;
@@ -11,6 +12,7 @@ use sqlx::query;
 use super::PostgresStore;
 use super::connection::Scope;
 use super::row::{from, get, get_count, get_doc, get_text, parse_cursor, statements};
+use crate::document::to_live_counts;
 
 statements! {
     SESSION = "SELECT doc FROM sessions WHERE business_id = $1 AND id = $2";
@@ -23,6 +25,21 @@ statements! {
         UNION ALL SELECT doc, id FROM ( \
             SELECT doc, id FROM sessions \
             WHERE business_id = $1 AND conversation_id = $2 AND id >= $3 ORDER BY id LIMIT $4) v \
+        ORDER BY id, doc NULLS FIRST";
+    /// One row with nothing but the flow's existence, then its versions.
+    VERSION_NUMBERS = "SELECT NULL::uuid AS id, 0::bigint AS number FROM flows \
+        WHERE business_id = $1 AND id = $2 \
+        UNION ALL SELECT id, number FROM flow_versions WHERE business_id = $1 AND flow_id = $2 \
+        ORDER BY number";
+    LIVE_COUNTS = "SELECT (SELECT count(*) FROM sessions s \
+            WHERE s.business_id = $1 AND s.live = v.id) \
+        FROM unnest($2::text[]) WITH ORDINALITY v (id, ord) ORDER BY v.ord";
+    /// One row with nothing but the version's existence, then its sessions that wait.
+    LIVE_SESSIONS = "SELECT NULL::text AS doc, '00000000-0000-0000-0000-000000000000'::uuid AS id \
+        FROM flow_versions WHERE business_id = $1 AND id = $2 \
+        UNION ALL SELECT doc, id FROM ( \
+            SELECT doc, id FROM sessions \
+            WHERE business_id = $1 AND live = $3 AND id >= $4 ORDER BY id LIMIT $5) v \
         ORDER BY id, doc NULLS FIRST";
     /// One row with nothing but the session's existence, then the steps.
     TRACE = "SELECT -1::bigint AS number, NULL::bytea AS input, NULL::bytea AS effects, \
@@ -73,6 +90,36 @@ impl SessionStore for PostgresStore {
         let list = list.bind(from(last.map(SessionId::uuid))).bind(page.rows() as i64 + 1);
         let rows = self.connections.read(Scope::Business(business), list).await?;
         let (_, rows) = rows.split_first().ok_or(StoreError::NotFound("conversation"))?;
+        let rows = rows.iter().map(|row| get_doc(row, 0, "session")).collect::<StoreResult<_>>()?;
+        Ok(Page::from_rows(rows, page.rows(), |row: &Session| row.id.to_string()))
+    }
+
+    async fn live_counts(&self, business: BusinessId, flow: FlowId) -> StoreResult<Vec<LiveCount>> {
+        let scope = Scope::Business(business);
+        let versions = query(VERSION_NUMBERS).bind(business.uuid()).bind(flow.uuid());
+        let rows = self.connections.read(scope, versions).await?;
+        let (_, rows) = rows.split_first().ok_or(StoreError::NotFound("flow"))?;
+        let read = |row| Ok((FlowVersionId::from_uuid(get(row, 0)?), get_count(row, 1)?));
+        let versions = rows.iter().map(read).collect::<StoreResult<Vec<_>>>()?;
+        let ids: Vec<String> = versions.iter().map(|(id, _)| id.to_string()).collect();
+        let counts = query(LIVE_COUNTS).bind(business.uuid()).bind(ids);
+        let rows = self.connections.read(scope, counts).await?;
+        let counts = rows.iter().map(|row| get_count(row, 0));
+        to_live_counts(versions, counts)
+    }
+
+    async fn live_sessions(
+        &self,
+        business: BusinessId,
+        version: FlowVersionId,
+        page: &PageRequest,
+    ) -> StoreResult<Page<Session>> {
+        let last = parse_cursor::<SessionId>(page.after.as_ref())?;
+        let list = query(LIVE_SESSIONS).bind(business.uuid()).bind(version.uuid());
+        let list = list.bind(version.to_string()).bind(from(last.map(SessionId::uuid)));
+        let list = list.bind(page.rows() as i64 + 1);
+        let rows = self.connections.read(Scope::Business(business), list).await?;
+        let (_, rows) = rows.split_first().ok_or(StoreError::NotFound("flow version"))?;
         let rows = rows.iter().map(|row| get_doc(row, 0, "session")).collect::<StoreResult<_>>()?;
         Ok(Page::from_rows(rows, page.rows(), |row: &Session| row.id.to_string()))
     }

@@ -48,6 +48,7 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "search", include_str!("../../migrations/sqlite/0003_search.sql")),
     (4, "fairness", include_str!("../../migrations/sqlite/0004_fairness.sql")),
     (5, "counters", include_str!("../../migrations/sqlite/0005_counters.sql")),
+    (6, "publications", include_str!("../../migrations/sqlite/0006_publications.sql")),
 ];
 
 /// Opens the connections of a database, made or brought up to date as needed.

@@ -2,14 +2,16 @@
 
 use async_trait::async_trait;
 use justping_core::model::{
-    BusinessId, ConversationId, Event, Page, PageRequest, Session, SessionId, TraceStep,
+    BusinessId, ConversationId, Event, FlowId, FlowVersionId, LiveCount, Page, PageRequest,
+    Session, SessionId, TraceStep,
 };
 use justping_core::port::store::{EventStore, SessionStore, StoreError, StoreResult};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
-use super::row::{after, get, get_count, get_doc, parse_cursor, statements};
+use super::row::{after, get, get_count, get_doc, parse_cursor, statements, to_doc};
+use crate::document::to_live_counts;
 
 statements! {
     SESSION = "SELECT doc FROM sessions WHERE business_id = $1 AND id = $2";
@@ -22,6 +24,21 @@ statements! {
         UNION ALL SELECT doc, id FROM ( \
             SELECT doc, id FROM sessions \
             WHERE business_id = $1 AND conversation_id = $2 AND id > $3 ORDER BY id LIMIT $4) \
+        ORDER BY id";
+    /// One row with nothing but the flow's existence, then its versions.
+    VERSION_NUMBERS = "SELECT NULL AS id, 0 AS number FROM flows \
+        WHERE business_id = $1 AND id = $2 \
+        UNION ALL SELECT id, number FROM flow_versions WHERE business_id = $1 AND flow_id = $2 \
+        ORDER BY number";
+    LIVE_COUNTS = "SELECT (SELECT count(*) FROM sessions s \
+            WHERE s.business_id = $1 AND s.live = v.value) \
+        FROM json_each($2) v ORDER BY v.key";
+    /// One row with nothing but the version's existence, then its sessions that wait.
+    LIVE_SESSIONS = "SELECT NULL AS doc, x'' AS id FROM flow_versions \
+        WHERE business_id = $1 AND id = $2 \
+        UNION ALL SELECT doc, id FROM ( \
+            SELECT doc, id FROM sessions \
+            WHERE business_id = $1 AND live = $3 AND id > $4 ORDER BY id LIMIT $5) \
         ORDER BY id";
     /// One row with nothing but the session's existence, then the steps.
     TRACE = "SELECT 0 AS number, NULL AS input, NULL AS effects, NULL AS state FROM sessions \
@@ -66,6 +83,34 @@ impl SessionStore for SqliteStore {
         let list = list.bind(after(from.map(SessionId::uuid))).bind(page.rows() as i64 + 1);
         let rows = self.connections.read(list).await?;
         let (_, rows) = rows.split_first().ok_or(StoreError::NotFound("conversation"))?;
+        let rows = rows.iter().map(|row| get_doc(row, 0, "session")).collect::<StoreResult<_>>()?;
+        Ok(Page::from_rows(rows, page.rows(), |row: &Session| row.id.to_string()))
+    }
+
+    async fn live_counts(&self, business: BusinessId, flow: FlowId) -> StoreResult<Vec<LiveCount>> {
+        let versions = query(VERSION_NUMBERS).bind(business.uuid()).bind(flow.uuid());
+        let rows = self.connections.read(versions).await?;
+        let (_, rows) = rows.split_first().ok_or(StoreError::NotFound("flow"))?;
+        let read = |row| Ok((FlowVersionId::from_uuid(get(row, 0)?), get_count(row, 1)?));
+        let versions = rows.iter().map(read).collect::<StoreResult<Vec<_>>>()?;
+        let ids: Vec<FlowVersionId> = versions.iter().map(|(id, _)| *id).collect();
+        let counts = query(LIVE_COUNTS).bind(business.uuid()).bind(to_doc(&ids)?);
+        let rows = self.connections.read(counts).await?;
+        let counts = rows.iter().map(|row| get_count(row, 0));
+        to_live_counts(versions, counts)
+    }
+
+    async fn live_sessions(
+        &self,
+        business: BusinessId,
+        version: FlowVersionId,
+        page: &PageRequest,
+    ) -> StoreResult<Page<Session>> {
+        let from = parse_cursor::<SessionId>(page.after.as_ref())?;
+        let list = query(LIVE_SESSIONS).bind(business.uuid()).bind(version.uuid());
+        let list = list.bind(version.to_string()).bind(after(from.map(SessionId::uuid)));
+        let rows = self.connections.read(list.bind(page.rows() as i64 + 1)).await?;
+        let (_, rows) = rows.split_first().ok_or(StoreError::NotFound("flow version"))?;
         let rows = rows.iter().map(|row| get_doc(row, 0, "session")).collect::<StoreResult<_>>()?;
         Ok(Page::from_rows(rows, page.rows(), |row: &Session| row.id.to_string()))
     }

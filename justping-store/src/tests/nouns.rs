@@ -114,7 +114,14 @@ where
                     document: json!({"n": [b]}),
                     created_at: self.moment(),
                 };
-                let _ = both!(self, publish_flow(&version));
+                let policy = [SessionPolicy::Finish, SessionPolicy::Restart, SessionPolicy::End];
+                let policy = &policy[usize::from(b) % policy.len()];
+                let now = self.moment();
+                if let Ok(version) = both!(self, publish_flow(&version, policy, now)) {
+                    let _ = both!(self, publication_for(business, version.id));
+                }
+                let _ = both!(self, publications(business, id, &PageRequest::first(3)));
+                let _ = both!(self, live_counts(business, id));
             }
         }
     }

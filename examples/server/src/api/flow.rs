@@ -1,7 +1,6 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use justping::engine::PublishError;
 use justping::model::{Flow, FlowId, FlowVersion, FlowVersionId, Timestamp};
 use justping::port::{ExitDescriptor, Finding, NodeDescriptor, Patch, Severity};
 use serde::{Deserialize, Serialize};
@@ -15,7 +14,6 @@ use super::view::{PageQuery, PageView, created};
 use crate::http::Problem;
 use crate::http::access::{Allowed, AppState, perm};
 use crate::http::extract::{Id, JsonBody, Query};
-use crate::http::problem::FieldError;
 
 /// Most kinds of channels that one validation looks at.
 const CHANNELS_MAX: usize = 16;
@@ -25,7 +23,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list, create))
         .routes(routes!(read, update, delete))
         .routes(routes!(validate))
-        .routes(routes!(publish))
         .routes(routes!(versions))
         .routes(routes!(version))
         .routes(routes!(nodes))
@@ -58,7 +55,7 @@ impl From<Flow> for FlowView {
 /// An immutable copy of a flow's document.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FlowVersion)]
-struct FlowVersionView {
+pub(super) struct FlowVersionView {
     #[schema(value_type = String)]
     id: FlowVersionId,
     #[schema(value_type = String)]
@@ -305,32 +302,6 @@ async fn validate(
     let ok = findings.iter().all(|finding| finding.severity != Severity::Error);
     let findings = findings.into_iter().map(FindingView::from).collect();
     Ok(Json(Validation { ok, findings }))
-}
-
-/// Freezes the draft as the version that new sessions run. An unchanged draft gives the version
-/// there is.
-#[utoipa::path(post, path = "/flows/{id}/publish", tag = "flows",
-    params(("id" = String, Path, description = "The flow.")),
-    security(("api_key" = ["agents_write"])),
-    responses((status = 200, body = FlowVersionView)))]
-async fn publish(
-    caller: Allowed<perm::AgentsWrite>,
-    Id(id): Id<FlowId>,
-) -> Result<Json<FlowVersionView>, Problem> {
-    match caller.jp().publish_flow(caller.business_id, id).await {
-        Ok(version) => Ok(Json(version.into())),
-        Err(PublishError::Store(error)) => Err(error.into()),
-        Err(PublishError::Invalid(findings)) => Err(unpublishable(findings)),
-    }
-}
-
-/// The errors among the findings, as the errors of the request.
-pub(super) fn unpublishable(findings: Vec<Finding>) -> Problem {
-    let error = |f: Finding| FieldError { path: format!("/draft{}", f.path), message: f.message };
-    let errors = findings.into_iter().filter(|f| f.severity == Severity::Error).map(error);
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_flow", "The flow has errors")
-        .detail("the draft cannot be run; see errors")
-        .errors(errors.collect())
 }
 
 /// Lists the published versions of a flow by number.

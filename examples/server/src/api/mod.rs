@@ -13,6 +13,7 @@ mod flow;
 mod import;
 mod me;
 mod openapi;
+mod publish;
 mod sandbox;
 mod schema;
 mod search;
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(agent::routes())
         .merge(flow::routes())
         .merge(import::routes())
+        .merge(publish::routes())
         .merge(sandbox::routes())
         .merge(channel::routes())
         .merge(contact::routes())

@@ -1,91 +1,106 @@
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
-use jiff::SignedDuration;
-use justping::agents::fetch::ScriptedFetcher;
-use justping::engine::PublishError;
-use justping::memory::ScriptedAi;
-use justping::model::{
-    AgentId, Content, Direction, FlowId, Message, SessionStatus, Timestamp, TraceStep,
+use justping::agents::scenario::{
+    CustomerEnd, Failure, Line, Scenario, ScenarioReport, SimulateError, Simulator, Verdict,
+    WalkedSession,
 };
-use justping::port::FlowRuntime;
-use justping::stage::{Stage, StageError};
-use serde::{Deserialize, Serialize};
+use justping::model::{AgentId, Content, Direction, FlowId, SessionStatus, Timestamp};
+use justping::port::Visit;
+use justping::stage::StageError;
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::check::Checks;
 use super::content::ContentBody;
-use super::flow::unpublishable;
 use super::schema;
 use super::session::TraceStepView;
 use crate::http::Problem;
 use crate::http::access::{Allowed, AppState, Caller, perm};
 use crate::http::extract::{Id, JsonBody};
+use crate::http::problem::FieldError;
 
-/// Most lines of a script.
-const LINES_MAX: usize = 100;
-/// Most characters of a line.
-const LINE_MAX_CHARS: usize = 4_096;
-/// Most scripted answers of the model, and of servers.
-const ANSWERS_MAX: usize = 100;
-/// The longest a script may wait in all, in virtual seconds: a year.
-const WAIT_MAX_SECONDS: u64 = 366 * 24 * 60 * 60;
+/// Steps of a session that are shown.
+const STEPS_SHOWN_MAX: usize = 200;
 /// The longest a test may take in real time.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The one contact of a sandbox.
-const CONTACT: &str = "tester";
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(test_flow)).routes(routes!(test_agent))
 }
 
-/// A script to try.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-struct Script {
-    /// What the contact does, in order.
-    lines: Vec<Line>,
+/// What a contact does and what should come of it. The same form as the files of
+/// `justping flow simulate`.
+#[derive(Debug, ToSchema)]
+#[schema(as = Scenario)]
+#[expect(dead_code, reason = "describes what the library reads")]
+struct ScenarioDoc {
+    name: Option<String>,
+    /// How things are before: `now`, `seed`, `contact` (`name`, `fields`, `tags`, `locale`,
+    /// `time_zone`), `agent` (`instructions`, `model`).
+    #[schema(value_type = Option<Object>)]
+    given: Option<Value>,
     /// What the model answers, in order, when a node asks it. The real one is never asked.
-    answers: Vec<String>,
-    /// What servers answer, in order, when a node asks one. The real ones are never asked.
-    replies: Vec<ScriptedReply>,
+    answers: Option<Vec<String>>,
+    /// What servers answer, in order, when a node asks one: `status`, `body`. The real ones are
+    /// never asked.
+    #[schema(value_type = Option<Vec<Object>>)]
+    replies: Option<Vec<Value>>,
+    /// What happens, in order; each one of `say`, `press`, `choose`, `send`, `after` and `expect`.
+    /// `lines` is another name for it.
+    #[schema(value_type = Option<Vec<Object>>)]
+    steps: Option<Vec<BTreeMap<String, Value>>>,
+    /// Who plays the contact after the steps: `persona`, `goal`, `max_turns`, `answers`.
+    #[schema(value_type = Option<Object>)]
+    customer: Option<Value>,
+    /// Who judges the conversation: `criteria`, `answers`.
+    #[schema(value_type = Option<Object>)]
+    judge: Option<Value>,
 }
 
-/// What a server answers.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ScriptedReply {
-    /// The status.
-    #[schema(minimum = 100, maximum = 599)]
-    status: u16,
-    /// The body.
-    #[serde(default)]
-    body: Value,
-}
-
-/// One thing the contact does.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Line {
-    /// Writes a text.
-    Say(String),
-    /// Presses the button or row with this id.
-    Choose(String),
-    /// Lets so many seconds of virtual time pass.
-    Wait(u64),
-}
-
-/// What became of a script.
+/// What became of a scenario.
 #[derive(Debug, Serialize, ToSchema)]
 struct TestRun {
+    /// Whether everything that was expected came true.
+    passed: bool,
+    /// How much was expected.
+    checked: u32,
+    /// How much of it came true, from 0 to 1.
+    score: f64,
+    /// What did not come true.
+    failures: Vec<TestFailure>,
     /// The whole thread, oldest first.
     transcript: Vec<TranscriptLine>,
     /// The walks through the flow, oldest first.
     sessions: Vec<TestedSession>,
+    /// How the played contact ended: `reached`, `turns`, `reason`.
+    #[schema(value_type = Option<Object>)]
+    customer: Option<CustomerEnd>,
+    /// What the judge says: `criterion`, `passed`, `reason`.
+    #[schema(value_type = Vec<Object>)]
+    verdicts: Vec<Verdict>,
+}
+
+/// Something that did not come true.
+#[derive(Debug, Serialize, ToSchema)]
+struct TestFailure {
+    /// JSON pointer into the scenario, such as `/steps/3/expect/says`.
+    path: String,
+    /// A sentence for people.
+    message: String,
+    expected: Value,
+    found: Value,
+}
+
+impl From<Failure> for TestFailure {
+    fn from(failure: Failure) -> Self {
+        let message = failure.to_string();
+        let Failure { path, expected, found, .. } = failure;
+        Self { path, message, expected, found }
+    }
 }
 
 /// One message of a thread.
@@ -99,6 +114,12 @@ struct TranscriptLine {
     content: Content,
 }
 
+impl From<Line> for TranscriptLine {
+    fn from(Line { at, direction, content }: Line) -> Self {
+        Self { at, direction, content }
+    }
+}
+
 /// One walk through the flow.
 #[derive(Debug, Serialize, ToSchema)]
 struct TestedSession {
@@ -107,147 +128,123 @@ struct TestedSession {
     /// Why it failed, if it did.
     failure: Option<String>,
     /// Its first 200 steps.
-    trace: Vec<TraceStepView>,
+    trace: Vec<TestedStep>,
 }
 
-impl From<Message> for TranscriptLine {
-    fn from(message: Message) -> Self {
-        Self { at: message.created_at, direction: message.direction, content: message.content }
+/// One step of a walk.
+#[derive(Debug, Serialize, ToSchema)]
+struct TestedStep {
+    #[serde(flatten)]
+    step: TraceStepView,
+    /// The nodes it visited, each with the exit it was left by: `node`, `exit`.
+    #[schema(value_type = Vec<Object>)]
+    way: Vec<Visit>,
+}
+
+impl From<WalkedSession> for TestedSession {
+    fn from(session: WalkedSession) -> Self {
+        let WalkedSession { status, failure, trace, ways } = session;
+        let steps = trace.into_iter().zip(ways).take(STEPS_SHOWN_MAX);
+        let trace = steps.map(|(step, way)| TestedStep { step: step.into(), way }).collect();
+        Self { status, failure, trace }
     }
 }
 
-impl Script {
-    fn check(&self) -> Result<(), Problem> {
-        let mut checks = Checks::default();
-        checks.count("/lines", self.lines.len(), LINES_MAX);
-        checks.count("/answers", self.answers.len(), ANSWERS_MAX);
-        checks.count("/replies", self.replies.len(), ANSWERS_MAX);
-        for (index, reply) in self.replies.iter().enumerate() {
-            let is_status = (100..600).contains(&reply.status);
-            checks.require(is_status, format!("/replies/{index}/status"), "is not a status");
+impl From<ScenarioReport> for TestRun {
+    fn from(report: ScenarioReport) -> Self {
+        let ScenarioReport {
+            passed,
+            checked,
+            score,
+            failures,
+            transcript,
+            sessions,
+            customer,
+            verdicts,
+        } = report;
+        Self {
+            passed,
+            checked,
+            score,
+            failures: failures.into_iter().map(Into::into).collect(),
+            transcript: transcript.into_iter().map(Into::into).collect(),
+            sessions: sessions.into_iter().map(Into::into).collect(),
+            customer,
+            verdicts,
         }
-        let mut waited = 0u64;
-        for (index, line) in self.lines.iter().enumerate() {
-            match line {
-                Line::Say(text) => {
-                    checks.text(&format!("/lines/{index}/say"), text, LINE_MAX_CHARS);
-                }
-                Line::Choose(id) => {
-                    checks.text(&format!("/lines/{index}/choose"), id, LINE_MAX_CHARS);
-                }
-                Line::Wait(seconds) => waited = waited.saturating_add(*seconds),
-            }
-        }
-        checks.require(waited <= WAIT_MAX_SECONDS, "/lines", "waits for more than a year in all");
-        checks.done()
-    }
-
-    fn flows(&self, caller: &Caller) -> Arc<dyn FlowRuntime> {
-        let model = ScriptedAi::new();
-        for answer in &self.answers {
-            model.then(answer.as_str());
-        }
-        let servers = ScriptedFetcher::new();
-        for reply in &self.replies {
-            servers.then(reply.status, reply.body.to_string());
-        }
-        let flows = caller.flows().clone().with_ai(Arc::new(model));
-        Arc::new(flows.with_http(Arc::new(servers)))
     }
 }
 
 /// Tries the draft of a flow. It runs in memory, on a clock of its own; nothing leaves.
-#[utoipa::path(post, path = "/flows/{id}/test", tag = "flows", request_body = Script,
+#[utoipa::path(post, path = "/flows/{id}/test", tag = "flows", request_body = ScenarioDoc,
     params(("id" = String, Path, description = "The flow.")),
     security(("api_key" = ["agents_write"])),
     responses((status = 200, body = TestRun)))]
 async fn test_flow(
     caller: Allowed<perm::AgentsWrite>,
     Id(id): Id<FlowId>,
-    JsonBody(script): JsonBody<Script>,
+    JsonBody(scenario): JsonBody<Scenario>,
 ) -> Result<Json<TestRun>, Problem> {
     let flow = caller.store().flow(caller.business_id, id).await?;
-    script.check()?;
-    let stage = Stage::builder(script.flows(&caller));
-    let stage = stage.open(&[flow.draft]).await.map_err(stage_problem)?;
-    play(&stage, &script).await.map(Json)
+    play(&caller, &[flow.draft], &scenario).await
 }
 
 /// Tries an agent with the drafts of its flows. It runs in memory, on a clock of its own; nothing
 /// leaves.
-#[utoipa::path(post, path = "/agents/{id}/test", tag = "agents", request_body = Script,
+#[utoipa::path(post, path = "/agents/{id}/test", tag = "agents", request_body = ScenarioDoc,
     params(("id" = String, Path, description = "The agent.")),
     security(("api_key" = ["agents_write"])),
     responses((status = 200, body = TestRun)))]
 async fn test_agent(
     caller: Allowed<perm::AgentsWrite>,
     Id(id): Id<AgentId>,
-    JsonBody(script): JsonBody<Script>,
+    JsonBody(mut scenario): JsonBody<Scenario>,
 ) -> Result<Json<TestRun>, Problem> {
     let agent = caller.store().agent(caller.business_id, id).await?;
-    script.check()?;
     let mut documents = Vec::with_capacity(agent.flows.len());
     for flow in &agent.flows {
         documents.push(caller.store().flow(caller.business_id, *flow).await?.draft);
     }
-    let stage = Stage::builder(script.flows(&caller))
-        .instructions(agent.instructions)
-        .model(agent.model)
-        .open(&documents)
-        .await
-        .map_err(stage_problem)?;
-    play(&stage, &script).await.map(Json)
+    let given = &mut scenario.given.agent;
+    given.instructions.get_or_insert(agent.instructions);
+    given.model = given.model.take().or(agent.model);
+    play(&caller, &documents, &scenario).await
 }
 
-async fn play(stage: &Stage, script: &Script) -> Result<TestRun, Problem> {
-    let played = tokio::time::timeout(PATIENCE, async {
-        for line in &script.lines {
-            perform(stage, line).await?;
-        }
-        report(stage).await
-    });
-    match played.await {
-        Ok(run) => run.map_err(stage_problem),
+async fn play(
+    caller: &Caller,
+    documents: &[Value],
+    scenario: &Scenario,
+) -> Result<Json<TestRun>, Problem> {
+    let simulator = Simulator::new(caller.flows().clone());
+    let played = tokio::time::timeout(PATIENCE, simulator.run(documents, scenario)).await;
+    match played {
+        Ok(run) => run.map(|report| Json(report.into())).map_err(problem),
         Err(_) => Err(Problem::unavailable("the test took too long")),
     }
 }
 
-async fn perform(stage: &Stage, line: &Line) -> Result<(), StageError> {
-    match line {
-        Line::Say(text) => stage.say(CONTACT, text).await.map(drop),
-        Line::Choose(id) => {
-            let content = Content::Reply { option: id.clone(), title: id.clone() };
-            stage.hear(CONTACT, content).await.map(drop)
-        }
-        Line::Wait(seconds) => {
-            let seconds = i64::try_from(*seconds).unwrap_or(i64::MAX);
-            stage.advance(SignedDuration::from_secs(seconds)).await.map(drop)
-        }
-    }
-}
-
-async fn report(stage: &Stage) -> Result<TestRun, StageError> {
-    let transcript = stage.thread(CONTACT).await?.into_iter().map(TranscriptLine::from).collect();
-    let mut sessions = Vec::new();
-    for (session, trace) in stage.sessions(CONTACT).await? {
-        let trace: Vec<TraceStep> = trace;
-        sessions.push(TestedSession {
-            status: session.status,
-            failure: session.failure,
-            trace: trace.into_iter().map(TraceStepView::from).collect(),
-        });
-    }
-    Ok(TestRun { transcript, sessions })
-}
-
-fn stage_problem(error: StageError) -> Problem {
+fn problem(error: SimulateError) -> Problem {
     match error {
-        StageError::Publish(PublishError::Invalid(findings)) => unpublishable(findings),
-        StageError::Publish(PublishError::Store(error)) | StageError::Store(error) => error.into(),
-        StageError::Engine(error) => error.into(),
-        StageError::Build(error) => {
+        SimulateError::Invalid(problems) => Problem::invalid(
+            problems
+                .into_iter()
+                .map(|problem| FieldError { path: problem.path, message: problem.message })
+                .collect(),
+        ),
+        SimulateError::Stage(StageError::Publish(error)) => error.into(),
+        SimulateError::Stage(StageError::Store(error)) => error.into(),
+        SimulateError::Stage(StageError::Engine(error)) => error.into(),
+        SimulateError::Stage(StageError::Build(error)) => {
             tracing::error!(%error, "a sandbox cannot be built");
             Problem::internal()
+        }
+        SimulateError::NoModel => Problem::invalid_field(
+            "/customer/answers",
+            "no model plays contacts or judges here: write down what they answer",
+        ),
+        SimulateError::Model(error) => {
+            Problem::invalid_field("/customer/answers", error.to_string())
         }
     }
 }

@@ -13,6 +13,8 @@ pub(super) const DIRECTIONS: &[&str] = &["inbound", "outbound", "note"];
 pub(super) const DELIVERIES: &[&str] =
     &["received", "queued", "sent", "delivered", "read", "failed"];
 pub(super) const SESSIONS: &[&str] = &["waiting", "completed", "failed", "cancelled"];
+pub(super) const POLICIES: &[&str] = &["finish", "migrate", "restart", "end"];
+pub(super) const STRANDED: &[&str] = &["finish", "restart", "end"];
 pub(super) const UNKNOWN_POLICIES: &[&str] = &["at_most_once", "at_least_once"];
 
 pub(super) fn role() -> Schema {
@@ -39,6 +41,14 @@ pub(super) fn session_status() -> Schema {
     one_of(SESSIONS)
 }
 
+pub(super) fn session_policy() -> Schema {
+    one_of(POLICIES)
+}
+
+pub(super) fn stranded() -> Schema {
+    one_of(STRANDED)
+}
+
 pub(super) fn unknown_policy() -> Schema {
     one_of(UNKNOWN_POLICIES)
 }
@@ -46,7 +56,8 @@ pub(super) fn unknown_policy() -> Schema {
 #[cfg(test)]
 mod tests {
     use justping::model::{
-        ConversationStatus, DeliveryStatus, Direction, Priority, Role, SessionStatus, UnknownPolicy,
+        ConversationStatus, DeliveryStatus, Direction, Priority, Role, SessionPolicy,
+        SessionStatus, StrandedPolicy, UnknownPolicy,
     };
     use serde::de::DeserializeOwned;
 
@@ -67,6 +78,11 @@ mod tests {
         all_parse::<Direction>(DIRECTIONS);
         all_parse::<DeliveryStatus>(DELIVERIES);
         all_parse::<SessionStatus>(SESSIONS);
+        all_parse::<StrandedPolicy>(STRANDED);
+        for policy in POLICIES {
+            let policy = serde_json::json!({"policy": policy});
+            serde_json::from_value::<SessionPolicy>(policy).unwrap();
+        }
         all_parse::<UnknownPolicy>(UNKNOWN_POLICIES);
     }
 }

@@ -1,4 +1,6 @@
 use axum::Json;
+use justping::agents::replay_record;
+use justping::engine::SessionRecord;
 use justping::model::{
     AgentId, ConversationId, FlowVersionId, Session, SessionId, SessionStatus, Timestamp, TraceStep,
 };
@@ -19,6 +21,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(of_conversation))
         .routes(routes!(read))
         .routes(routes!(trace))
+        .routes(routes!(record))
+        .routes(routes!(replay))
 }
 
 /// One contact's walk through one version of a flow.
@@ -57,6 +61,45 @@ impl From<Session> for SessionView {
             updated_at: session.updated_at,
         }
     }
+}
+
+/// A session that waits.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LiveSession)]
+pub(super) struct LiveSessionView {
+    #[serde(flatten)]
+    session: SessionView,
+    /// The nodes it stands at: the one that waits comes last, before it those whose called flows it
+    /// is inside of.
+    position: Vec<String>,
+}
+
+impl From<(Session, Vec<String>)> for LiveSessionView {
+    fn from((session, position): (Session, Vec<String>)) -> Self {
+        Self { session: session.into(), position }
+    }
+}
+
+/// Everything it takes to run a session again: `justping flow replay` reads it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SessionRecord)]
+struct RecordView {
+    /// `session`, `versions` (documents by id) and `steps`, whose `input`, `effects` and `state` are
+    /// texts, so that no byte is lost.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    record: SessionRecord,
+}
+
+/// Whether a session does the same again.
+#[derive(Debug, Serialize, ToSchema)]
+struct Replayed {
+    /// Whether every step gives the recorded bytes.
+    same: bool,
+    /// How many steps it took.
+    steps: usize,
+    /// The first difference, if there is one.
+    difference: Option<String>,
 }
 
 /// What went into one step of a session and what came out.
@@ -127,4 +170,32 @@ async fn trace(
     caller.store().session(caller.business_id, id).await?;
     let page = caller.store().trace(caller.business_id, id, &request).await?;
     Ok(PageView::of(page, TraceStepView::from))
+}
+
+/// Reads a session with all its steps and the documents they ran.
+#[utoipa::path(get, path = "/sessions/{id}/record", tag = "sessions",
+    params(("id" = String, Path, description = "The session.")),
+    security(("api_key" = ["conversations_read"])),
+    responses((status = 200, body = RecordView)))]
+async fn record(
+    caller: Allowed<perm::ConversationsRead>,
+    Id(id): Id<SessionId>,
+) -> Result<Json<RecordView>, Problem> {
+    let record = caller.jp().session_record(caller.business_id, id).await?;
+    Ok(Json(RecordView { record }))
+}
+
+/// Runs the steps of a session again, in memory, and compares every byte with the record.
+#[utoipa::path(post, path = "/sessions/{id}/replay", tag = "sessions",
+    params(("id" = String, Path, description = "The session.")),
+    security(("api_key" = ["conversations_read"])),
+    responses((status = 200, body = Replayed)))]
+async fn replay(
+    caller: Allowed<perm::ConversationsRead>,
+    Id(id): Id<SessionId>,
+) -> Result<Json<Replayed>, Problem> {
+    let record = caller.jp().session_record(caller.business_id, id).await?;
+    let steps = record.steps.len();
+    let difference = replay_record(caller.flows(), record).err().map(|error| error.to_string());
+    Ok(Json(Replayed { same: difference.is_none(), steps, difference }))
 }

@@ -76,6 +76,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
+/// A JSON body that may be left out, which counts as `{}`.
+#[derive(Debug, Clone, Copy)]
+pub struct JsonOr<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonOr<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let is_json = is_json(request.headers());
+        let bytes = read_body(request.into_body(), BODY_MAX_BYTES).await?;
+        if bytes.is_empty() {
+            return parse(b"{}").map(Self);
+        }
+        if !is_json {
+            return Err(Problem::unsupported_media_type());
+        }
+        parse(&bytes).map(Self)
+    }
+}
+
 /// Reads a whole body of bounded size.
 ///
 /// # Errors

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use justping::engine::EngineError;
-use justping::port::{SendError, StoreError};
+use justping::engine::{EngineError, POLICY_NODES_MAX, PublishError};
+use justping::port::{Finding, SendError, Severity, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -253,6 +253,27 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<PublishError> for Problem {
+    fn from(error: PublishError) -> Self {
+        let invalid = |message: &str| Self::invalid_field("/nodes", message);
+        match error {
+            PublishError::Store(error) => error.into(),
+            PublishError::Invalid(findings) => invalid_flow(findings),
+            PublishError::UnknownNode(node) => invalid(&format!("the flow has no node {node}")),
+            PublishError::TooManyNodes => invalid(&format!("must be at most {POLICY_NODES_MAX}")),
+        }
+    }
+}
+
+/// The errors among the findings, as the errors of the request.
+fn invalid_flow(findings: Vec<Finding>) -> Problem {
+    let error = |f: Finding| FieldError { path: format!("/draft{}", f.path), message: f.message };
+    let errors = findings.into_iter().filter(|f| f.severity == Severity::Error).map(error);
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_flow", "The flow has errors")
+        .detail("the draft cannot be run; see errors")
+        .errors(errors.collect())
+}
+
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         match error {
@@ -282,6 +303,8 @@ impl From<EngineError> for Problem {
                 Self::new(StatusCode::BAD_GATEWAY, "provider", "The provider refused")
                     .detail(error.to_string())
             }
+            EngineError::TooLarge => Self::new(StatusCode::CONFLICT, "too_large", "Too large")
+                .detail("it is larger than what is given out at once"),
             EngineError::Overloaded => Self::unavailable("too much work is waiting"),
         }
     }

@@ -29,8 +29,9 @@ async fn a_flow_is_edited_and_published(platform: Platform) {
     let update = json!({"name": "g", "draft": draft, "revision": now["revision"]});
     owner.put(&path, update.clone()).await.expect(200);
     owner.put(&path, update).await.problem(409, "stale");
-    let two = owner.post(&format!("{path}/publish"), json!({})).await.expect(200).json();
-    assert_eq!(two["number"], 2);
+    let mut two = owner.post(&format!("{path}/publish"), json!({})).await.expect(200).json();
+    assert_eq!((&two["number"], &two["report"]["live"]), (&json!(2), &json!(0)));
+    two.as_object_mut().unwrap().remove("report");
     let versions = owner.get(&format!("{path}/versions")).await.expect(200).json();
     assert_eq!(versions["items"].as_array().unwrap().len(), 2);
     let read = owner.get(&format!("/flow-versions/{}", two["id"].as_str().unwrap())).await;
@@ -94,16 +95,42 @@ async fn a_model_is_played_in_a_test(platform: Platform) {
     assert_eq!(run["transcript"][1]["content"]["text"], "I am scripted.", "{run}");
 }
 
+async fn a_scenario_tells_what_did_not_come_true(platform: Platform) {
+    let owner = &platform.owner;
+    let flow = platform.flow(echo()).await;
+    let scenario = json!({
+        "given": {"contact": {"name": "Ann"}},
+        "steps": [
+            {"say": "hello"}, {"expect": "Say something."},
+            {"after": "1d"}, {"say": "ping"},
+            {"expect": {"says": ["You said pong.", "Say something."], "variables": {"said": "ping"}}}
+        ],
+        "customer": {"persona": "Curious.", "goal": "An echo.",
+            "answers": ["pong", "{\"done\": true}"]},
+    });
+    let run = owner.post(&format!("/flows/{flow}/test"), scenario).await.expect(200).json();
+    assert_eq!((&run["passed"], &run["checked"]), (&json!(false), &json!(4)), "{run}");
+    let failures = run["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 1);
+    assert_eq!(failures[0]["path"], "/steps/4/expect/says");
+    assert_eq!(failures[0]["found"][0], "You said ping.");
+    assert_eq!(run["customer"]["reached"], true);
+    let ways = &run["sessions"][0]["trace"][1]["way"];
+    assert_eq!(ways[0], json!({"node": "ask", "exit": "reply"}));
+}
+
 async fn a_script_has_bounds(platform: Platform) {
     let owner = &platform.owner;
     let flow = platform.flow(echo()).await;
     let path = format!("/flows/{flow}/test");
     for script in [
-        json!({"lines": vec![json!({"say": "x"}); 101]}),
+        json!({"lines": vec![json!({"say": "x"}); 201]}),
         json!({"lines": [{"say": " "}]}),
         json!({"lines": [{"wait": u64::MAX}, {"wait": u64::MAX}]}),
         json!({"lines": [{"shout": "x"}]}),
         json!({"wish": 1}),
+        json!({"steps": [{"expect": {"sais": "x"}}]}),
+        json!({"customer": {"persona": "p", "goal": "g"}}),
     ] {
         owner.post(&path, script).await.problem(422, "invalid");
     }
@@ -178,6 +205,7 @@ on_every_store!(
     a_broken_flow_is_not_published,
     a_flow_is_tried_without_a_trace_outside,
     a_model_is_played_in_a_test,
+    a_scenario_tells_what_did_not_come_true,
     a_script_has_bounds,
     an_agent_lives,
     a_flow_of_another_system_is_imported,

@@ -33,6 +33,7 @@ mod noise;
 mod pages;
 mod process;
 mod provider;
+mod publish;
 mod redis;
 mod resume;
 mod search;

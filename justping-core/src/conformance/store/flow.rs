@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::conformance::fixture::{
-    World, assert_conflict, assert_not_found, assert_stale, at, next_one,
+    FINISH, World, assert_conflict, assert_not_found, assert_stale, at, next_one,
 };
 use crate::model::{Flow, FlowId, FlowVersion, FlowVersionId, PageRequest};
 use crate::port::Store;
@@ -43,7 +43,8 @@ pub async fn flow_update_checks_the_revision(store: &dyn Store) {
 pub async fn flow_update_keeps_what_is_published(store: &dyn Store) {
     let world = World::new(store).await;
     let flow = stored_flow(&world).await;
-    let version = store.publish_flow(&world.new_version(flow.id, "a")).await.unwrap();
+    let version =
+        store.publish_flow(&world.new_version(flow.id, "a"), &FINISH, at(1)).await.unwrap();
     let stored = store.flow(world.business, flow.id).await.unwrap();
     let change = Flow { published: None, updated_at: at(9), ..stored };
     let after = store.update_flow(&change).await.unwrap();
@@ -54,7 +55,7 @@ pub async fn flow_update_keeps_what_is_published(store: &dyn Store) {
 pub async fn flow_publish_keeps_the_revision(store: &dyn Store) {
     let world = World::new(store).await;
     let flow = stored_flow(&world).await;
-    store.publish_flow(&world.new_version(flow.id, "a")).await.unwrap();
+    store.publish_flow(&world.new_version(flow.id, "a"), &FINISH, at(1)).await.unwrap();
     store.update_flow(&flow).await.unwrap();
 }
 
@@ -64,7 +65,7 @@ pub async fn flow_publish_numbers_versions(store: &dyn Store) {
     let flow = stored_flow(&world).await;
     for (number, content) in [(1, "a"), (2, "b"), (3, "c")] {
         let draft = world.new_version(flow.id, content);
-        let version = store.publish_flow(&draft).await.unwrap();
+        let version = store.publish_flow(&draft, &FINISH, at(1)).await.unwrap();
         assert_eq!(version, FlowVersion { number, ..draft });
         assert_eq!(store.flow_version(world.business, version.id).await, Ok(version.clone()));
         let current = store.flow(world.business, flow.id).await.unwrap().published;
@@ -78,14 +79,15 @@ pub async fn flow_publish_numbers_versions(store: &dyn Store) {
 pub async fn flow_publish_stores_content_once(store: &dyn Store) {
     let world = World::new(store).await;
     let flow = stored_flow(&world).await;
-    let first = store.publish_flow(&world.new_version(flow.id, "a")).await.unwrap();
-    store.publish_flow(&world.new_version(flow.id, "b")).await.unwrap();
-    let again = store.publish_flow(&world.new_version(flow.id, "a")).await.unwrap();
+    let first = store.publish_flow(&world.new_version(flow.id, "a"), &FINISH, at(1)).await.unwrap();
+    store.publish_flow(&world.new_version(flow.id, "b"), &FINISH, at(1)).await.unwrap();
+    let again = store.publish_flow(&world.new_version(flow.id, "a"), &FINISH, at(1)).await.unwrap();
     assert_eq!(again, first);
     let flow = store.flow(world.business, flow.id).await.unwrap();
     assert_eq!(flow.published, Some(first.id));
     let other = stored_flow(&world).await;
-    let version = store.publish_flow(&world.new_version(other.id, "a")).await.unwrap();
+    let version =
+        store.publish_flow(&world.new_version(other.id, "a"), &FINISH, at(1)).await.unwrap();
     assert_eq!((version.flow_id, version.number), (other.id, 1));
 }
 
@@ -93,7 +95,7 @@ pub async fn flow_publish_stores_content_once(store: &dyn Store) {
 pub async fn flow_publish_needs_its_flow(store: &dyn Store) {
     let world = World::new(store).await;
     let version = world.new_version(FlowId::from_uuid(world.uuid()), "a");
-    assert_not_found(store.publish_flow(&version).await);
+    assert_not_found(store.publish_flow(&version, &FINISH, at(1)).await);
     assert_not_found(store.flow_version(world.business, version.id).await);
 }
 
@@ -102,7 +104,7 @@ pub async fn flow_versions_are_listed_by_number(store: &dyn Store) {
     let world = World::new(store).await;
     let flow = stored_flow(&world).await;
     for content in ["a", "b", "c"] {
-        store.publish_flow(&world.new_version(flow.id, content)).await.unwrap();
+        store.publish_flow(&world.new_version(flow.id, content), &FINISH, at(1)).await.unwrap();
     }
     let page = PageRequest::first(2);
     let first = store.flow_versions(world.business, flow.id, &page).await.unwrap();
@@ -117,7 +119,7 @@ pub async fn flow_versions_are_listed_by_number(store: &dyn Store) {
 pub async fn flow_delete_refuses_what_was_published(store: &dyn Store) {
     let world = World::new(store).await;
     let (kept, spare) = (stored_flow(&world).await, stored_flow(&world).await);
-    store.publish_flow(&world.new_version(kept.id, "a")).await.unwrap();
+    store.publish_flow(&world.new_version(kept.id, "a"), &FINISH, at(1)).await.unwrap();
     assert_conflict(store.delete_flow(world.business, kept.id).await);
     store.delete_flow(world.business, spare.id).await.unwrap();
     assert_not_found(store.flow(world.business, spare.id).await);

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::conformance::fixture::{
-    LEASE_S, Waiting, World, assert_not_found, at, identity, sent_as,
+    FINISH, LEASE_S, Waiting, World, assert_not_found, at, identity, sent_as,
 };
 use crate::model::{
     Agent, CallResult, ChannelConfig, ContactPatch, Conversation, ConversationChange,
@@ -84,15 +84,20 @@ pub async fn foreign_flows_are_hidden(store: &dyn Store) {
     let (ours, theirs) = two(store).await;
     let flow = ours.new_flow();
     store.create_flow(&flow).await.unwrap();
-    let version = store.publish_flow(&ours.new_version(flow.id, "a")).await.unwrap();
+    let version =
+        store.publish_flow(&ours.new_version(flow.id, "a"), &FINISH, at(1)).await.unwrap();
     let (thief, page) = (theirs.business, PageRequest::default());
     assert_not_found(store.flow(thief, flow.id).await);
     assert_not_found(store.update_flow(&Flow { business_id: thief, ..flow.clone() }).await);
     assert_not_found(store.delete_flow(thief, flow.id).await);
     assert_not_found(store.flow_version(thief, version.id).await);
     assert_not_found(store.flow_versions(thief, flow.id, &page).await);
+    assert_not_found(store.publications(thief, flow.id, &page).await);
+    assert_not_found(store.publication_for(thief, version.id).await);
+    assert_not_found(store.live_counts(thief, flow.id).await);
+    assert_not_found(store.live_sessions(thief, version.id, &page).await);
     let forged = FlowVersion { business_id: thief, ..theirs.new_version(flow.id, "b") };
-    assert_not_found(store.publish_flow(&forged).await);
+    assert_not_found(store.publish_flow(&forged, &FINISH, at(1)).await);
     assert_eq!(store.flows(thief, &page).await.unwrap().items, []);
     let stored = store.flow(ours.business, flow.id).await.unwrap();
     assert_eq!(stored.published, Some(version.id));
@@ -103,7 +108,7 @@ pub async fn foreign_flows_do_not_run(store: &dyn Store) {
     let (ours, theirs) = two(store).await;
     let flow = ours.new_flow();
     store.create_flow(&flow).await.unwrap();
-    store.publish_flow(&ours.new_version(flow.id, "a")).await.unwrap();
+    store.publish_flow(&ours.new_version(flow.id, "a"), &FINISH, at(1)).await.unwrap();
     let agent = store.agent(theirs.business, theirs.agent).await.unwrap();
     store.update_agent(&Agent { flows: vec![flow.id], ..agent }).await.unwrap();
     assert_eq!(theirs.turn("ann").await.versions, []);

@@ -12,6 +12,7 @@ mod isolation;
 mod ledger;
 mod outbox;
 mod post;
+mod publication;
 mod schedule;
 mod search;
 mod status;
@@ -30,6 +31,7 @@ pub use isolation::*;
 pub use ledger::*;
 pub use outbox::*;
 pub use post::*;
+pub use publication::*;
 pub use schedule::*;
 pub use search::*;
 pub use status::*;
@@ -40,7 +42,7 @@ pub use upkeep::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 216;
+pub const CHECKS: usize = 221;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -78,6 +80,11 @@ macro_rules! store_conformance {
             flow_publish_needs_its_flow
             flow_versions_are_listed_by_number
             flow_delete_refuses_what_was_published
+            publications_are_kept
+            publication_of_an_earlier_version_is_one_more
+            publications_need_their_flow
+            live_sessions_are_counted_and_listed
+            live_sessions_move_and_end
             contact_is_created_once
             contacts_are_listed_by_id
             contact_identity_is_unique

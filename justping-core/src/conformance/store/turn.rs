@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::conformance::fixture::{
-    LEASE_S, World, assert_invalid, assert_not_found, assert_stale, at, text_of,
+    FINISH, LEASE_S, World, assert_invalid, assert_not_found, assert_stale, at, text_of,
 };
 use crate::model::{
     Agent, Author, ConversationChange, ConversationId, ConversationStatus, DeliveryStatus,
@@ -30,9 +30,9 @@ pub async fn claim_carries_what_a_turn_reads(store: &dyn Store) {
     for flow in [&first, &idle, &second] {
         store.create_flow(flow).await.unwrap();
     }
-    let b = store.publish_flow(&world.new_version(second.id, "b")).await.unwrap();
-    store.publish_flow(&world.new_version(first.id, "old")).await.unwrap();
-    let a = store.publish_flow(&world.new_version(first.id, "a")).await.unwrap();
+    let b = store.publish_flow(&world.new_version(second.id, "b"), &FINISH, at(1)).await.unwrap();
+    store.publish_flow(&world.new_version(first.id, "old"), &FINISH, at(1)).await.unwrap();
+    let a = store.publish_flow(&world.new_version(first.id, "a"), &FINISH, at(1)).await.unwrap();
     let agent = store.agent(world.business, world.agent).await.unwrap();
     let agent = Agent { flows: vec![first.id, idle.id, second.id], ..agent };
     let agent = store.update_agent(&agent).await.unwrap();

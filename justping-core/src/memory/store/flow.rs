@@ -4,7 +4,10 @@ use async_trait::async_trait;
 
 use super::table::{after, page};
 use super::{MemoryStore, State};
-use crate::model::{BusinessId, Flow, FlowId, FlowVersion, FlowVersionId, Page, PageRequest};
+use crate::model::{
+    BusinessId, Flow, FlowId, FlowVersion, FlowVersionId, Page, PageRequest, Publication,
+    SessionPolicy, Timestamp,
+};
 use crate::port::store::FlowStore;
 use crate::port::{StoreError, StoreResult};
 
@@ -12,7 +15,8 @@ use crate::port::{StoreError, StoreResult};
 #[derive(Debug)]
 pub(super) struct FlowRow {
     pub(super) flow: Flow,
-    versions: BTreeMap<u32, FlowVersionId>,
+    pub(super) versions: BTreeMap<u32, FlowVersionId>,
+    publications: BTreeMap<u32, Publication>,
 }
 
 impl State {
@@ -35,7 +39,24 @@ impl State {
         self.flows.remove(business, id).map(drop)
     }
 
-    fn publish_flow(&mut self, version: &FlowVersion) -> StoreResult<FlowVersion> {
+    fn publish_flow(
+        &mut self,
+        version: &FlowVersion,
+        policy: &SessionPolicy,
+        now: Timestamp,
+    ) -> StoreResult<FlowVersion> {
+        let (business_id, flow_id) = (version.business_id, version.flow_id);
+        let version = self.freeze_flow(version)?;
+        let publications = &mut self.flows.get_mut(business_id, flow_id)?.publications;
+        let number = publications.keys().next_back().map_or(1, |last| last + 1);
+        let (version_id, policy) = (version.id, policy.clone());
+        let publication =
+            Publication { business_id, flow_id, number, version_id, policy, published_at: now };
+        publications.insert(number, publication);
+        Ok(version)
+    }
+
+    fn freeze_flow(&mut self, version: &FlowVersion) -> StoreResult<FlowVersion> {
         let business = version.business_id;
         let row = self.flows.get_mut(business, version.flow_id)?;
         let same = row
@@ -53,6 +74,16 @@ impl State {
         row.versions.insert(number, version.id);
         row.flow.published = Some(version.id);
         Ok(version)
+    }
+
+    fn publications(
+        &self,
+        business: BusinessId,
+        flow: FlowId,
+        request: &PageRequest,
+    ) -> StoreResult<Page<Publication>> {
+        let rows = self.flows.get(business, flow)?.publications.range(after::<u32>(request)?);
+        Ok(page(rows.map(|(number, publication)| (*number, publication.clone())), request))
     }
 
     fn flow_versions(
@@ -73,7 +104,8 @@ impl FlowStore for MemoryStore {
     async fn create_flow(&self, flow: &Flow) -> StoreResult<()> {
         let mut state = self.state();
         state.business(flow.business_id)?;
-        let row = FlowRow { flow: flow.clone(), versions: BTreeMap::new() };
+        let (versions, publications) = (BTreeMap::new(), BTreeMap::new());
+        let row = FlowRow { flow: flow.clone(), versions, publications };
         state.flows.add(flow.business_id, flow.id, row)
     }
 
@@ -93,8 +125,33 @@ impl FlowStore for MemoryStore {
         self.state().flows.page(business, page, |row| row.flow.clone())
     }
 
-    async fn publish_flow(&self, version: &FlowVersion) -> StoreResult<FlowVersion> {
-        self.state().publish_flow(version)
+    async fn publish_flow(
+        &self,
+        version: &FlowVersion,
+        policy: &SessionPolicy,
+        now: Timestamp,
+    ) -> StoreResult<FlowVersion> {
+        self.state().publish_flow(version, policy, now)
+    }
+
+    async fn publication_for(
+        &self,
+        business: BusinessId,
+        version: FlowVersionId,
+    ) -> StoreResult<Option<Publication>> {
+        let state = self.state();
+        let flow = state.versions.get(business, version)?.flow_id;
+        let publications = &state.flows.get(business, flow)?.publications;
+        Ok(publications.values().next_back().cloned())
+    }
+
+    async fn publications(
+        &self,
+        business: BusinessId,
+        flow: FlowId,
+        page: &PageRequest,
+    ) -> StoreResult<Page<Publication>> {
+        self.state().publications(business, flow, page)
     }
 
     async fn flow_version(

@@ -2,9 +2,12 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::table::{after, page};
+use super::table::{after, cursor, page};
 use super::{MemoryStore, State};
-use crate::model::{BusinessId, ConversationId, Page, PageRequest, Session, SessionId, TraceStep};
+use crate::model::{
+    BusinessId, ConversationId, FlowId, FlowVersionId, LiveCount, Page, PageRequest, Session,
+    SessionId, SessionStatus, TraceStep,
+};
 use crate::port::StoreResult;
 use crate::port::store::SessionStore;
 
@@ -27,6 +30,36 @@ impl State {
         let rows =
             ids.filter_map(|id| Some((*id, self.sessions.find(business, *id)?.session.clone())));
         Ok(page(rows, request))
+    }
+
+    /// The sessions of a version that wait, by id.
+    fn live(&self, business: BusinessId, version: FlowVersionId) -> impl Iterator<Item = &Session> {
+        let sessions = self.sessions.ids(business);
+        let sessions = sessions.filter_map(move |id| self.sessions.find(business, id));
+        sessions.map(|run| &run.session).filter(move |session| {
+            session.status == SessionStatus::Waiting && session.flow_version_id == version
+        })
+    }
+
+    fn live_counts(&self, business: BusinessId, flow: FlowId) -> StoreResult<Vec<LiveCount>> {
+        let versions = self.flows.get(business, flow)?.versions.iter();
+        let count = |(number, id): (&u32, &FlowVersionId)| {
+            let sessions = self.live(business, *id).count() as u64;
+            (sessions > 0).then_some(LiveCount { version_id: *id, number: *number, sessions })
+        };
+        Ok(versions.filter_map(count).collect())
+    }
+
+    fn live_sessions(
+        &self,
+        business: BusinessId,
+        version: FlowVersionId,
+        request: &PageRequest,
+    ) -> StoreResult<Page<Session>> {
+        self.versions.get(business, version)?;
+        let last = cursor::<SessionId>(request)?;
+        let rows = self.live(business, version).filter(|session| Some(session.id) > last);
+        Ok(page(rows.map(|session| (session.id, session.clone())), request))
     }
 
     fn trace(
@@ -64,6 +97,19 @@ impl SessionStore for MemoryStore {
         page: &PageRequest,
     ) -> StoreResult<Page<Session>> {
         self.state().sessions(business, conversation, page)
+    }
+
+    async fn live_counts(&self, business: BusinessId, flow: FlowId) -> StoreResult<Vec<LiveCount>> {
+        self.state().live_counts(business, flow)
+    }
+
+    async fn live_sessions(
+        &self,
+        business: BusinessId,
+        version: FlowVersionId,
+        page: &PageRequest,
+    ) -> StoreResult<Page<Session>> {
+        self.state().live_sessions(business, version, page)
     }
 
     async fn trace(

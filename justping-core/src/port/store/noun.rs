@@ -7,7 +7,8 @@ use crate::model::{
     Agent, AgentId, ApiKey, ApiKeyId, Business, BusinessId, ChannelConfig, ChannelId,
     ChannelSecrets, Contact, ContactId, ContactPatch, Conversation, ConversationChange,
     ConversationId, ConversationStatus, Event, Flow, FlowId, FlowVersion, FlowVersionId, Identity,
-    Member, MemberId, Message, Owner, Page, PageRequest, Session, SessionId, Timestamp, TraceStep,
+    LiveCount, Member, MemberId, Message, Owner, Page, PageRequest, Publication, Session,
+    SessionId, SessionPolicy, Timestamp, TraceStep,
 };
 
 /// Businesses.
@@ -263,7 +264,30 @@ pub trait FlowStore: Send + Sync + Debug + 'static {
     /// Publishes a version: stores it with the next number and makes it the one new sessions run.
     /// A version of the same flow with the same `content_hash` is made current instead of stored
     /// twice, and returned. The flow keeps its revision: publishing does not disturb an edit.
-    async fn publish_flow(&self, version: &FlowVersion) -> StoreResult<FlowVersion>;
+    ///
+    /// The decision is kept as the flow's next [`Publication`], made `now`.
+    async fn publish_flow(
+        &self,
+        version: &FlowVersion,
+        policy: &SessionPolicy,
+        now: Timestamp,
+    ) -> StoreResult<FlowVersion>;
+
+    /// The newest publication of the flow that a version belongs to; `None` when it was published
+    /// before publications were kept.
+    async fn publication_for(
+        &self,
+        business: BusinessId,
+        version: FlowVersionId,
+    ) -> StoreResult<Option<Publication>>;
+
+    /// Lists the publications of a flow by number.
+    async fn publications(
+        &self,
+        business: BusinessId,
+        flow: FlowId,
+        page: &PageRequest,
+    ) -> StoreResult<Page<Publication>>;
 
     /// Reads a version.
     async fn flow_version(
@@ -299,6 +323,18 @@ pub trait SessionStore: Send + Sync + Debug + 'static {
         &self,
         business: BusinessId,
         conversation: ConversationId,
+        page: &PageRequest,
+    ) -> StoreResult<Page<Session>>;
+
+    /// Counts the sessions of a flow that wait, version by version, by number. Versions without one
+    /// are left out.
+    async fn live_counts(&self, business: BusinessId, flow: FlowId) -> StoreResult<Vec<LiveCount>>;
+
+    /// Lists the sessions of a version that wait, by id.
+    async fn live_sessions(
+        &self,
+        business: BusinessId,
+        version: FlowVersionId,
         page: &PageRequest,
     ) -> StoreResult<Page<Session>>;
 

@@ -23,7 +23,7 @@ statements! {
         with_events!("$10", "$11"),
         ", tallied AS (", add_counters!("$12", "$13", "$14", "$15", "$16"), ") SELECT 1"
     );
-    END_SESSION = "UPDATE sessions s SET doc = v.doc \
+    END_SESSION = "UPDATE sessions s SET doc = v.doc, live = NULL \
         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) v (b, id, c, doc) \
         WHERE s.business_id = v.b AND s.id = v.id";
     CLOSE_WRITE = "WITH freed AS ( \

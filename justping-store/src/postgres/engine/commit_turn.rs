@@ -13,6 +13,7 @@ use super::write::{
     bind_outbox, conversations, insert_messages, insert_outbox, update_contacts, with_events,
 };
 use crate::decision::{Key, Ledger, Turn};
+use crate::document::live_column;
 use crate::postgres::connection::{Bound, Write};
 use crate::postgres::row::{bytes, get, get_count, get_doc, millis, parse_doc, statements, to_doc};
 
@@ -47,9 +48,10 @@ statements! {
                 JOIN unnest($2::uuid[], $10::uuid[]) w (id, session_id) ON w.id = v.id \
             WHERE t.business_id = v.business_id AND t.id = v.id), \
         sat AS ( \
-            INSERT INTO sessions (business_id, id, conversation_id, doc) \
-            SELECT * FROM unnest($11::uuid[], $12::uuid[], $13::uuid[], $14::text[]) \
-            ON CONFLICT (business_id, id) DO UPDATE SET doc = excluded.doc), \
+            INSERT INTO sessions (business_id, id, conversation_id, doc, live) \
+            SELECT * FROM unnest($11::uuid[], $12::uuid[], $13::uuid[], $14::text[], $60::text[]) \
+            ON CONFLICT (business_id, id) DO UPDATE \
+                SET doc = excluded.doc, live = excluded.live), \
         traced AS ( \
             INSERT INTO trace_steps (business_id, session_id, number, input, effects, state) \
             SELECT * FROM unnest($15::uuid[], $16::uuid[], $17::bigint[], $18::bytea[], \
@@ -250,7 +252,8 @@ fn writes(ledger: &Ledger) -> StoreResult<Bound> {
     let bound = bind_messages(bound, ledger.messages.iter())?;
     let bound = bind_outbox(bound, ledger.outbox.iter())?;
     let bound = bind_events(bind_contacts(bound, ledger.contacts())?, &ledger.events)?;
-    Ok(bind_counters(bound, &ledger.counters))
+    let live: Vec<Option<String>> = ledger.sessions.values().map(live_column).collect();
+    Ok(bind_counters(bound, &ledger.counters).bind(live))
 }
 
 /// Binds sessions as four columns.

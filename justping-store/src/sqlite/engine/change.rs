@@ -24,7 +24,7 @@ statements! {
     CLOSE_WRITE = concat!(
         update_conversations!("$1"), insert_events!("$2"),
         "UPDATE conversations SET session_id = NULL WHERE business_id = $3 AND id = $4; \
-        UPDATE sessions SET doc = v.value -> 3 FROM json_each($5) v \
+        UPDATE sessions SET doc = v.value -> 3, live = NULL FROM json_each($5) v \
             WHERE business_id = $3 AND sessions.id = unhex(v.value ->> 1); \
         DELETE FROM timers WHERE business_id = $3 AND conversation_id = $4; \
         DELETE FROM calls WHERE business_id = $3 AND conversation_id = $4; \

@@ -11,6 +11,7 @@ use super::write::{
     update_conversations,
 };
 use crate::decision::{Key, Ledger, Turn};
+use crate::document::live_column;
 use crate::sqlite::connection::{Bound, Write};
 use crate::sqlite::row::{Hex, get, get_count, get_doc, millis, parse_doc, statements};
 
@@ -37,8 +38,9 @@ statements! {
         "UPDATE conversations SET lease_until = NULL, session_id = unhex(v.value ->> 2) \
             FROM json_each($2) v \
             WHERE business_id = unhex(v.value ->> 0) AND conversations.id = unhex(v.value ->> 1); \
-        INSERT OR REPLACE INTO sessions (business_id, id, conversation_id, doc) \
-            SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), value -> 3 \
+        INSERT OR REPLACE INTO sessions (business_id, id, conversation_id, doc, live) \
+            SELECT unhex(value ->> 0), unhex(value ->> 1), unhex(value ->> 2), value -> 3, \
+                value ->> 4 \
             FROM json_each($3); \
         INSERT OR REPLACE INTO trace_steps \
                 (business_id, session_id, number, input, effects, state) \
@@ -165,7 +167,7 @@ fn writes(ledger: &Ledger) -> StoreResult<Bound> {
 /// A session as the statements take it.
 pub(super) fn session_row(session: &Session) -> impl serde::Serialize {
     let (business, conversation) = hex((session.business_id, session.conversation_id));
-    (business, Hex(session.id.uuid()), conversation, session)
+    (business, Hex(session.id.uuid()), conversation, session, live_column(session))
 }
 
 fn timer_row(timer: &Timer) -> impl serde::Serialize {

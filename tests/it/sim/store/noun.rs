@@ -2,8 +2,9 @@ use async_trait::async_trait;
 use justping::model::{
     Agent, AgentId, ApiKey, ApiKeyId, Business, BusinessId, ChannelConfig, ChannelId,
     ChannelSecrets, Contact, ContactId, ContactPatch, Conversation, ConversationChange,
-    ConversationId, Event, Flow, FlowId, FlowVersion, FlowVersionId, Identity, Member, MemberId,
-    Message, Page, PageRequest, Session, SessionId, Timestamp, TraceStep,
+    ConversationId, Event, Flow, FlowId, FlowVersion, FlowVersionId, Identity, LiveCount, Member,
+    MemberId, Message, Page, PageRequest, Publication, Session, SessionId, SessionPolicy,
+    Timestamp, TraceStep,
 };
 use justping::port::StoreResult;
 use justping::port::store::{
@@ -285,8 +286,30 @@ impl FlowStore for SimStore {
         self.pass("flows", self.world.store.flows(business, page)).await
     }
 
-    async fn publish_flow(&self, version: &FlowVersion) -> StoreResult<FlowVersion> {
-        self.pass("publish_flow", self.world.store.publish_flow(version)).await
+    async fn publish_flow(
+        &self,
+        version: &FlowVersion,
+        policy: &SessionPolicy,
+        now: Timestamp,
+    ) -> StoreResult<FlowVersion> {
+        self.pass("publish_flow", self.world.store.publish_flow(version, policy, now)).await
+    }
+
+    async fn publication_for(
+        &self,
+        business: BusinessId,
+        version: FlowVersionId,
+    ) -> StoreResult<Option<Publication>> {
+        self.pass("publication_for", self.world.store.publication_for(business, version)).await
+    }
+
+    async fn publications(
+        &self,
+        business: BusinessId,
+        flow: FlowId,
+        page: &PageRequest,
+    ) -> StoreResult<Page<Publication>> {
+        self.pass("publications", self.world.store.publications(business, flow, page)).await
     }
 
     async fn flow_version(
@@ -329,6 +352,19 @@ impl SessionStore for SimStore {
         page: &PageRequest,
     ) -> StoreResult<Page<Session>> {
         self.pass("sessions", self.world.store.sessions(business, conversation, page)).await
+    }
+
+    async fn live_counts(&self, business: BusinessId, flow: FlowId) -> StoreResult<Vec<LiveCount>> {
+        self.pass("live_counts", self.world.store.live_counts(business, flow)).await
+    }
+
+    async fn live_sessions(
+        &self,
+        business: BusinessId,
+        version: FlowVersionId,
+        page: &PageRequest,
+    ) -> StoreResult<Page<Session>> {
+        self.pass("live_sessions", self.world.store.live_sessions(business, version, page)).await
     }
 
     async fn trace(
