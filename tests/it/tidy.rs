@@ -31,6 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "justping-plugins",
         ],
     ),
+    ("justping-cli", &["justping"]),
     ("justping-server", &["justping"]),
 ];
 

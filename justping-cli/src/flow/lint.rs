@@ -1,0 +1,70 @@
+//! Looks flows over.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use justping::port::{Finding, FlowRuntime as _, Severity};
+use serde_json::{Value, json};
+
+use super::flows;
+use crate::source::Source;
+use crate::{Answer, Trouble};
+
+pub(super) fn run(files: &[PathBuf], as_json: bool) -> Result<Answer, Trouble> {
+    let flows = flows();
+    let mut all = Vec::new();
+    for file in files {
+        let source = Source::read(file)?;
+        let findings = flows.check(&source.value);
+        all.push((source, findings));
+    }
+    let findings = || all.iter().flat_map(|(_, findings)| findings);
+    let count = |severity| findings().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let text = if as_json {
+        let files: Vec<Value> = all.iter().map(|(source, found)| in_json(source, found)).collect();
+        format!("{:#}\n", Value::from(files))
+    } else {
+        let mut text = String::new();
+        for (source, findings) in &all {
+            findings.iter().for_each(|finding| tell(&mut text, source, finding));
+        }
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{} file(s): {errors} error(s), {warnings} warning(s)", all.len());
+        text
+    };
+    Ok(Answer { text, found: errors > 0 })
+}
+
+fn name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
+}
+
+fn tell(text: &mut String, source: &Source, finding: &Finding) {
+    let Finding { severity, code, node, path, message } = finding;
+    let at = source.at(path);
+    let _ = write!(text, "{at}: {}[{code}]: {message}", name(*severity));
+    let _ = match node {
+        Some(node) => writeln!(text, " (node {node})"),
+        None => writeln!(text),
+    };
+}
+
+fn in_json(source: &Source, findings: &[Finding]) -> Value {
+    let findings = findings.iter().map(|finding| {
+        let place = source.place(&finding.path);
+        json!({
+            "severity": name(finding.severity),
+            "code": finding.code,
+            "node": finding.node,
+            "path": finding.path,
+            "line": place.map(|place| place.line),
+            "column": place.map(|place| place.column),
+            "message": finding.message,
+        })
+    });
+    json!({"file": source.path, "findings": findings.collect::<Vec<_>>()})
+}

@@ -1,0 +1,66 @@
+//! `justping flow …`. One file a command.
+
+mod lint;
+mod outline;
+mod replay;
+mod show;
+mod simulate;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Subcommand;
+use justping::agents::Flows;
+use justping::agents::fetch::ScriptedFetcher;
+use justping::memory::ScriptedAi;
+
+use crate::{Answer, Trouble};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Looks flows over. Ends with 1 when one of them has an error.
+    Lint {
+        /// Documents, JSON or YAML.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows a flow as an outline.
+    Show {
+        /// A document, JSON or YAML.
+        file: PathBuf,
+        /// Prints a Mermaid flowchart instead.
+        #[arg(long)]
+        mermaid: bool,
+    },
+    /// Plays scenarios against the flows they name. Ends with 1 when one of them fails.
+    Simulate {
+        /// Scenarios, YAML or JSON.
+        #[arg(required = true)]
+        scenarios: Vec<PathBuf>,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Runs a recorded session again and compares every byte. Ends with 1 at a difference.
+    Replay {
+        /// A record: what `GET /api/v1/sessions/{id}/record` answers.
+        record: PathBuf,
+    },
+}
+
+pub(crate) fn run(command: &Command) -> Result<Answer, Trouble> {
+    match command {
+        Command::Lint { files, json } => lint::run(files, *json),
+        Command::Show { file, mermaid } => show::run(file, *mermaid),
+        Command::Simulate { scenarios, json } => simulate::run(scenarios, *json),
+        Command::Replay { record } => replay::run(record),
+    }
+}
+
+/// Every node of the library. Those that would ask models or servers are there, and ask nobody.
+fn flows() -> Flows {
+    Flows::new().with_ai(Arc::new(ScriptedAi::new())).with_http(Arc::new(ScriptedFetcher::new()))
+}
