@@ -329,3 +329,41 @@ async fn what_cannot_be_published_changes_nothing() {
     let made = engine.store().publications(business, scene.flow, &page).await.unwrap().items;
     assert_eq!((made.len(), scene.live().await), (1, vec![(1, PEOPLE)]));
 }
+
+/// The same, with the plan asked for in a flow of its own.
+fn called(limit: u32) -> Value {
+    let mut document = first();
+    document["nodes"][2] = json!({"id": "plan", "type": "call_flow", "data": {"flow": "plans", "inputs": {"n": limit.to_string()}}});
+    document["edges"][2]["sourceHandle"] = json!("next");
+    document["flows"] = json!({"plans": {
+        "variables": [{"name": "n"}],
+        "nodes": [{"id": "which", "type": "input", "data": {"prompt": "Plan, {{ n }}?", "variable": "n"}}],
+        "edges": []
+    }});
+    document
+}
+
+#[tokio::test]
+async fn a_session_inside_of_a_called_flow_needs_its_caller_as_it_was() {
+    let flows = Arc::new(Flows::new());
+    let stage = Stage::builder(flows).open(&[called(1)]).await.unwrap();
+    let page = PageRequest::default();
+    let flow = stage.engine().store().flows(stage.business(), &page).await.unwrap().items[0].id;
+    let scene = Scene { stage, flow };
+    for person in 0..PEOPLE {
+        scene.say(person, "hi").await;
+        assert_eq!(scene.say(person, "Ada").await, ["Plan, 1?"]);
+    }
+    scene.draft(called(2)).await;
+    let report = scene.report(migrate(&[])).await;
+    let reason = StrandedReason::CallerChanged;
+    let fate = Fate::Stranded { reason, then: StrandedPolicy::Finish };
+    assert_eq!((report.stranded, &report.groups[0].fate), (PEOPLE, &fate));
+    assert_eq!(report.groups[0].node.as_deref(), Some("plans/which"));
+    let mut same = called(1);
+    same["nodes"][3]["data"]["text"] = json!("Later {{ name }}.");
+    scene.draft(same).await;
+    assert_eq!(scene.publish(migrate(&[])).await.report.migrates, PEOPLE);
+    assert_eq!(scene.say(0, "Pro").await, ["Later Ada."]);
+    scene.replay().await;
+}

@@ -1,19 +1,20 @@
 mod burst;
 mod flows;
+mod moved;
 mod outside;
 mod words;
 
 use justping_core::model::SessionStatus::{Completed, Failed, Waiting};
-use justping_core::model::{CallResult, Content, FlowVersionId};
+use justping_core::model::{CallResult, Content};
 use justping_core::port::{
-    BuiltNode, Effect, FlowNode, FlowRuntime, Moved, NodeConfigError, NodeContext, NodeDescriptor,
-    STATE_MAX_BYTES, Step, StepEvent, StepInput,
+    BuiltNode, Effect, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, STATE_MAX_BYTES,
+    Step, StepEvent,
 };
 use serde_json::{Value, json};
 
 use super::{STEPS_MAX, VISITS_MAX, replay};
 use crate::Flows;
-use crate::play::{Play, document, input};
+use crate::play::{Play, document};
 use crate::program::ReplayError;
 
 /// Two choices one after the other; the first has a policy for late replies.
@@ -300,84 +301,4 @@ fn a_node_that_only_wants_its_call_waits_on_when_a_message_comes() {
     assert!(play.call_done("c9", CallResult::Ok(json!(1))).is_empty());
     assert_eq!(play.call_done("c1", CallResult::Ok(json!(42))), ["got 42"]);
     assert!(play.is(Completed));
-}
-
-fn moved(again: bool, nodes: &[(&str, &str)]) -> Moved {
-    let version = |n| FlowVersionId::from_uuid(uuid::Uuid::from_u128(n));
-    let nodes = nodes.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
-    Moved { from: version(1), to: version(2), nodes, again }
-}
-
-/// The second choice of `menus`, as another version has it.
-fn other_version(name: &str) -> Value {
-    let nodes = json!([
-        [name, "buttons", {"text": "Two", "timeout_minutes": 5,
-            "options": [{"id": "y", "title": "Why"}]}],
-        ["end", "text", {"text": "{{ a }} {{ b }}"}]
-    ]);
-    let mut other = document(nodes, json!([["start", "next", name], [name, "option:y", "end"]]));
-    other["variables"] = json!([{"name": "a", "default": 1}, {"name": "b", "default": 2}]);
-    other
-}
-
-#[test]
-fn a_session_goes_on_in_another_version() {
-    let step = |again: bool, event: StepEvent| {
-        let mut play = menus("jump");
-        play.program = Flows::new().compile(&other_version("second")).unwrap();
-        let input = play_input(&play, event, Some(moved(again, &[("two", "second")])));
-        let outcome = play.program.step(play.state.as_deref(), &input);
-        assert_eq!(outcome, play.program.step(play.state.as_deref(), &input));
-        outcome
-    };
-    let says = |text: &str| StepEvent::Message { content: Content::text(text) };
-    let goes_on = step(false, says("why"));
-    assert_eq!(goes_on.status, Completed);
-    assert_eq!(goes_on.effects, [Effect::Send { content: Content::text("1 2") }]);
-    // Entered again: it asks, counts the prompt on, and sets its timer.
-    let again = step(true, says("why"));
-    assert_eq!((again.status, again.effects.len()), (Waiting, 2));
-    let state: Value = serde_json::from_str(&again.state).unwrap();
-    assert_eq!((&state["n"], &state["p"], &state["s"]), (&json!("second"), &json!(3), &json!(3)));
-    assert_eq!(state["v"], json!({"a": 1, "b": 2}));
-    // An event that concerns nobody moves it all the same.
-    let stale = step(false, StepEvent::Timer { token: "t9".to_owned() });
-    let state: Value = serde_json::from_str(&stale.state).unwrap();
-    assert_eq!((stale.status, &state["n"], &state["s"]), (Waiting, &json!("second"), &json!(2)));
-}
-
-#[test]
-fn a_program_says_where_a_session_stands_and_what_a_node_is() {
-    let play = menus("ignore");
-    assert_eq!(play.program.position(play.state.as_deref().unwrap()), ["two"]);
-    assert_eq!(play.program.position("{"), [""; 0]);
-    assert_eq!(play.program.position("{}"), [""; 0]);
-    let mark = |node| play.program.mark(node);
-    assert_eq!(mark("one").unwrap().kind, "buttons");
-    assert_ne!(mark("one"), mark("two"));
-    assert_eq!(mark("none"), None);
-    let other = Flows::new().compile(&other_version("two")).unwrap();
-    assert_ne!(other.mark("two"), mark("two"), "what is configured counts");
-}
-
-#[test]
-fn the_way_of_a_step_can_be_asked_for() {
-    let play = menus("ignore");
-    let way = |event| {
-        let input = play_input(&play, event, None);
-        let way = play.program.path(play.state.as_deref(), &input);
-        way.into_iter().map(|visit| (visit.node, visit.exit)).collect::<Vec<_>>()
-    };
-    let visit = |node: &str, exit: Option<&str>| (node.to_owned(), exit.map(str::to_owned));
-    let says = |text: &str| StepEvent::Message { content: Content::text(text) };
-    assert_eq!(way(says("why")), [visit("two", Some("option:y")), visit("y2", Some("next"))]);
-    assert_eq!(way(says("neither")), [visit("two", None)]);
-    assert_eq!(way(StepEvent::Timer { token: "t9".to_owned() }), []);
-    let first = play.program.path(None, &play_input(&play, says("hi"), None));
-    assert_eq!(first.last().unwrap().node, "one");
-    assert_eq!(first[0].node, "start");
-}
-
-fn play_input(play: &Play, event: StepEvent, moved: Option<Moved>) -> StepInput {
-    StepInput { event, moved, ..input(play.now_ms, 7) }
 }

@@ -293,9 +293,9 @@ impl SafetyReport {
     }
 }
 
-/// What the turn of a session on an older version needs to know: the newest decision about its
-/// flow.
 impl JustPing {
+    /// What the turn of a session on another version needs to know: the newest decision about its
+    /// flow.
     pub(super) async fn publication(
         &self,
         claim: &crate::port::store::TurnClaim,
