@@ -141,6 +141,30 @@ impl JustPing {
         Ok(Published { version, report })
     }
 
+    /// Tells what the newest publication of a flow has yet to do: what becomes of the sessions that
+    /// live now. Reads every one of them, a page at a time. Nothing for a flow that was never
+    /// published.
+    ///
+    /// # Errors
+    /// [`PublishError::Store`] with `NotFound` when there is no such flow.
+    pub async fn pending_report(
+        &self,
+        business: BusinessId,
+        id: FlowId,
+    ) -> Result<SafetyReport, PublishError> {
+        let store = &self.inner.store;
+        let Some(current) = store.flow(business, id).await?.published else {
+            return Ok(SafetyReport::default());
+        };
+        let newest = store.publication_for(business, current).await?;
+        let policy = newest.map(|newest| newest.policy).unwrap_or_default();
+        let version = store.flow_version(business, current).await?;
+        match self.program(business, current).await? {
+            Some(program) => self.report(&version, &*program, &policy).await,
+            None => Ok(SafetyReport::default()),
+        }
+    }
+
     async fn store_version(
         &self,
         version: &FlowVersion,

@@ -33,6 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(publications))
         .routes(routes!(compare))
         .routes(routes!(live))
+        .routes(routes!(pending))
         .routes(routes!(live_sessions))
 }
 
@@ -384,6 +385,19 @@ async fn live(
     let view =
         |LiveCount { version_id, number, sessions }| LiveView { version_id, number, sessions };
     Ok(Json(LiveCounts { items: counts.into_iter().map(view).collect() }))
+}
+
+/// Tells what the newest publication has yet to do: what becomes of the sessions that live now, each
+/// when it next has something to hear.
+#[utoipa::path(get, path = "/flows/{id}/live/report", tag = "flows",
+    params(("id" = String, Path, description = "The flow.")),
+    security(("api_key" = ["agents_read"])),
+    responses((status = 200, body = ReportView)))]
+async fn pending(
+    caller: Allowed<perm::AgentsRead>,
+    Id(id): Id<FlowId>,
+) -> Result<Json<ReportView>, Problem> {
+    Ok(Json(caller.jp().pending_report(caller.business_id, id).await?.into()))
 }
 
 /// Lists the sessions of a version that wait, by id, and where.

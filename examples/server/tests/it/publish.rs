@@ -71,10 +71,14 @@ async fn a_report_tells_what_a_publication_does(platform: Platform) {
 
     let live = owner.get(&scene.path("/live")).await.expect(200).json();
     assert_eq!(live["items"][0]["number"], 1);
+    let yet = owner.get(&scene.path("/live/report")).await.expect(200).json();
+    assert_eq!(yet, told, "it is told until it is done");
     scene.platform.hear(&scene.channel, "ann", "2", "ping").await;
     scene.platform.settle().await;
     let session = scene.session().await;
     assert_eq!(session["flow_version_id"], published["id"]);
+    let yet = owner.get(&scene.path("/live/report")).await.expect(200).json();
+    assert_eq!((&yet["live"], &yet["stays"]), (&json!(1), &json!(1)), "{yet}");
     let version = published["id"].as_str().unwrap();
     let waiting = owner.get(&format!("/flow-versions/{version}/sessions")).await.expect(200).json();
     assert_eq!(waiting["items"][0]["id"], session["id"]);

@@ -65,6 +65,7 @@ fn body(method: &str, path: &str) -> Value {
         ("PUT", "/channels/{id}", _) => json!({"name": "x", "settings": {}, "enabled": false,
             "unknown_policy": "at_most_once", "revision": 1}),
         ("PATCH", "/contacts/{id}", _) => json!({"name": "x"}),
+        ("POST", _, "events") => json!({"name": "x"}),
         ("POST", _, "messages") => json!({"content": {"type": "text", "text": "x"}}),
         ("PUT", _, "assign") => json!({"owner": {"type": "queue"}}),
         ("PUT", _, "priority") => json!({"priority": "high"}),
