@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use justping_core::port::{
-    AiProvider, Finding, FlowNode, FlowRuntime, FlowRuntimeError, NodeDescriptor, Program,
+    AiProvider, Finding, FlowNode, FlowRuntime, FlowRuntimeError, NodeDescriptor, Program, Tool,
 };
 use serde_json::Value;
 
+use crate::ai::{AiHost, Ledger};
 use crate::check::{self, Draft};
 use crate::fetch::Fetcher;
 use crate::hash::{content_hash_hex, strip_layout};
@@ -36,6 +37,7 @@ use crate::registry::Registry;
 #[derive(Debug, Clone)]
 pub struct Flows {
     registry: Registry,
+    host: Arc<AiHost>,
 }
 
 impl Flows {
@@ -44,13 +46,51 @@ impl Flows {
     pub fn new() -> Self {
         let mut registry = Registry::default();
         node::built_in().into_iter().for_each(|node| registry.insert(node));
-        Self { registry }
+        Self { registry, host: Arc::default() }
     }
 
     /// Lets AI nodes talk to models through `provider`.
     #[must_use]
     pub fn with_ai(self, provider: Arc<dyn AiProvider>) -> Self {
-        self.with_node(node::AiReply::new(provider))
+        self.with_host(|host| host.set_provider(provider))
+    }
+
+    /// Lets AI nodes, and nodes of the type `tool`, call a tool; one with the same name is
+    /// replaced.
+    #[must_use]
+    pub fn with_tool(self, tool: Arc<dyn Tool>) -> Self {
+        self.with_host(|host| host.add_tool(tool))
+    }
+
+    /// Keeps account of what models cost, and has them keep the budgets.
+    #[must_use]
+    pub fn with_ledger(self, ledger: Ledger) -> Self {
+        self.with_host(|host| host.set_ledger(ledger))
+    }
+
+    /// Keeps no account: for trying flows out with a model that costs nothing.
+    #[must_use]
+    pub fn without_ledger(self) -> Self {
+        self.with_host(AiHost::drop_ledger)
+    }
+
+    /// Has no tools any more: for trying flows out where nothing may leave. A call of one fails.
+    #[must_use]
+    pub fn without_tools(self) -> Self {
+        self.with_host(AiHost::drop_tools)
+    }
+
+    /// Has traces hold what is said to models, by them and to tools. It is what contacts said.
+    #[must_use]
+    pub fn with_traced_content(self) -> Self {
+        self.with_host(AiHost::capture_content)
+    }
+
+    /// Changes what AI nodes work with, and puts them in again.
+    fn with_host(mut self, change: impl FnOnce(&mut AiHost)) -> Self {
+        change(Arc::make_mut(&mut self.host));
+        node::ai(&self.host).into_iter().for_each(|node| self.registry.insert(node));
+        self
     }
 
     /// Lets HTTP nodes ask other servers through `fetcher`.

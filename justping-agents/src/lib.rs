@@ -3,6 +3,7 @@
 //! [`Flows`] is the [`FlowRuntime`](justping_core::port::FlowRuntime) of JustPing: it checks and
 //! compiles [`document`]s of the form `justping.flow/1`. Adapters of models live in [`provider`].
 
+pub mod ai;
 pub mod answer;
 mod check;
 pub mod choice;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use justping_core::memory::ScriptedAi;
 use justping_core::model::{
-    BusinessId, CallId, CallRequest, CallResult, ChannelKind, ContactId, Content, ConversationId,
-    SessionId, SessionStatus, Signal, Timestamp, TraceStep,
+    AgentSettings, BusinessId, CallId, CallRequest, CallResult, ChannelKind, ContactId, Content,
+    ConversationId, SessionId, SessionStatus, Signal, Timestamp, TraceStep,
 };
 use justping_core::port::{
     AgentView, CallScope, ContactView, DeltaSink, Effect, FlowRuntime, LinkKey, Outcome,
@@ -53,6 +53,8 @@ pub(crate) struct Play {
     pub(crate) unheard: Vec<Content>,
     pub(crate) now_ms: i64,
     pub(crate) link: Option<Arc<LinkKey>>,
+    /// The agent's.
+    pub(crate) settings: AgentSettings,
 }
 
 impl Play {
@@ -76,6 +78,7 @@ impl Play {
             unheard: Vec::new(),
             now_ms: START_MS,
             link: None,
+            settings: AgentSettings::default(),
         }
     }
 
@@ -113,7 +116,9 @@ impl Play {
 
     pub(crate) fn step(&mut self, event: StepEvent) -> Vec<String> {
         let plain = input(self.now_ms, self.trace.len() as u64);
-        let input = StepInput { event, link: self.link.clone(), ..plain };
+        let settings = self.settings.clone();
+        let agent = Arc::new(AgentView { settings, ..AgentView::clone(&plain.agent) });
+        let input = StepInput { event, link: self.link.clone(), agent, ..plain };
         let outcome = self.program.step(self.state.as_deref(), &input);
         let again = self.program.step(self.state.as_deref(), &input);
         assert_eq!(outcome, again, "a step is pure");
@@ -129,6 +134,19 @@ impl Play {
         (self.status, self.failure, self.effects) = (status, failure, effects);
         let now_ms = self.now_ms;
         self.effects.iter().map(|effect| in_words(effect, now_ms)).collect()
+    }
+
+    /// Does the work of an earlier step's call, by its token.
+    pub(crate) async fn perform_again(&mut self, token: &str) -> Vec<String> {
+        let effects = self.trace.iter().map(|step| step.effects.as_str());
+        let effects: Vec<Effect> =
+            effects.flat_map(|text| serde_json::from_str::<Vec<Effect>>(text).unwrap()).collect();
+        let call = effects.into_iter().find_map(|effect| match effect {
+            Effect::Call { request } if request.token == token => Some(request),
+            _ => None,
+        });
+        let result = self.program.perform(&call.unwrap(), &quiet()).await;
+        self.call_done(token, result)
     }
 
     /// The call of the last step.
@@ -178,6 +196,7 @@ pub(crate) fn input(now_ms: i64, seed: u64) -> StepInput {
             name: "Bo".to_owned(),
             instructions: "Be kind.".to_owned(),
             model: Some("small".to_owned()),
+            ..AgentView::default()
         }),
         link: None,
         moved: None,

@@ -88,7 +88,7 @@ pub(crate) fn day_column(day: Date) -> i64 {
 }
 
 /// The day a column holds.
-fn day(column: i64) -> StoreResult<Date> {
+pub(crate) fn day(column: i64) -> StoreResult<Date> {
     let day = Span::new().try_days(column).and_then(|days| FIRST_DAY.checked_add(days));
     day.map_err(|_| StoreError::Corrupt("a day".to_owned()))
 }

@@ -5,6 +5,8 @@
 //! RabbitMQ carries queues.
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod account;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod decision;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod document;

@@ -1,19 +1,77 @@
-//! The language model of this process.
+//! The language models of this process, and what they cost.
 
 use std::sync::Arc;
 
-use justping::agents::provider::openai::{OpenAiConfig, OpenAiConfigError, OpenAiProvider};
-use justping::port::AiProvider;
+use justping::agents::Flows;
+use justping::agents::ai::{ChainLink, ChainOptions, Ledger, ProviderChain, ProviderRoutes};
+use justping::agents::provider::anthropic::{
+    AnthropicConfig, AnthropicConfigError, AnthropicProvider,
+};
+use justping::agents::provider::openai::{
+    OpenAiApi, OpenAiConfig, OpenAiConfigError, OpenAiProvider,
+};
+use justping::model::Cap;
+use justping::port::store::UsageStore;
+use justping::port::{AiProvider, Clock};
 
-use crate::config::AiConfig;
+use crate::config::{AiConfig, AnthropicSettings, OpenAiSettings};
 
-/// Opens the provider that the settings name. Does no I/O.
+/// Settings of a language model that make no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum AiSettingsError {
+    /// Those of OpenAI.
+    #[error(transparent)]
+    OpenAi(#[from] OpenAiConfigError),
+    /// Those of Anthropic.
+    #[error(transparent)]
+    Anthropic(#[from] AnthropicConfigError),
+}
+
+/// Lets flows ask the models that the settings name, and keeps account of them. Does no I/O.
+///
+/// The names `openai/…` and `anthropic/…` ask for the models of one; with both, the second stands in
+/// for the first.
 ///
 /// # Errors
-/// [`OpenAiConfigError`] when the settings make no sense.
-pub(crate) fn provider(config: &AiConfig) -> Result<Arc<dyn AiProvider>, OpenAiConfigError> {
-    let key = config.api_key.clone().unwrap_or_default();
-    let mut openai = OpenAiConfig::new(key, &config.model).at(&config.base_url);
-    openai.api_key = config.api_key.clone();
+/// [`AiSettingsError`] when the settings make no sense.
+pub(crate) fn with_models(
+    flows: Flows,
+    config: &AiConfig,
+    store: Arc<dyn UsageStore>,
+    clock: Arc<dyn Clock>,
+) -> Result<Flows, AiSettingsError> {
+    let openai = config.openai.as_ref().map(openai).transpose()?;
+    let anthropic = config.anthropic.as_ref().map(anthropic).transpose()?;
+    let named = [("openai", openai), ("anthropic", anthropic)];
+    let named: Vec<(&str, Arc<dyn AiProvider>)> =
+        named.into_iter().filter_map(|(name, one)| Some((name, one?))).collect();
+    let links = named.iter().map(|(_, provider)| ChainLink::new(Arc::clone(provider)));
+    let chain = ProviderChain::new(links, Arc::clone(&clock), ChainOptions::default());
+    let routes = ProviderRoutes::new(Arc::new(chain));
+    let routes = named.into_iter().fold(routes, |routes, (name, one)| routes.with(name, one));
+    let money = |micros| Cap { tokens: None, micros };
+    let mut ledger = Ledger::new(store, clock)
+        .with_business_caps(money(config.day_micros), money(config.month_micros));
+    if let Some(prices) = &config.prices {
+        ledger = ledger.with_prices(prices.clone());
+    }
+    Ok(flows.with_ai(Arc::new(routes)).with_ledger(ledger))
+}
+
+fn openai(settings: &OpenAiSettings) -> Result<Arc<dyn AiProvider>, OpenAiConfigError> {
+    let key = settings.api_key.clone().unwrap_or_default();
+    let mut openai = OpenAiConfig::new(key, &settings.model).at(&settings.base_url);
+    openai.api_key = settings.api_key.clone();
+    if settings.responses {
+        openai.api = OpenAiApi::Responses;
+    }
     Ok(Arc::new(OpenAiProvider::new(openai)?))
+}
+
+fn anthropic(settings: &AnthropicSettings) -> Result<Arc<dyn AiProvider>, AnthropicConfigError> {
+    let mut anthropic = AnthropicConfig::new(settings.api_key.clone(), &settings.model);
+    if let Some(url) = &settings.base_url {
+        anthropic = anthropic.at(url);
+    }
+    Ok(Arc::new(AnthropicProvider::new(anthropic)?))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use justping::agents::ai::Prices;
 use justping::engine::EngineConfig;
 use justping::store::postgres::CONNECTIONS_DEFAULT;
 use secrecy::{ExposeSecret, SecretString};
@@ -41,7 +42,7 @@ pub enum ConfigError {
     #[error("{0} needs Postgres, which keeps messages by month: see --database-url")]
     NeedsPostgres(&'static str),
     /// Two settings that belong together are not both there.
-    #[error("{0} is needed as well: an AI provider is an address and a model")]
+    #[error("{0} is needed as well: an AI provider is an address or a key, and a model")]
     Incomplete(&'static str),
 }
 
@@ -53,6 +54,24 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// An API that answers chats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChatApi {
+    /// `/chat/completions`, which every compatible server has.
+    ChatCompletions,
+    /// `/responses`, OpenAI's newer one.
+    Responses,
+}
+
+/// Reads a table of prices.
+fn prices(path: &Path) -> Result<Prices, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let malformed = |message: String| ConfigError::Malformed { path: path.to_owned(), message };
+    Prices::parse(&text).map_err(|error| malformed(error.to_string()))
 }
 
 /// Whether this process works, or only answers.
@@ -134,6 +153,29 @@ pub struct Flags {
     /// The model that answers unless an agent names one.
     #[arg(long, env = "JUSTPING_OPENAI_MODEL", value_name = "MODEL")]
     openai_model: Option<String>,
+    /// By which of its APIs chats are answered [default: chat-completions].
+    #[arg(long, env = "JUSTPING_OPENAI_API", value_enum)]
+    openai_api: Option<ChatApi>,
+    /// The key of Anthropic's API; better given by environment or file, where other users do not
+    /// see it. With OpenAI's as well, Anthropic's stands in for it.
+    #[arg(long, env = "JUSTPING_ANTHROPIC_API_KEY", value_name = "KEY", hide_env_values = true)]
+    anthropic_api_key: Option<SecretText>,
+    /// The model of Anthropic that answers unless an agent names one.
+    #[arg(long, env = "JUSTPING_ANTHROPIC_MODEL", value_name = "MODEL")]
+    anthropic_model: Option<String>,
+    /// Another address of Anthropic's API [default: https://api.anthropic.com/v1].
+    #[arg(long, env = "JUSTPING_ANTHROPIC_BASE_URL", value_name = "URL")]
+    anthropic_base_url: Option<String>,
+    /// A JSON file with what models cost [default: the built-in table].
+    #[arg(long, env = "JUSTPING_AI_PRICES", value_name = "FILE")]
+    ai_prices: Option<PathBuf>,
+    /// What each business may spend on models a day in UTC, in millionths of the currency of the
+    /// prices [default: no limit].
+    #[arg(long, env = "JUSTPING_AI_DAY_MICROS", value_name = "NUMBER")]
+    ai_day_micros: Option<u64>,
+    /// What each business may spend on models a month in UTC [default: no limit].
+    #[arg(long, env = "JUSTPING_AI_MONTH_MICROS", value_name = "NUMBER")]
+    ai_month_micros: Option<u64>,
     /// The hosts that channels of WhatsApp may name in `base_url`, separated by commas; they
     /// replace the default, and nothing else is ever called [default: graph.facebook.com].
     #[arg(long, env = "JUSTPING_WHATSAPP_HOSTS", value_name = "HOSTS", value_delimiter = ',')]
@@ -192,13 +234,41 @@ impl From<String> for SecretText {
     }
 }
 
-/// A language model to ask.
+/// The language models to ask, and what may be spent on them.
 #[derive(Debug, Clone)]
 pub struct AiConfig {
+    /// An OpenAI-compatible API.
+    pub openai: Option<OpenAiSettings>,
+    /// Anthropic's API.
+    pub anthropic: Option<AnthropicSettings>,
+    /// What models cost; `None` is the built-in table.
+    pub prices: Option<Prices>,
+    /// What each business may spend on a day, in millionths of the table's currency.
+    pub day_micros: Option<u64>,
+    /// What each business may spend in a month, in millionths of the table's currency.
+    pub month_micros: Option<u64>,
+}
+
+/// An OpenAI-compatible API.
+#[derive(Debug, Clone)]
+pub struct OpenAiSettings {
     /// The address of its API.
     pub base_url: String,
     /// Its key, where it needs one.
     pub api_key: Option<SecretString>,
+    /// The model that answers unless an agent names one.
+    pub model: String,
+    /// Whether it is asked by its responses API.
+    pub responses: bool,
+}
+
+/// Anthropic's API.
+#[derive(Debug, Clone)]
+pub struct AnthropicSettings {
+    /// The address of its API; `None` is Anthropic's own.
+    pub base_url: Option<String>,
+    /// Its key.
+    pub api_key: SecretString,
     /// The model that answers unless an agent names one.
     pub model: String,
 }
@@ -319,6 +389,13 @@ impl Flags {
             openai_base_url: self.openai_base_url.or(file.openai_base_url),
             openai_api_key: self.openai_api_key.or(file.openai_api_key),
             openai_model: self.openai_model.or(file.openai_model),
+            openai_api: self.openai_api.or(file.openai_api),
+            anthropic_api_key: self.anthropic_api_key.or(file.anthropic_api_key),
+            anthropic_model: self.anthropic_model.or(file.anthropic_model),
+            anthropic_base_url: self.anthropic_base_url.or(file.anthropic_base_url),
+            ai_prices: self.ai_prices.or(file.ai_prices),
+            ai_day_micros: self.ai_day_micros.or(file.ai_day_micros),
+            ai_month_micros: self.ai_month_micros.or(file.ai_month_micros),
             whatsapp_hosts: self.whatsapp_hosts.or(file.whatsapp_hosts),
             http_allow: self.http_allow.or(file.http_allow),
             log_format: self.log_format.or(file.log_format),
@@ -336,6 +413,33 @@ impl Flags {
         }
     }
 
+    /// The language models, if there is any.
+    fn ai(&self) -> Result<Option<AiConfig>, ConfigError> {
+        let openai = match (self.openai_base_url.clone(), self.openai_model.clone()) {
+            (None, None) => None,
+            (Some(base_url), Some(model)) => {
+                let api_key = self.openai_api_key.clone().map(|key| key.0);
+                let responses = self.openai_api == Some(ChatApi::Responses);
+                Some(OpenAiSettings { base_url, api_key, model, responses })
+            }
+            (None, Some(_)) => return Err(ConfigError::Incomplete("--openai-base-url")),
+            (Some(_), None) => return Err(ConfigError::Incomplete("--openai-model")),
+        };
+        let anthropic = match (self.anthropic_api_key.clone(), self.anthropic_model.clone()) {
+            (None, None) => None,
+            (Some(key), Some(model)) => {
+                let base_url = self.anthropic_base_url.clone();
+                Some(AnthropicSettings { base_url, api_key: key.0, model })
+            }
+            (None, Some(_)) => return Err(ConfigError::Incomplete("--anthropic-api-key")),
+            (Some(_), None) => return Err(ConfigError::Incomplete("--anthropic-model")),
+        };
+        let prices = self.ai_prices.as_deref().map(prices).transpose()?;
+        let (day_micros, month_micros) = (self.ai_day_micros, self.ai_month_micros);
+        let any = openai.is_some() || anthropic.is_some();
+        Ok(any.then_some(AiConfig { openai, anthropic, prices, day_micros, month_micros }))
+    }
+
     fn complete(self) -> Result<Config, ConfigError> {
         let mut engine = self.engine();
         let data_dir = self.data_dir.clone().unwrap_or_else(|| PathBuf::from("data"));
@@ -349,15 +453,7 @@ impl Flags {
         if matches!(database, Database::Postgres { .. }) {
             engine.rows_per_index = POSTGRES_INDEX_ROWS;
         }
-        let ai = match (self.openai_base_url, self.openai_model) {
-            (None, None) => None,
-            (Some(base_url), Some(model)) => {
-                let api_key = self.openai_api_key.map(|key| key.0);
-                Some(AiConfig { base_url, api_key, model })
-            }
-            (None, Some(_)) => return Err(ConfigError::Incomplete("--openai-base-url")),
-            (Some(_), None) => return Err(ConfigError::Incomplete("--openai-model")),
-        };
+        let ai = self.ai()?;
         Ok(Config {
             listen: self.listen.unwrap_or(LISTEN),
             public_url: self.public_url.map(|url| url.trim_end_matches('/').to_owned()),
@@ -549,6 +645,28 @@ mod tests {
     fn an_ai_provider_is_an_address_and_a_model() {
         let refused = Config::resolve(flags(&["--openai-model", "m"]));
         assert!(matches!(refused, Err(ConfigError::Incomplete("--openai-base-url"))));
+        let refused = Config::resolve(flags(&["--anthropic-api-key", "sk-ant"]));
+        assert!(matches!(refused, Err(ConfigError::Incomplete("--anthropic-model"))));
+    }
+
+    #[test]
+    fn prices_come_from_a_file_that_makes_sense() {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("prices.json");
+        let path = file.to_str().expect("path").to_owned();
+        let ai = || {
+            let key = ["--anthropic-api-key", "k", "--anthropic-model", "m"];
+            let budget = ["--ai-prices", path.as_str(), "--ai-day-micros", "7"];
+            Config::resolve(flags(&[&key[..], &budget].concat())).map(|config| config.ai)
+        };
+        assert!(matches!(ai(), Err(ConfigError::Unreadable { .. })));
+        std::fs::write(&file, "{}").expect("file");
+        assert!(matches!(ai(), Err(ConfigError::Malformed { .. })));
+        let table = r#"{"version":"1","currency":"EUR","models":{"m":{"input":1,"output":2}}}"#;
+        std::fs::write(&file, table).expect("file");
+        let ai = ai().expect("config").expect("a provider");
+        assert_eq!(ai.prices.expect("prices").currency, "EUR");
+        assert_eq!((ai.day_micros, ai.month_micros), (Some(7), None));
     }
 
     #[test]

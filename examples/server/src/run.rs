@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use justping::JustPing;
 use justping::agents::Flows;
-use justping::agents::provider::openai::OpenAiConfigError;
 use justping::channels::webchat::WebChatProvider;
 use justping::channels::whatsapp::WhatsAppProvider;
 use justping::engine::{BuildError, Relay};
@@ -14,10 +13,12 @@ use justping::http::{OpenClient, Policy};
 use justping::policy::{LinkProblem, ResumeLinks};
 use justping::port::StoreError;
 use justping::store::redis::RedisOpenError;
+use justping::system::SystemClock;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::ai::AiSettingsError;
 use crate::app::App;
 use crate::config::{Config, ConfigError, Workers};
 use crate::database::{DatabaseError, Opened};
@@ -57,7 +58,7 @@ pub enum RunError {
     Redis(#[from] RedisOpenError),
     /// The language model cannot be used.
     #[error("the language model cannot be used: {0}")]
-    Ai(#[from] OpenAiConfigError),
+    Ai(#[from] AiSettingsError),
     /// The parts do not fit together.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -87,7 +88,7 @@ pub fn run(config: Config) -> Result<(), RunError> {
 async fn serve(config: Config) -> Result<(), RunError> {
     metric::install();
     let opened = Opened::open(&config).await?;
-    let flows = flows(&config)?;
+    let flows = flows(&config, &opened)?;
     let shared = Shared::open(config.redis_url.as_ref()).await?;
     let mut builder = JustPing::builder();
     if let Some(wakes) = opened.wakes() {
@@ -132,11 +133,13 @@ fn say(line: &str) {
 }
 
 /// The nodes flows may use; those that talk to a model only where there is one.
-fn flows(config: &Config) -> Result<Flows, RunError> {
+fn flows(config: &Config, opened: &Opened) -> Result<Flows, RunError> {
     let policy = Policy { except: config.http_allow.clone(), ..Policy::default() };
     let flows = Flows::new().with_http(Arc::new(OpenClient::new(policy)));
     match &config.ai {
-        Some(config) => Ok(flows.with_ai(ai::provider(config)?)),
+        Some(config) => {
+            Ok(ai::with_models(flows, config, opened.store(), Arc::new(SystemClock::new()))?)
+        }
         None => Ok(flows),
     }
 }

@@ -38,6 +38,8 @@ pub mod code {
     pub const TOO_LARGE: &str = "too_large";
     /// A node needs an AI provider, or an HTTP client, and none is configured.
     pub const MISSING_PROVIDER: &str = "missing_provider";
+    /// A node names a tool that this process does not have.
+    pub const MISSING_TOOL: &str = "missing_tool";
     /// An address leads, or may be led, where flows must not ask.
     pub const UNSAFE_URL: &str = "unsafe_url";
     /// No way leads to a node (warning).

@@ -1,7 +1,7 @@
 //! Reading a node's `data` and its texts.
 
 use justping_core::model::Content;
-use justping_core::port::{NodeConfigError, NodeContext, Step};
+use justping_core::port::{ChatMessage, ChatRole, NodeConfigError, NodeContext, Step};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -13,6 +13,16 @@ use crate::text::Template;
 /// Reads `data`, which already matches the schema.
 pub(super) fn read<T: DeserializeOwned>(data: &Value) -> Result<T, NodeConfigError> {
     T::deserialize(data).map_err(|reason| NodeConfigError::new("", reason.to_string()))
+}
+
+/// The fault of a node that needs a model where none is configured.
+pub(super) fn no_provider() -> NodeConfigError {
+    NodeConfigError::new("", "no AI provider is configured").with_code(code::MISSING_PROVIDER)
+}
+
+/// Instructions, unless they are blank.
+pub(super) fn system_message(text: &str) -> Option<ChatMessage> {
+    (!text.trim().is_empty()).then(|| ChatMessage::new(ChatRole::System, text))
 }
 
 /// Compiles a template.

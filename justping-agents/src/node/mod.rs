@@ -1,6 +1,9 @@
 //! The built-in nodes, one file each.
 
+mod ai_classify;
+mod ai_extract;
 mod ai_reply;
+mod asking;
 mod business_hours;
 mod buttons;
 mod call_flow;
@@ -31,10 +34,13 @@ mod switch;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tool;
 mod trigger;
 mod typing;
 mod wait;
 mod wait_event;
+
+use std::sync::Arc;
 
 use justping_core::port::FlowNode;
 
@@ -43,10 +49,21 @@ pub use self::http::Http;
 pub(crate) use self::late::LateReply;
 pub(crate) use self::names::RESUME_URL;
 pub(crate) use self::trigger::Matcher;
+use crate::ai::AiHost;
+
+/// Those that ask models or call tools.
+pub(crate) fn ai(host: &Arc<AiHost>) -> Vec<Box<dyn FlowNode>> {
+    vec![
+        Box::new(AiReply::with_host(Arc::clone(host))),
+        Box::new(ai_classify::AiClassify::new(Arc::clone(host))),
+        Box::new(ai_extract::AiExtract::new(Arc::clone(host))),
+        Box::new(tool::CallTool::new(Arc::clone(host))),
+    ]
+}
 
 /// One of each.
 pub(crate) fn built_in() -> Vec<Box<dyn FlowNode>> {
-    vec![
+    let plain: Vec<Box<dyn FlowNode>> = vec![
         Box::new(trigger::Trigger),
         Box::new(text::Text),
         Box::new(media::Media),
@@ -72,7 +89,7 @@ pub(crate) fn built_in() -> Vec<Box<dyn FlowNode>> {
         Box::new(foreach::Foreach),
         Box::new(wait_event::WaitEvent),
         Box::new(note::Note),
-        Box::new(AiReply::without_provider()),
         Box::new(Http::without_fetcher()),
-    ]
+    ];
+    plain.into_iter().chain(ai(&Arc::default())).collect()
 }

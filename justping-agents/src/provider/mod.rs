@@ -11,5 +11,5 @@ pub mod openai;
 #[cfg(test)]
 #[cfg(any(feature = "anthropic", feature = "openai"))]
 mod recorded;
-#[cfg(any(feature = "anthropic", feature = "openai"))]
-mod sse;
+#[cfg(any(feature = "anthropic", feature = "mcp", feature = "openai"))]
+pub(crate) mod sse;

@@ -9,7 +9,7 @@ const EVENT_MAX_BYTES: usize = 4 * 1024 * 1024;
 ///
 /// Only `data` matters here: names, ids and comments are read over. Lines end in LF, CRLF or CR.
 #[derive(Debug, Default)]
-pub(super) struct EventReader {
+pub(crate) struct EventReader {
     line: Vec<u8>,
     data: Option<String>,
     /// The last byte was a CR: an LF that follows belongs to it.
@@ -22,7 +22,7 @@ impl EventReader {
     ///
     /// # Errors
     /// [`AiError::Malformed`] for events beyond all measure, and whatever `on_event` fails with.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         piece: &[u8],
         on_event: &mut impl FnMut(&str) -> Result<(), AiError>,
@@ -44,7 +44,7 @@ impl EventReader {
     }
 
     /// The stream is over: an event that was not closed by an empty line counts all the same.
-    pub(super) fn finish(
+    pub(crate) fn finish(
         &mut self,
         on_event: &mut impl FnMut(&str) -> Result<(), AiError>,
     ) -> Result<(), AiError> {

@@ -108,7 +108,7 @@ impl Simulator {
             };
             servers.then(reply.status, body);
         }
-        let flows = self.flows.clone().with_ai(Arc::new(model));
+        let flows = self.flows.clone().without_tools().without_ledger().with_ai(Arc::new(model));
         let flows: Arc<dyn FlowRuntime> = Arc::new(flows.with_http(Arc::clone(&servers) as _));
         let given = &scenario.given;
         let mut stage = Stage::builder(flows).model(given.agent.model.clone());

@@ -9,8 +9,10 @@
 
 mod botframework;
 mod generate;
-mod import;
 mod handbook;
+mod import;
 mod lead_gen;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod purity;
 mod total;

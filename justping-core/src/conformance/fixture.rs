@@ -9,13 +9,13 @@ use uuid::Uuid;
 
 use crate::memory::ManualClock;
 use crate::model::{
-    Agent, AgentId, ApiKey, ApiKeyId, Author, Business, BusinessId, Call, CallId, CallRequest,
-    ChannelConfig, ChannelId, ChannelKind, ChannelSecrets, Contact, ContactId, ContactPatch,
-    Content, Conversation, ConversationChange, ConversationId, Cursor, DeliveryStatus, Direction,
-    Flow, FlowId, FlowVersion, FlowVersionId, Identity, InboundMessage, Lane, MailboxEvent, Member,
-    MemberId, Message, MessageId, OutboxRow, Owner, Page, PageRequest, Role, Rollup, Session,
-    SessionId, SessionPolicy, SessionStatus, StatusUpdate, Timeline, Timer, TimerId, Timestamp,
-    TraceStep, UnknownPolicy, WorkerId,
+    Agent, AgentId, AgentSettings, ApiKey, ApiKeyId, Author, Business, BusinessId, Call, CallId,
+    CallRequest, ChannelConfig, ChannelId, ChannelKind, ChannelSecrets, Contact, ContactId,
+    ContactPatch, Content, Conversation, ConversationChange, ConversationId, Cursor,
+    DeliveryStatus, Direction, Flow, FlowId, FlowVersion, FlowVersionId, Identity, InboundMessage,
+    Lane, MailboxEvent, Member, MemberId, Message, MessageId, OutboxRow, Owner, Page, PageRequest,
+    Role, Rollup, Session, SessionId, SessionPolicy, SessionStatus, StatusUpdate, Timeline, Timer,
+    TimerId, Timestamp, TraceStep, UnknownPolicy, WorkerId,
 };
 use crate::port::store::{
     Accept, Accepted, ClaimOptions, MessageOrder, Post, SendClaim, SendOutcome, SendQuota,
@@ -150,6 +150,7 @@ impl<'a> World<'a> {
             instructions: "Be kind.".to_owned(),
             model: Some("small".to_owned()),
             flows: Vec::new(),
+            settings: AgentSettings::default(),
             revision: 1,
             created_at: at(0),
             updated_at: at(0),

@@ -9,10 +9,10 @@ use super::fate::{Fate, destiny};
 use super::program::Compiled;
 use super::publish::running;
 use crate::model::{
-    Agent, AgentId, Author, Call, CallId, ChannelKind, Contact, ContactPatch, Content,
-    ConversationChange, ConversationStatus, Direction, Event, EventBody, FlowVersionId,
-    MailboxEvent, MessageId, Owner, Publication, Session, SessionId, SessionStatus, StrandedPolicy,
-    Timer, TimerId, Timestamp, TraceStep, Typist,
+    Agent, AgentId, AgentSettings, Author, Call, CallId, ChannelKind, Contact, ContactId,
+    ContactPatch, Content, ConversationChange, ConversationStatus, Direction, Event, EventBody,
+    FlowVersionId, MailboxEvent, MessageId, Owner, Publication, Session, SessionId, SessionStatus,
+    StrandedPolicy, Timer, TimerId, Timestamp, TraceStep, Typist,
 };
 use crate::policy::{self, ConsentWord, ResumeLinks};
 use crate::port::store::{TurnClaim, TurnCommit, TurnMessage};
@@ -123,7 +123,7 @@ impl<'a> Turn<'a> {
             session: claim.session.clone(),
             contact_view: Arc::new(contact_view(&claim.contact, kind)),
             contact: claim.contact.clone(),
-            agent_view: Arc::new(agent_view(claim.agent.as_ref())),
+            agent_view: Arc::new(agent_view(claim.agent.as_ref(), claim.contact.id)),
         }
     }
 
@@ -477,10 +477,16 @@ fn contact_view(contact: &Contact, kind: &ChannelKind) -> ContactView {
     }
 }
 
-fn agent_view(agent: Option<&Agent>) -> AgentView {
-    agent.map_or_else(AgentView::default, |agent| AgentView {
-        name: agent.name.clone(),
-        instructions: agent.instructions.clone(),
-        model: agent.model.clone(),
+fn agent_view(agent: Option<&Agent>, contact: ContactId) -> AgentView {
+    agent.map_or_else(AgentView::default, |agent| {
+        let (prompt, instructions) = agent.instructions_for(contact);
+        AgentView {
+            id: Some(agent.id),
+            name: agent.name.clone(),
+            instructions: instructions.to_owned(),
+            prompt: prompt.map(str::to_owned),
+            model: agent.model.clone(),
+            settings: AgentSettings { prompts: Vec::new(), ..agent.settings.clone() },
+        }
     })
 }

@@ -131,6 +131,14 @@ fn words(text: &str) -> u64 {
 
 #[async_trait]
 impl AiProvider for ScriptedAi {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    fn models(&self, model: Option<&str>) -> Vec<String> {
+        vec![model.unwrap_or("scripted").to_owned()]
+    }
+
     async fn chat(
         &self,
         request: &ChatRequest,

@@ -23,8 +23,12 @@ mod search;
 mod session;
 mod status;
 mod timer;
+mod usage;
 
-pub use agent::Agent;
+pub use agent::{
+    AGENT_HISTORY_MAX, AGENT_LIST_MAX, AGENT_PROMPT_MAX_CHARS, AGENT_TEXT_MAX_CHARS, Agent,
+    AgentBudget, AgentGuard, AgentMemory, AgentPrompt, AgentSettings, MemoryField, PersonalData,
+};
 pub use business::Business;
 pub use call::{Call, CallRequest, CallResult};
 pub use channel::{ChannelConfig, ChannelKind, ChannelSecrets, UnknownPolicy};
@@ -53,6 +57,7 @@ pub use search::{
 pub use session::{Session, SessionStatus, TraceStep};
 pub use status::{DeliveryStatus, Failure, FailureKind};
 pub use timer::Timer;
+pub use usage::{BudgetScope, Cap, Spend, UsageCaps, UsageDay, UsageOwner, month_of};
 
 /// A moment, always in UTC and whole milliseconds when it comes from a [`Clock`](crate::port::Clock).
 pub type Timestamp = jiff::Timestamp;

@@ -199,6 +199,18 @@ pub type OnDelta<'a> = dyn FnMut(&str) + Send + 'a;
 /// Dropping the future ends the request.
 #[async_trait]
 pub trait AiProvider: Send + Sync + Debug + 'static {
+    /// The provider's name, as traces tell it: that of OpenTelemetry's `gen_ai.provider.name` where
+    /// there is one.
+    fn name(&self) -> &str {
+        "custom"
+    }
+
+    /// The models that may answer a request that names `model`, likeliest first: what an answer can
+    /// cost is estimated by the dearest. Empty when nobody knows.
+    fn models(&self, model: Option<&str>) -> Vec<String> {
+        model.map(str::to_owned).into_iter().collect()
+    }
+
     /// Asks a model and hands over its answer while it is written.
     ///
     /// # Errors

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::StepEvent;
 use crate::model::{
-    BusinessId, Call, CallId, CallRequest, CallResult, ChannelKind, ContactId, ContactPatch,
-    Content, ConversationId, SessionId, Timestamp,
+    AgentId, AgentSettings, BusinessId, Call, CallId, CallRequest, CallResult, ChannelKind,
+    ContactId, ContactPatch, Content, ConversationId, SessionId, Timestamp,
 };
 
 /// A way out of a node.
@@ -124,17 +124,26 @@ impl ContactView {
 }
 
 /// The agent, as flows see it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AgentView {
+    /// Its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<AgentId>,
     /// Its name.
     #[serde(default)]
     pub name: String,
     /// What AI nodes are told first.
     #[serde(default)]
     pub instructions: String,
+    /// The prompt that the instructions are, where several are compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
     /// The model AI nodes use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// How it answers; its prompts are left out, as one of them is the instructions.
+    #[serde(default, skip_serializing_if = "AgentSettings::are_default")]
+    pub settings: AgentSettings,
 }
 
 /// Something a step wants to happen. Committed with the state, all or nothing.

@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::engine::{BuildError, EngineConfig, EngineError, JustPing, PublishError};
 use crate::memory::{ManualClock, MemoryProvider, MemoryStore, SeededEntropy};
 use crate::model::{
-    Agent, AgentId, Business, BusinessId, ChannelConfig, ChannelId, ChannelKind, ChannelSecrets,
-    Content, Conversation, Direction, Flow, FlowId, Identity, Inbound, InboundMessage, Message,
-    PAGE_MAX, PageRequest, Session, Timestamp, TraceStep, UnknownPolicy,
+    Agent, AgentId, AgentSettings, Business, BusinessId, ChannelConfig, ChannelId, ChannelKind,
+    ChannelSecrets, Content, Conversation, Direction, Flow, FlowId, Identity, Inbound,
+    InboundMessage, Message, PAGE_MAX, PageRequest, Session, Timestamp, TraceStep, UnknownPolicy,
 };
 use crate::policy::ResumeLinks;
 use crate::port::store::MessageOrder;
@@ -206,6 +206,7 @@ impl Stage {
             instructions,
             model,
             flows,
+            settings: AgentSettings::default(),
             revision: 1,
             created_at: now,
             updated_at: now,

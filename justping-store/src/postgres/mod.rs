@@ -51,6 +51,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod usage;
 
 pub use config::{
     Announce, CONNECTIONS_DEFAULT, CONNECTIONS_MAX, PostgresConfig, STATEMENT_CACHE_DEFAULT,

@@ -31,6 +31,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod usage;
 
 #[cfg(all(test, feature = "postgres"))]
 pub(crate) use open::MIGRATIONS;

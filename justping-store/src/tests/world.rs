@@ -230,6 +230,7 @@ where
             instructions: text(owner),
             model: None,
             flows: vec![flow_id(0), flow_id(1), flow_id(2)],
+            settings: Default::default(),
             revision: 1,
             created_at: self.moment(),
             updated_at: self.moment(),

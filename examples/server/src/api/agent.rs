@@ -1,7 +1,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use justping::model::{Agent, AgentId, FlowId, Timestamp};
+use justping::model::{Agent, AgentId, AgentSettings, FlowId, Timestamp};
 use justping::port::StoreError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -34,6 +34,9 @@ struct AgentView {
     /// Of those that are published, the first whose trigger matches starts.
     #[schema(value_type = Vec<String>)]
     flows: Vec<FlowId>,
+    /// Everything else about how it answers; what is left out has its default.
+    #[schema(value_type = Object)]
+    settings: AgentSettings,
     revision: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -42,9 +45,18 @@ struct AgentView {
 impl From<Agent> for AgentView {
     fn from(agent: Agent) -> Self {
         let Agent {
-            id, name, instructions, model, flows, revision, created_at, updated_at, ..
+            id,
+            name,
+            instructions,
+            model,
+            flows,
+            settings,
+            revision,
+            created_at,
+            updated_at,
+            ..
         } = agent;
-        Self { id, name, instructions, model, flows, revision, created_at, updated_at }
+        Self { id, name, instructions, model, flows, settings, revision, created_at, updated_at }
     }
 }
 
@@ -61,6 +73,10 @@ struct NewAgent {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     flows: Vec<FlowId>,
+    /// Fallback models, tools, memory, guard, budget and prompts; what is left out has its default.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    settings: AgentSettings,
 }
 
 /// An agent as it shall be.
@@ -72,6 +88,9 @@ struct AgentUpdate {
     model: Option<String>,
     #[schema(value_type = Vec<String>)]
     flows: Vec<FlowId>,
+    /// As in a new agent; left out, they stay as they are.
+    #[schema(value_type = Option<Object>)]
+    settings: Option<AgentSettings>,
     /// The revision that was read; another one is refused with 409.
     revision: u64,
 }
@@ -82,6 +101,7 @@ async fn check(
     instructions: &str,
     model: Option<&str>,
     flows: &[FlowId],
+    settings: Option<&AgentSettings>,
 ) -> Result<(), Problem> {
     let mut checks = Checks::default();
     checks.text("/name", name, NAME_MAX_CHARS);
@@ -95,6 +115,9 @@ async fn check(
             Err(error) => return Err(error.into()),
         };
         checks.require(exists, format!("/flows/{index}"), "there is no such flow");
+    }
+    for (path, problem) in settings.map(AgentSettings::problems).into_iter().flatten() {
+        checks.require(false, format!("/settings{path}"), problem);
     }
     checks.done()
 }
@@ -119,7 +142,9 @@ async fn create(
     caller: Allowed<perm::AgentsWrite>,
     JsonBody(new): JsonBody<NewAgent>,
 ) -> Result<Response, Problem> {
-    check(&caller, &new.name, &new.instructions, new.model.as_deref(), &new.flows).await?;
+    let settings = Some(&new.settings);
+    check(&caller, &new.name, &new.instructions, new.model.as_deref(), &new.flows, settings)
+        .await?;
     let now = caller.now();
     let agent = Agent {
         id: AgentId::from_uuid(caller.ids().uuid()),
@@ -128,6 +153,7 @@ async fn create(
         instructions: new.instructions,
         model: new.model,
         flows: new.flows,
+        settings: new.settings,
         revision: 1,
         created_at: now,
         updated_at: now,
@@ -159,10 +185,13 @@ async fn update(
     JsonBody(new): JsonBody<AgentUpdate>,
 ) -> Result<Json<AgentView>, Problem> {
     let agent = caller.store().agent(caller.business_id, id).await?;
-    check(&caller, &new.name, &new.instructions, new.model.as_deref(), &new.flows).await?;
-    let AgentUpdate { name, instructions, model, flows, revision } = new;
+    let settings = new.settings.as_ref();
+    check(&caller, &new.name, &new.instructions, new.model.as_deref(), &new.flows, settings)
+        .await?;
+    let AgentUpdate { name, instructions, model, flows, settings, revision } = new;
+    let settings = settings.unwrap_or_else(|| agent.settings.clone());
     let updated_at = caller.now();
-    let agent = Agent { name, instructions, model, flows, revision, updated_at, ..agent };
+    let agent = Agent { name, instructions, model, flows, settings, revision, updated_at, ..agent };
     Ok(Json(caller.store().update_agent(&agent).await?.into()))
 }
 

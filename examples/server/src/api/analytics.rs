@@ -1,7 +1,7 @@
 use axum::Json;
 use jiff::ToSpan;
-use justping::model::{ChannelId, Counter, CounterKind, Date, day_of};
-use justping::port::store::{COUNTER_DAYS_MAX, CounterFilter};
+use justping::model::{AgentId, ChannelId, Counter, CounterKind, Date, Spend, UsageDay, day_of};
+use justping::port::store::{COUNTER_DAYS_MAX, CounterFilter, UsageFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -16,7 +16,7 @@ use crate::http::extract::Query;
 const DAYS_DEFAULT: i64 = 30;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(messages))
+    OpenApiRouter::new().routes(routes!(messages)).routes(routes!(usage))
 }
 
 /// Which days are wanted.
@@ -94,6 +94,87 @@ async fn messages(
     let filter = CounterFilter { from, to, channel_id };
     let counters = caller.store().counters(caller.business_id, &filter).await?;
     Ok(Json(DaysView { days: by_day(from, to, counters) }))
+}
+
+/// Which usage is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct UsageDays {
+    /// The first day in UTC, such as 2026-11-01; 29 days before the last unless given.
+    from: Option<Date>,
+    /// The last day in UTC; today unless given. At most 366 days are shown.
+    to: Option<Date>,
+    /// Of this agent only.
+    agent_id: Option<String>,
+}
+
+/// What models were used for and cost.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = Spend)]
+pub(super) struct SpendView {
+    /// Answers.
+    calls: u64,
+    /// Tokens read.
+    input_tokens: u64,
+    /// Tokens written.
+    output_tokens: u64,
+    /// Of those read, taken from the provider's cache.
+    cached_tokens: u64,
+    /// Money, in millionths of the price table's currency.
+    micros: u64,
+}
+
+impl From<Spend> for SpendView {
+    fn from(spend: Spend) -> Self {
+        let Spend { calls, input_tokens, output_tokens, cached_tokens, micros } = spend;
+        Self { calls, input_tokens, output_tokens, cached_tokens, micros }
+    }
+}
+
+/// What an agent used of a model on a day.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UsageDay)]
+struct UsageDayView {
+    /// The day, in UTC.
+    day: Date,
+    /// The agent, where one is known.
+    #[schema(value_type = Option<String>)]
+    agent_id: Option<AgentId>,
+    /// The model, as the provider named it.
+    model: String,
+    #[serde(flatten)]
+    spend: SpendView,
+}
+
+/// Days on which models were used, and all of them together.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Usage)]
+struct UsageView {
+    total: SpendView,
+    days: Vec<UsageDayView>,
+}
+
+/// Tells what models were used for and cost, by day, agent and model.
+#[utoipa::path(get, path = "/analytics/usage", tag = "analytics", params(UsageDays),
+    security(("api_key" = ["analytics_read"])),
+    responses((status = 200, body = UsageView)))]
+async fn usage(
+    caller: Allowed<perm::AnalyticsRead>,
+    Query(query): Query<UsageDays>,
+) -> Result<Json<UsageView>, Problem> {
+    let agent_id = query.agent_id.as_deref().map(str::parse::<AgentId>);
+    let agent_id = agent_id.transpose().map_err(|_| Problem::not_found())?;
+    let wanted = MessageDays { from: query.from, to: query.to, channel_id: None };
+    let (from, to) = days(&wanted, day_of(caller.now()))?;
+    let filter = UsageFilter { from, to, agent_id };
+    let days = caller.store().usage(caller.business_id, &filter).await?;
+    let total = days.iter().fold(Spend::default(), |total, day| total.and(&day.spend));
+    let view = |day: UsageDay| {
+        let UsageDay { day, agent_id, model, spend } = day;
+        UsageDayView { day, agent_id, model, spend: spend.into() }
+    };
+    Ok(Json(UsageView { total: total.into(), days: days.into_iter().map(view).collect() }))
 }
 
 /// The first and the last day that are wanted.

@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::analytics::SpendView;
 use super::content::ContentBody;
 use super::schema;
 use super::view::{PageView, created};
@@ -25,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(read))
+        .routes(routes!(usage))
         .routes(routes!(messages, send))
         .routes(routes!(assign))
         .routes(routes!(close))
@@ -306,6 +308,19 @@ async fn read(
     Id(id): Id<ConversationId>,
 ) -> Result<Json<ConversationView>, Problem> {
     Ok(Json(caller.store().conversation(caller.business_id, id).await?.into()))
+}
+
+/// Tells what models were used for in a conversation, and what it cost.
+#[utoipa::path(get, path = "/conversations/{id}/usage", tag = "conversations",
+    params(("id" = String, Path, description = "The conversation.")),
+    security(("api_key" = ["conversations_read"])),
+    responses((status = 200, body = SpendView)))]
+async fn usage(
+    caller: Allowed<perm::ConversationsRead>,
+    Id(id): Id<ConversationId>,
+) -> Result<Json<SpendView>, Problem> {
+    caller.store().conversation(caller.business_id, id).await?;
+    Ok(Json(caller.store().conversation_usage(caller.business_id, id).await?.into()))
 }
 
 /// Lists the messages of a conversation.

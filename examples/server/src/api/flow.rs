@@ -290,12 +290,13 @@ async fn validate(
     Id(id): Id<FlowId>,
     Query(query): Query<ChannelQuery>,
 ) -> Result<Json<Validation>, Problem> {
-    let kinds = query.channels.unwrap_or_default();
+    let named = query.channels.unwrap_or_default();
+    let kinds = named.split(',').filter(|kind| !kind.is_empty()).take(CHANNELS_MAX);
+    let kinds: Vec<String> = kinds.map(str::to_owned).collect();
     let mut findings = caller.jp().check_flow(caller.business_id, id).await?;
-    let mut kinds = kinds.split(',').filter(|kind| !kind.is_empty()).peekable();
-    if kinds.peek().is_some() {
+    if !kinds.is_empty() {
         let draft = caller.store().flow(caller.business_id, id).await?.draft;
-        for kind in kinds.take(CHANNELS_MAX) {
+        for kind in &kinds {
             findings.extend(caller.flows().channel_notes(&draft, kind));
         }
     }

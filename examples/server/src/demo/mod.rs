@@ -10,8 +10,9 @@ use justping::JustPing;
 use justping::channels::webchat::{PROVIDER, TOKEN_SECRET};
 use justping::engine::PublishError;
 use justping::model::{
-    Agent, AgentId, ApiKey, ApiKeyId, Business, BusinessId, ChannelConfig, ChannelId,
-    ChannelSecrets, Flow, FlowId, Member, MemberId, PageRequest, Role, Timestamp, UnknownPolicy,
+    Agent, AgentId, AgentSettings, ApiKey, ApiKeyId, Business, BusinessId, ChannelConfig,
+    ChannelId, ChannelSecrets, Flow, FlowId, Member, MemberId, PageRequest, Role, Timestamp,
+    UnknownPolicy,
 };
 use justping::port::{StoreError, StoreResult};
 use serde_json::{Value, json};
@@ -221,6 +222,7 @@ fn agent(now: Timestamp) -> Agent {
                 .to_owned(),
         model: None,
         flows: vec![flow_id()],
+        settings: AgentSettings::default(),
         revision: 1,
         created_at: now,
         updated_at: now,

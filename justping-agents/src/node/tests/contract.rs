@@ -7,11 +7,18 @@ use justping_core::memory::ScriptedAi;
 use justping_core::port::FlowNode;
 use serde_json::{Value, json};
 
+use crate::ai::AiHost;
 use crate::fetch::ScriptedFetcher;
 
 fn subject(node: impl FlowNode, samples: Value, broken: Value) -> NodeSubject {
     let list = |value: Value| value.as_array().cloned().unwrap();
     NodeSubject { node: Arc::new(node), samples: list(samples), broken: list(broken) }
+}
+
+fn host() -> Arc<AiHost> {
+    let mut host = AiHost::default();
+    host.set_provider(Arc::new(ScriptedAi::new()));
+    Arc::new(host)
 }
 
 macro_rules! contract {
@@ -134,6 +141,34 @@ contract! {
         ],
         [{"url": "https://{{ name }}/"}, {"url": "https://a.example", "body": {"text": "x"}}];
     ai_reply = super::super::super::AiReply::new(Arc::new(ScriptedAi::new())),
-        [{}, {"begin": "wait", "timeout_minutes": 3, "exit_phrases": ["yes"]}, {"hand_off": "never", "max_turns": 1}],
-        [{"prompt": "{{"}];
+        [
+            {}, {"begin": "wait", "timeout_minutes": 3, "exit_phrases": ["yes"]},
+            {"hand_off": "never", "max_turns": 1},
+            {"tools": ["look"], "transfers": [{"id": "sales", "description": "Sells."}]}
+        ],
+        [
+            {"prompt": "{{"}, {"tools": ["hand_off"]},
+            {"transfers": [{"id": "a", "description": "x"}, {"id": "a", "description": "y"}]}
+        ];
+    ai_classify = super::super::super::ai_classify::AiClassify::new(host()),
+        [{"classes": [{"id": "a", "description": "A"}]}, {"text": "{{ name }}", "classes": [{"id": "a", "description": "A"}, {"id": "b", "description": "B"}], "variable": "v"}],
+        [
+            {"classes": [{"id": "none", "description": "A"}]}, {"text": "{{", "classes": []},
+            {"classes": [{"id": "a", "description": "A"}, {"id": "a", "description": "B"}]}
+        ];
+    ai_extract = super::super::super::ai_extract::AiExtract::new(host()),
+        [
+            {"fields": [{"name": "city"}]},
+            {
+                "text": "{{ name }}", "instructions": "Be exact.",
+                "fields": [
+                    {"name": "n", "type": "integer", "required": false}, {"name": "d", "type": "date"},
+                    {"name": "size", "values": ["s", "m"]}, {"name": "l", "type": "list"}
+                ]
+            }
+        ],
+        [{"fields": [{"name": "a"}, {"name": "a"}]}, {"fields": [{"name": "a"}], "text": "{{"}];
+    tool = super::super::super::tool::CallTool::new(host()),
+        [{"tool": "look"}, {"tool": "look", "arguments": {"a": "{{ name }}", "b": [1, {"variable": "name"}]}, "variable": "v"}],
+        [{"tool": "look", "arguments": {"a": ["{{"]}}];
 }

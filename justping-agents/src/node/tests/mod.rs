@@ -1,6 +1,9 @@
 mod ai;
 mod ask;
+mod asking;
+mod budget;
 mod contract;
 mod http;
 mod people;
 mod plain;
+mod tools;

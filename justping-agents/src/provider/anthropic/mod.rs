@@ -40,6 +40,14 @@ impl AnthropicProvider {
 
 #[async_trait]
 impl AiProvider for AnthropicProvider {
+    fn name(&self) -> &str {
+        "anthropic"
+    }
+
+    fn models(&self, model: Option<&str>) -> Vec<String> {
+        vec![model.unwrap_or(&self.config.model).to_owned()]
+    }
+
     async fn chat(
         &self,
         request: &ChatRequest,

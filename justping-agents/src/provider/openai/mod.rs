@@ -44,6 +44,14 @@ impl OpenAiProvider {
 
 #[async_trait]
 impl AiProvider for OpenAiProvider {
+    fn name(&self) -> &str {
+        "openai"
+    }
+
+    fn models(&self, model: Option<&str>) -> Vec<String> {
+        vec![model.unwrap_or(&self.config.model).to_owned()]
+    }
+
     async fn chat(
         &self,
         request: &ChatRequest,

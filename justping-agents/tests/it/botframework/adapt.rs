@@ -100,9 +100,8 @@ impl Adapter<'_> {
     fn edge(&mut self, source: &str, exit: &str, target: Option<&str>) {
         if let Some(target) = target {
             let id = format!("e{}", self.edges.len());
-            self.edges.push(
-                json!({"id": id, "source": source, "sourceHandle": exit, "target": target}),
-            );
+            self.edges
+                .push(json!({"id": id, "source": source, "sourceHandle": exit, "target": target}));
         }
     }
 
@@ -124,8 +123,7 @@ impl Adapter<'_> {
             return Err(format!("the trigger {}", kind(other)));
         }
         let start = self.node("start", "trigger", json!({}));
-        let listen =
-            self.node(LISTEN, "input", json!({"prompt": " ", "variable": "turn_text"}));
+        let listen = self.node(LISTEN, "input", json!({"prompt": " ", "variable": "turn_text"}));
         let heard = self.dispatch(dialog, triggers)?;
         let begin = match of("OnBeginDialog") {
             Some(trigger) => self.actions(list(trigger, "actions"), Some(LISTEN))?,
@@ -277,10 +275,12 @@ impl Adapter<'_> {
         for (at, case) in list(action, "cases").iter().enumerate() {
             let id = format!("c{at}");
             let value = &case["value"];
-            let value = value.as_str().map_or_else(|| value.clone(), |text| {
-                constant(text.trim_start_matches('=')).unwrap_or_else(|| json!(text))
-            });
-            cases.push(json!({"id": id, "condition": {"field": field, "op": "eq", "value": value}}));
+            let value = value.as_str().map_or_else(
+                || value.clone(),
+                |text| constant(text.trim_start_matches('=')).unwrap_or_else(|| json!(text)),
+            );
+            cases
+                .push(json!({"id": id, "condition": {"field": field, "op": "eq", "value": value}}));
             exits.push((format!("option:{id}"), self.actions(list(case, "actions"), next)?));
         }
         let default = self.actions(list(action, "default"), next)?;

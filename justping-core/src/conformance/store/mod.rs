@@ -18,6 +18,7 @@ mod search;
 mod status;
 mod turn;
 mod upkeep;
+mod usage;
 
 pub use accept::*;
 pub use channel::*;
@@ -37,12 +38,13 @@ pub use search::*;
 pub use status::*;
 pub use turn::*;
 pub use upkeep::*;
+pub use usage::*;
 
 #[cfg(doc)]
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 221;
+pub const CHECKS: usize = 227;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -259,6 +261,12 @@ macro_rules! store_conformance {
             upkeep_drops_events_in_order
             upkeep_twice_at_once_is_once
             upkeep_drops_counters
+            usage_adds_up
+            budgets_are_kept
+            holds_take_room_while_they_last
+            budgets_hold_in_a_crowd
+            usage_of_nobody_is_refused
+            foreign_usage_is_hidden
             search_finds_messages_of_every_direction
             search_finds_what_turns_say
             search_needs_every_word

@@ -31,6 +31,7 @@ mod thread;
 mod timer;
 mod turn;
 mod upkeep;
+mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -50,6 +51,7 @@ use self::table::Table;
 use self::thread::Thread;
 use self::timer::Timers;
 use self::upkeep::Leases;
+use self::usage::Accounts;
 use crate::model::{
     Agent, AgentId, ApiKey, ApiKeyId, Business, BusinessId, ChannelId, ContactId, ConversationId,
     FlowId, FlowVersion, FlowVersionId, Member, MemberId, Rollup, SessionId, Timestamp,
@@ -113,6 +115,7 @@ struct State {
     calls: Calls,
     events: BTreeMap<BusinessId, Events>,
     counters: Rollup,
+    accounts: Accounts,
     requests: Requests,
     leases: Leases,
     index: Index,
@@ -143,6 +146,7 @@ impl State {
             calls: Calls::default(),
             events: BTreeMap::new(),
             counters: Rollup::default(),
+            accounts: Accounts::default(),
             requests: Requests::default(),
             leases: Leases::default(),
             index: Index::default(),

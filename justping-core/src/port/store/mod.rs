@@ -23,6 +23,7 @@ mod moves;
 mod noun;
 mod search;
 mod upkeep;
+mod usage;
 
 pub use counter::{COUNTER_DAYS_MAX, CounterFilter, CounterStore};
 pub use error::{StoreError, StoreResult};
@@ -39,6 +40,8 @@ pub use noun::{
 };
 pub use search::{MessageFilter, SearchIndex};
 pub use upkeep::{LeaseStore, Retention, UPKEEP_LEASE, UpkeepOptions, UpkeepReport, UpkeepStore};
+
+pub use usage::{USAGE_MODEL_MAX_BYTES, UsageEntry, UsageFilter, UsageHold, UsageStore};
 
 /// Most mailbox entries that one claim of a conversation carries.
 pub const TURN_ENTRIES_MAX: usize = 64;
@@ -61,6 +64,7 @@ pub trait Store:
     + SearchIndex
     + SessionStore
     + UpkeepStore
+    + UsageStore
 {
 }
 
@@ -81,5 +85,7 @@ impl<S> Store for S where
         + SearchIndex
         + SessionStore
         + UpkeepStore
+        + UsageStore
+        + UsageStore
 {
 }

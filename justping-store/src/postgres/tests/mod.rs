@@ -106,6 +106,7 @@ fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         contact::STATEMENTS,
         conversation::STATEMENTS,
         counter::STATEMENTS,
+        usage::STATEMENTS,
         flow::STATEMENTS,
         idempotency::STATEMENTS,
         keys::STATEMENTS,

@@ -1,11 +1,12 @@
 use async_trait::async_trait;
 use justping::model::{
-    BusinessId, Contact, Counter, Message, Page, PageRequest, SearchQuery, Timestamp, WorkerId,
+    BudgetScope, BusinessId, Contact, ConversationId, Counter, Message, Page, PageRequest,
+    SearchQuery, Spend, Timestamp, UsageDay, WorkerId,
 };
 use justping::port::StoreResult;
 use justping::port::store::{
     CounterFilter, CounterStore, LeaseStore, MessageFilter, SearchIndex, UpkeepOptions,
-    UpkeepReport, UpkeepStore,
+    UpkeepReport, UpkeepStore, UsageEntry, UsageFilter, UsageHold, UsageStore,
 };
 
 use super::SimStore;
@@ -42,6 +43,34 @@ impl CounterStore for SimStore {
         filter: &CounterFilter,
     ) -> StoreResult<Vec<Counter>> {
         self.pass("counters", self.world.store.counters(business, filter)).await
+    }
+}
+
+#[async_trait]
+impl UsageStore for SimStore {
+    async fn hold_usage(&self, hold: &UsageHold) -> StoreResult<Option<BudgetScope>> {
+        self.pass("hold_usage", self.world.store.hold_usage(hold)).await
+    }
+
+    async fn enter_usage(&self, entry: &UsageEntry) -> StoreResult<()> {
+        self.pass("enter_usage", self.world.store.enter_usage(entry)).await
+    }
+
+    async fn usage(
+        &self,
+        business: BusinessId,
+        filter: &UsageFilter,
+    ) -> StoreResult<Vec<UsageDay>> {
+        self.pass("usage", self.world.store.usage(business, filter)).await
+    }
+
+    async fn conversation_usage(
+        &self,
+        business: BusinessId,
+        conversation: ConversationId,
+    ) -> StoreResult<Spend> {
+        let work = self.world.store.conversation_usage(business, conversation);
+        self.pass("conversation_usage", work).await
     }
 }
 
