@@ -33,6 +33,8 @@ enum Noun {
 #[derive(Debug, Default)]
 struct Answer {
     text: String,
+    /// What is said beside it, on standard error.
+    notes: String,
     found: bool,
 }
 
@@ -49,15 +51,16 @@ enum Trouble {
 
 fn main() -> ExitCode {
     let Cli { noun: Noun::Flow(command) } = Cli::parse();
-    let (text, code) = match flow::run(&command) {
-        Ok(Answer { text, found: false }) => (text, ExitCode::SUCCESS),
-        Ok(Answer { text, found: true }) => (text, ExitCode::from(FOUND)),
+    let (text, notes, code) = match flow::run(&command) {
+        Ok(Answer { text, notes, found: false }) => (text, notes, ExitCode::SUCCESS),
+        Ok(Answer { text, notes, found: true }) => (text, notes, ExitCode::from(FOUND)),
         Err(trouble) => {
             // Nobody is left to hear that standard error is closed.
             let _ = writeln!(std::io::stderr(), "justping: {trouble}");
             return ExitCode::from(BROKEN);
         }
     };
+    let _ = std::io::stderr().write_all(notes.as_bytes());
     match std::io::stdout().write_all(text.as_bytes()) {
         Ok(()) => code,
         Err(_) => ExitCode::from(BROKEN),

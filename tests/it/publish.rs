@@ -11,7 +11,8 @@ use justping::engine::{
 };
 use justping::memory::MemoryStore;
 use justping::model::{
-    Flow, FlowId, FlowVersionId, PageRequest, Session, SessionPolicy, SessionStatus, StrandedPolicy,
+    Content, Flow, FlowId, FlowVersionId, PageRequest, Session, SessionPolicy, SessionStatus,
+    StrandedPolicy,
 };
 use justping::port::{FlowRuntime, Store, StoreError};
 use justping::stage::Stage;
@@ -219,6 +220,14 @@ async fn a_node_that_changed_asks_again() {
     assert_eq!(scene.publish(migrate(&[])).await.report.groups[0].fate, fate);
     assert_eq!(scene.say(7, "Pro").await, ["Which one, P7?"]);
     assert_eq!(scene.say(7, "Pro").await, ["Bye."]);
+    // Two messages in one turn: the first one moves the session, the second one is heard there.
+    for text in ["what?", "Pro"] {
+        scene.stage.drop_in(&who(8), Content::text(text)).await.unwrap();
+    }
+    scene.stage.engine().settle().await.unwrap();
+    let thread = scene.stage.thread(&who(8)).await.unwrap();
+    let last: Vec<&str> = thread.iter().rev().take(2).map(|m| m.content.plain()).collect();
+    assert_eq!(last, ["Bye.", "Which one, P8?"]);
     scene.replay().await;
 }
 

@@ -33,7 +33,7 @@ pub(super) fn run(files: &[PathBuf], as_json: bool) -> Result<Answer, Trouble> {
         let _ = writeln!(text, "{} file(s): {errors} error(s), {warnings} warning(s)", all.len());
         text
     };
-    Ok(Answer { text, found: errors > 0 })
+    Ok(Answer { text, found: errors > 0, ..Answer::default() })
 }
 
 fn name(severity: Severity) -> &'static str {

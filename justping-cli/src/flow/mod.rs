@@ -1,5 +1,6 @@
 //! `justping flow …`. One file a command.
 
+mod import;
 mod lint;
 mod outline;
 mod replay;
@@ -9,9 +10,10 @@ mod simulate;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use justping::agents::Flows;
 use justping::agents::fetch::ScriptedFetcher;
+use justping::agents::import::Format;
 use justping::memory::ScriptedAi;
 
 use crate::{Answer, Trouble};
@@ -44,6 +46,17 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Reads a flow of another system. Prints the document; what was lost goes to standard error.
+    Import {
+        /// A Typebot export, a Twilio Studio flow or a FLOIP container.
+        file: PathBuf,
+        /// What wrote it; found out unless given.
+        #[arg(long, value_enum)]
+        from: Option<From>,
+        /// Prints document and report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Runs a recorded session again and compares every byte. Ends with 1 at a difference.
     Replay {
         /// A record: what `GET /api/v1/sessions/{id}/record` answers.
@@ -51,11 +64,30 @@ pub(crate) enum Command {
     },
 }
 
+/// What wrote a flow.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum From {
+    Typebot,
+    Twilio,
+    Floip,
+}
+
+impl From {
+    fn format(self) -> Format {
+        match self {
+            Self::Typebot => Format::Typebot,
+            Self::Twilio => Format::Twilio,
+            Self::Floip => Format::Floip,
+        }
+    }
+}
+
 pub(crate) fn run(command: &Command) -> Result<Answer, Trouble> {
     match command {
         Command::Lint { files, json } => lint::run(files, *json),
         Command::Show { file, mermaid } => show::run(file, *mermaid),
         Command::Simulate { scenarios, json } => simulate::run(scenarios, *json),
+        Command::Import { file, from, json } => import::run(file, from.map(From::format), *json),
         Command::Replay { record } => replay::run(record),
     }
 }

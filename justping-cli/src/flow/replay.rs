@@ -16,13 +16,15 @@ pub(super) fn run(file: &Path) -> Result<Answer, Trouble> {
     let source = Source::read(file)?;
     let record: SessionRecord = source.parse()?;
     let (id, steps) = (record.session.id, record.steps.len());
-    Ok(match replay_record(&flows(), record) {
-        Ok(()) => Answer { text: format!("{id}: {steps} step(s), the same\n"), found: false },
-        Err(error) => Answer { text: format!("{id}: {}", difference(&error)), found: true },
-    })
+    let difference = replay_record(&flows(), record).err();
+    let text = match &difference {
+        None => format!("{id}: {steps} step(s), the same\n"),
+        Some(error) => format!("{id}: {}", tell(error)),
+    };
+    Ok(Answer { text, found: difference.is_some(), ..Answer::default() })
 }
 
-fn difference(error: &ReplayError) -> String {
+fn tell(error: &ReplayError) -> String {
     match error {
         ReplayError::Effects { recorded, replayed, .. }
         | ReplayError::State { recorded, replayed, .. } => {

@@ -10,5 +10,5 @@ pub(super) fn run(file: &Path, as_mermaid: bool) -> Result<Answer, Trouble> {
     let source = Source::read(file)?;
     let graphs = graphs(&source.value);
     let text = if as_mermaid { mermaid(&graphs) } else { outline(&graphs) };
-    Ok(Answer { text, found: false })
+    Ok(Answer { text, ..Answer::default() })
 }

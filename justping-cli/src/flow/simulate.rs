@@ -34,7 +34,7 @@ pub(super) fn run(files: &[PathBuf], as_json: bool) -> Result<Answer, Trouble> {
         // Writing to a string does not fail.
         let _ = writeln!(text, "{} scenario(s): {failed} failed", files.len());
     }
-    Ok(Answer { text, found: failed > 0 })
+    Ok(Answer { text, found: failed > 0, ..Answer::default() })
 }
 
 /// Plays one with the flows it names, which stand beside it.

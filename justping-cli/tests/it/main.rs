@@ -111,6 +111,22 @@ fn what_cannot_be_read_ends_with_2() {
     }
 }
 
+#[test]
+fn a_flow_of_another_system_is_read_and_its_losses_are_told() {
+    let (code, out, err) = justping(&["flow", "import", "--from", "twilio", "twilio.json"]);
+    assert_eq!(code, 0, "{err}");
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(document["schema"], "justping.flow/1");
+    assert!(err.contains("twilio.json:8:5: unsupported: "), "{err}");
+    assert!(err.ends_with("unsupported\n"), "{err}");
+    let (code, out, _) = justping(&["flow", "import", "--json", "twilio.json"]);
+    let import: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &import["format"]), (0, &json!("twilio")));
+    let (code, _, err) = justping(&["flow", "import", "lead.json"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("lead.json: neither a Typebot export"), "{err}");
+}
+
 /// A session of the flow that has begun and was answered once.
 async fn record() -> SessionRecord {
     let document: Value = serde_json::from_str(include_str!("../files/lead.json")).unwrap();
