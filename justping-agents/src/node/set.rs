@@ -28,15 +28,20 @@ impl FlowNode for Set {
             "variable": schema::variable("Variable"),
             "text": schema::template("To a text"),
             "json": {"title": "To a value"},
-            "add": {"type": "number", "title": "Add a number"}
+            "add": {"type": "number", "title": "Add a number"},
+            "append": schema::template("Append a text to a list"),
+            "remove": schema::template("Remove a text from a list"),
+            "drop": {"title": "Drop an end of a list", "enum": ["first", "last"]}
         });
         let one_of = json!({"oneOf": [
-            {"required": ["text"]}, {"required": ["json"]}, {"required": ["add"]}
+            {"required": ["text"]}, {"required": ["json"]}, {"required": ["add"]},
+            {"required": ["append"]}, {"required": ["remove"]}, {"required": ["drop"]}
         ]});
         NodeDescriptor {
             kind: "set".to_owned(),
             title: "Set variables".to_owned(),
-            summary: "Sets variables to texts or values, or adds to numbers.".to_owned(),
+            summary: "Sets variables to texts or values, adds to numbers, or changes lists."
+                .to_owned(),
             schema: schema::object(
                 json!({"assignments": {
                     "type": "array", "title": "Assignments",
@@ -72,6 +77,8 @@ fn assignment(path: &str, mut fields: Map<String, Value>) -> Result<Assignment, 
         Source::Add(by.clone())
     } else if let Some(text) = fields.get("text").and_then(Value::as_str) {
         Source::Text(config::template(&format!("{path}/text"), text)?)
+    } else if let Some(change) = Change::of(path, &fields)? {
+        Source::List(change)
     } else {
         return Err(NodeConfigError::new(path, "a text, a value or a number to add is needed"));
     };
@@ -94,6 +101,58 @@ enum Source {
     Text(Template),
     Json(Value),
     Add(Number),
+    List(Change),
+}
+
+/// A change of a list; an unset variable is an empty one.
+#[derive(Debug)]
+enum Change {
+    Append(Template),
+    Remove(Template),
+    DropFirst,
+    DropLast,
+}
+
+impl Change {
+    fn of(path: &str, fields: &Map<String, Value>) -> Result<Option<Self>, NodeConfigError> {
+        let text = |name: &str| fields.get(name).and_then(Value::as_str);
+        let template = |name: &str, text: &str| config::template(&format!("{path}/{name}"), text);
+        Ok(match (text("append"), text("remove"), text("drop")) {
+            (Some(item), ..) => Some(Self::Append(template("append", item)?)),
+            (_, Some(item), _) => Some(Self::Remove(template("remove", item)?)),
+            (_, _, Some("last")) => Some(Self::DropLast),
+            (_, _, Some(_)) => Some(Self::DropFirst),
+            (None, None, None) => None,
+        })
+    }
+
+    fn template(&self) -> Option<&Template> {
+        match self {
+            Self::Append(item) | Self::Remove(item) => Some(item),
+            Self::DropFirst | Self::DropLast => None,
+        }
+    }
+
+    fn value(&self, cx: &NodeContext<'_>, variable: &str) -> Result<Value, Step> {
+        let mut items = match cx.variables.get(variable) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(items)) => items.clone(),
+            Some(_) => return Err(Step::Fail { reason: format!("`{variable}` is not a list") }),
+        };
+        match self {
+            Self::Append(item) => items.push(config::render(cx, item)?.into()),
+            Self::Remove(item) => {
+                let item = Value::from(config::render(cx, item)?);
+                if let Some(at) = items.iter().position(|one| *one == item) {
+                    items.remove(at);
+                }
+            }
+            Self::DropFirst if items.is_empty() => {}
+            Self::DropFirst => drop(items.remove(0)),
+            Self::DropLast => drop(items.pop()),
+        }
+        Ok(Value::from(items))
+    }
 }
 
 impl Assignment {
@@ -101,6 +160,7 @@ impl Assignment {
         match &self.value {
             Source::Text(template) => config::render(cx, template).map(Value::from),
             Source::Json(value) => Ok(value.clone()),
+            Source::List(change) => change.value(cx, &self.variable),
             Source::Add(by) => sum(cx.variables.get(&self.variable), by).ok_or_else(|| {
                 Step::Fail { reason: format!("`{}` cannot be added to", self.variable) }
             }),
@@ -145,6 +205,7 @@ impl BuiltNode for Assign {
     fn reads(&self) -> Vec<String> {
         let templates = self.assignments.iter().filter_map(|one| match &one.value {
             Source::Text(template) => Some(template),
+            Source::List(change) => change.template(),
             Source::Json(_) | Source::Add(_) => None,
         });
         config::reads(templates)

@@ -27,6 +27,8 @@ pub(super) fn set<'s>(cx: &mut Cx<'s>, place: &Place<'s>) {
         "Custom" => custom(cx, place, &variable),
         "Empty" => Some(vec![json!({"variable": variable, "json": null})]),
         "Append value(s)" => append(cx, place, &variable),
+        "Pop" => Some(vec![json!({"variable": variable, "drop": "last"})]),
+        "Shift" => Some(vec![json!({"variable": variable, "drop": "first"})]),
         "Now" | "Today" => Some(vec![json!({"variable": variable, "text": "{{ now }}"})]),
         "Contact name" => Some(vec![json!({"variable": variable, "text": "{{ contact.name }}"})]),
         "Phone number" => {
@@ -119,15 +121,12 @@ fn is_script(formula: &str) -> bool {
     sums || plain.iter().any(|plain| SCRIPT.iter().any(|mark| plain.contains(mark)) || calls(plain))
 }
 
-/// Adds to a list: kept as lines of a text.
+/// Adds to a list.
 fn append<'s>(cx: &mut Cx<'s>, place: &Place<'s>, variable: &str) -> Option<Vec<Value>> {
     let item = place.block.json.get("options").and_then(|options| visible(options, "item"));
     let path = at(&at(&place.block.path, "options"), "item");
     let item = item.map(|item| cx.text(&path, item)).unwrap_or_default();
-    let reason = "lists that grow are kept as lines of a text";
-    cx.ledger.degraded(&place.block.path, &place.node, reason);
-    let before = format!("{{{{ {variable} }}}}{{% if {variable} %}}\n{{% endif %}}");
-    Some(vec![json!({"variable": variable, "text": format!("{before}{item}")})])
+    Some(vec![json!({"variable": variable, "append": item})])
 }
 
 #[cfg(test)]

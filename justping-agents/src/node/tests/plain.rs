@@ -165,3 +165,26 @@ fn typing_shows_a_sign_and_goes_on_after_it() {
     play.say("hi");
     assert!(play.say("hello?").contains(&"yes?".to_owned()));
 }
+
+#[test]
+fn lists_grow_and_shrink() {
+    let set = |assignments: Value| json!(["s", "set", {"assignments": assignments}]);
+    let run = |assignments: Value| {
+        let mut play = Play::of(json!([set(assignments)]), json!([["start", "next", "s"]]));
+        play.say("hi");
+        (play.status, play.state.as_ref().map(|_| play.variable("l")))
+    };
+    let append = |text: &str| json!({"variable": "l", "append": text});
+    let (status, list) = run(json!([
+        append("a"), append("{{ contact.name }}"), append("c"), append("d"),
+        {"variable": "l", "remove": "c"}, {"variable": "l", "remove": "nothing"},
+        {"variable": "l", "drop": "last"}
+    ]));
+    assert_eq!((status, list), (Completed, Some(json!(["a", "Ada"]))));
+    let (_, list) = run(
+        json!([append("a"), {"variable": "l", "drop": "first"}, {"variable": "l", "drop": "first"}]),
+    );
+    assert_eq!(list, Some(json!([])));
+    let (status, _) = run(json!([{"variable": "l", "json": 1}, append("a")]));
+    assert_eq!(status, Failed);
+}

@@ -298,8 +298,8 @@ fn called_flows_are_looked_over() {
         looked(json!({"sub": called(hi, json!([["a", "next", "b"]]))})),
         [
             error(code::DANGLING_EDGE, "/flows/sub/edges/0/target"),
-            warning(code::UNKNOWN_VARIABLE, "/flows/sub/nodes/0/data"),
-            warning(code::UNKNOWN_VARIABLE, "/nodes/1/data")
+            warning(code::UNKNOWN_VARIABLE, "/nodes/1/data"),
+            error(code::UNKNOWN_VARIABLE, "/flows/sub/nodes/0/data")
         ]
     );
     let mut again = called(json!([call("again", json!({"flow": "sub"}))]), json!([]));

@@ -229,6 +229,8 @@ fn words_are_looked_over() {
         change(&mut document);
         let found = Flows::new().check(&document).into_iter();
         let found = found.filter(|one| one.severity == justping_core::port::Severity::Error);
+        // A called flow has variables of its own, and this one reads another's on purpose.
+        let found = found.filter(|one| one.code != code::UNKNOWN_VARIABLE);
         found.map(|one| (one.code, one.path)).collect()
     };
     let one = |code: &str, path: &str| vec![(code.to_owned(), path.to_owned())];

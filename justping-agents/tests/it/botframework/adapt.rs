@@ -3,6 +3,7 @@
 //! Dialogs that are begun are written out where they are begun, because they share `user` and `turn`.
 //! A root dialog listens after its actions: what is said is dispatched to the trigger whose pattern
 //! matches, or begins the dialog anew when it ended.
+#![expect(clippy::needless_pass_by_value, reason = "`json!` is written in place")]
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ use super::expression::{assignment, condition, constant, template, variable};
 
 /// How deep dialogs begin dialogs.
 const DEPTH_MAX: usize = 8;
+/// The variable of what a dialog ends with.
+const RESULT: &str = "turn_result";
 /// The node that listens.
 const LISTEN: &str = "listen";
 
@@ -53,6 +56,10 @@ struct Adapter<'l> {
     /// Where `EndDialog` leads.
     ends: Vec<Option<String>>,
     scope: usize,
+    /// What is said that goes before answers, and the actions it leads to.
+    handlers: Vec<(String, Vec<Value>)>,
+    /// Properties that are set once, to a constant.
+    constants: HashMap<String, Value>,
 }
 
 /// The document of a dialog.
@@ -68,13 +75,50 @@ pub(super) fn document(dialog: &Value, library: &Library) -> Result<Value, Reaso
         depth: 0,
         ends: vec![Some(LISTEN.to_owned())],
         scope: 0,
+        handlers: Vec::new(),
+        constants: HashMap::new(),
     };
+    constants(&dialog, &mut adapter.constants);
     adapter.root(&dialog)?;
     let variables: Vec<Value> = adapter.variables();
     Ok(json!({
         "schema": "justping.flow/1", "variables": variables, "nodes": adapter.nodes,
         "edges": adapter.edges
     }))
+}
+
+/// Properties that are set to constants; the first counts.
+fn constants(value: &Value, found: &mut HashMap<String, Value>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| constants(item, found)),
+        Value::Object(map) => {
+            if let (Some(property), Some(value)) =
+                (value["property"].as_str(), value["value"].as_str())
+            {
+                let code = value.strip_prefix('=');
+                let known = code.map_or_else(|| Some(json!(value)), constant);
+                if let Some(known) = known {
+                    found.entry(property.to_owned()).or_insert(known);
+                }
+            }
+            map.values().for_each(|item| constants(item, found));
+        }
+        _ => {}
+    }
+}
+
+/// What a dialog's intents lead to: patterns with actions.
+fn handlers(dialog: &Value) -> Vec<(String, Vec<Value>)> {
+    let triggers = list(dialog, "triggers");
+    let intents = list(&dialog["recognizer"], "intents").iter();
+    let handler = |intent: &Value| {
+        let trigger = triggers
+            .iter()
+            .find(|trigger| kind(trigger) == "OnIntent" && trigger["intent"] == intent["intent"])?;
+        let pattern = intent["pattern"].as_str()?.to_owned();
+        Some((pattern, list(trigger, "actions").to_vec()))
+    };
+    intents.filter_map(handler).collect()
 }
 
 fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
@@ -107,7 +151,7 @@ impl Adapter<'_> {
 
     /// Every variable that is read or set anywhere.
     fn variables(&self) -> Vec<Value> {
-        let words = regex::Regex::new(r"\b(user|dialog|turn|conversation|this)_\w+").unwrap();
+        let words = regex::Regex::new(r"\b(user|dialog|d\d+|turn|conversation|this)_\w+").unwrap();
         let text = Value::from(self.nodes.clone()).to_string();
         let mut names: Vec<&str> = words.find_iter(&text).map(|found| found.as_str()).collect();
         names.sort_unstable();
@@ -122,9 +166,10 @@ impl Adapter<'_> {
         if let Some(other) = triggers.iter().find(|trigger| !known.contains(&kind(trigger))) {
             return Err(format!("the trigger {}", kind(other)));
         }
+        self.handlers = handlers(dialog);
         let start = self.node("start", "trigger", json!({}));
         let listen = self.node(LISTEN, "input", json!({"prompt": " ", "variable": "turn_text"}));
-        let heard = self.dispatch(dialog, triggers)?;
+        let heard = self.dispatch(dialog, triggers, Some(LISTEN))?;
         let begin = match of("OnBeginDialog") {
             Some(trigger) => self.actions(list(trigger, "actions"), Some(LISTEN))?,
             None => None,
@@ -144,11 +189,16 @@ impl Adapter<'_> {
     }
 
     /// The node that decides by patterns what was meant.
-    fn dispatch(&mut self, dialog: &Value, triggers: &[Value]) -> Result<Option<String>, Reason> {
+    fn dispatch(
+        &mut self,
+        dialog: &Value,
+        triggers: &[Value],
+        next: Option<&str>,
+    ) -> Result<Option<String>, Reason> {
         let recognizer = &dialog["recognizer"];
         let unknown = triggers.iter().find(|trigger| kind(trigger) == "OnUnknownIntent");
         let unknown = match unknown {
-            Some(trigger) => self.actions(list(trigger, "actions"), Some(LISTEN))?,
+            Some(trigger) => self.actions(list(trigger, "actions"), next)?,
             None => None,
         };
         if recognizer.is_null() {
@@ -172,7 +222,7 @@ impl Adapter<'_> {
             if !handler["condition"].is_null() {
                 return Err("an intent with a condition".to_owned());
             }
-            let entry = self.actions(list(handler, "actions"), Some(LISTEN))?;
+            let entry = self.actions(list(handler, "actions"), next)?;
             let id = format!("i{at}");
             cases.push(json!({"id": id, "condition":
                 {"field": "turn_text", "op": "matches", "value": pattern}}));
@@ -183,9 +233,9 @@ impl Adapter<'_> {
         }
         let switch = self.fresh("switch", json!({"cases": cases}));
         for (exit, entry) in exits {
-            self.edge(&switch, &exit, Some(entry.as_deref().unwrap_or(LISTEN)));
+            self.edge(&switch, &exit, entry.as_deref().or(next));
         }
-        self.edge(&switch, "default", Some(unknown.as_deref().unwrap_or(LISTEN)));
+        self.edge(&switch, "default", unknown.as_deref().or(next));
         Ok(Some(switch))
     }
 
@@ -249,18 +299,41 @@ impl Adapter<'_> {
             "EndTurn" => {
                 let data = json!({"prompt": " ", "variable": "turn_text"});
                 let node = self.fresh("input", data);
-                self.edge(&node, "reply", next);
+                let heard = self.interruptible(None, next)?;
+                self.edge(&node, "reply", heard.as_deref());
                 Some(node)
             }
-            "EndDialog" => match self.ends.last().cloned().flatten() {
-                Some(end) => Some(self.fresh("jump", json!({"node": end}))),
-                None => return Err("EndDialog where nothing follows".to_owned()),
-            },
+            "EndDialog" => {
+                let end = self.ends.last().cloned().flatten();
+                let end = end.ok_or("EndDialog where nothing follows")?;
+                let jump = self.fresh("jump", json!({"node": end}));
+                match &action["value"] {
+                    Value::Null => Some(jump),
+                    value => self.set(assignment(RESULT, value)?, Some(&jump)),
+                }
+            }
+            "EditArray" => self.edit(action, next)?,
             "BeginDialog" => self.begin(action, next)?,
             "TextInput" | "NumberInput" => Some(self.input(action, next)?),
             "ChoiceInput" | "ConfirmInput" => Some(self.choice(action, next)?),
             other => return Err(format!("the action {other}")),
         })
+    }
+
+    fn edit(&mut self, action: &Value, next: Option<&str>) -> Result<Option<String>, Reason> {
+        let list = variable(action["itemsProperty"].as_str().unwrap_or_default())?;
+        let item = || match action["value"].as_str().unwrap_or_default() {
+            code if code.starts_with('=') => Ok(format!("{{{{ {} }}}}", variable(code)?)),
+            text => template(text),
+        };
+        let change = match action["changeType"].as_str().unwrap_or("push") {
+            "remove" => json!({"variable": list, "remove": item()?}),
+            "pop" => json!({"variable": list, "drop": "last"}),
+            "take" => json!({"variable": list, "drop": "first"}),
+            "clear" => json!({"variable": list, "json": []}),
+            _ => json!({"variable": list, "append": item()?}),
+        };
+        Ok(self.set(vec![change], next))
     }
 
     fn set(&mut self, assignments: Vec<Value>, next: Option<&str>) -> Option<String> {
@@ -311,34 +384,68 @@ impl Adapter<'_> {
             return Err("dialogs begun too deep".to_owned());
         }
         let dialog = match &action["dialog"] {
-            Value::String(name) if name.starts_with('=') => {
-                return Err("a dialog named by an expression".to_owned());
+            Value::String(name) if name.starts_with("=concat(") => {
+                let parts = name.trim_start_matches("=concat(").trim_end_matches(')').split(',');
+                let part = |part: &str| {
+                    let known = self.constants.get(part.trim()).cloned();
+                    Some(known.or_else(|| constant(part))?.as_str()?.to_owned())
+                };
+                let name: Option<String> = parts.map(part).collect();
+                self.library.dialog(&name.ok_or("a dialog named by an expression")?)?
             }
             Value::String(name) => self.library.dialog(name)?,
             inline => inline.clone(),
         };
-        if !action["options"].is_null() || !action["resultProperty"].is_null() {
-            return Err("options and results of dialogs".to_owned());
-        }
-        let triggers = list(&dialog, "triggers");
-        let [only] = triggers else { return Err("a begun dialog with many triggers".to_owned()) };
-        if kind(only) != "OnBeginDialog" {
-            return Err("a begun dialog that listens".to_owned());
-        }
-        let outer = std::mem::replace(&mut self.scope, self.nodes.len() + 1);
+        let after = match action["resultProperty"].as_str() {
+            Some(property) => {
+                let result = format!("{{{{ {RESULT} }}}}");
+                self.set(vec![json!({"variable": variable(property)?, "text": result})], next)
+            }
+            None => next.map(str::to_owned),
+        };
+        let (first, outer) = (self.nodes.len(), self.scope);
+        self.scope = first + 1;
         self.depth += 1;
-        self.ends.push(next.map(str::to_owned));
-        let entry = self.actions(list(only, "actions"), next);
+        self.ends.push(after.clone());
+        let outside = std::mem::replace(&mut self.handlers, handlers(&dialog));
+        let entry = self.begun(&dialog, after.as_deref());
+        self.handlers = outside;
         self.ends.pop();
         self.depth -= 1;
+        let own = format!("d{}_", self.scope);
         self.scope = outer;
-        entry
+        let entry = entry?.or(after);
+        // What belongs to a dialog is its own.
+        for node in self.nodes.iter_mut().skip(first) {
+            let text = node["data"].to_string().replace("dialog_", &own);
+            node["data"] = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        }
+        let mut given = Vec::new();
+        for (name, value) in action["options"].as_object().into_iter().flatten() {
+            given.extend(assignment(&format!("{own}{name}"), value)?);
+        }
+        Ok(if given.is_empty() { entry } else { self.set(given, entry.as_deref()) })
+    }
+
+    /// The actions of a dialog that is begun: its own, or those that what was said leads to.
+    fn begun(&mut self, dialog: &Value, next: Option<&str>) -> Result<Option<String>, Reason> {
+        if kind(dialog) != "AdaptiveDialog" {
+            return self.actions(std::slice::from_ref(dialog), next);
+        }
+        let triggers = list(dialog, "triggers");
+        match triggers.iter().find(|trigger| kind(trigger) == "OnBeginDialog") {
+            Some(trigger) => self.actions(list(trigger, "actions"), next),
+            None => self.dispatch(dialog, triggers, next),
+        }
     }
 
     /// What a question says when the answer does not fit.
     fn retry(action: &Value) -> Result<Option<String>, Reason> {
         let names = ["invalidPrompt", "unrecognizedPrompt"];
-        names.iter().find_map(|name| action[*name].as_str()).map(template).transpose()
+        let text =
+            names.iter().find_map(|name| action[*name].as_str()).map(template).transpose()?;
+        // What is refused is in no variable, but it is the newest text.
+        Ok(text.map(|text| text.replace("turn_text", "message.text")))
     }
 
     fn input(&mut self, action: &Value, next: Option<&str>) -> Result<String, Reason> {
@@ -365,17 +472,65 @@ impl Adapter<'_> {
                 _ => data["max"] = json!(limit),
             }
         }
-        if let Some(format) = action["outputFormat"].as_str() {
-            return Err(format!("the output format `{format}`"));
-        }
         if let Some(turns) = action["maxTurnCount"].as_u64() {
             data["max_retries"] = json!(turns.saturating_sub(1));
         }
+        let formatted = match action["outputFormat"].as_str() {
+            Some(format) if !is_number => {
+                let format = template(format)?.replace("turn_text", &property);
+                self.set(vec![json!({"variable": property, "text": format})], next)
+            }
+            Some(format) => return Err(format!("the output format `{format}`")),
+            None => next.map(str::to_owned),
+        };
+        let listens = !is_number && action["allowInterruptions"] != false;
         let node = self.fresh("input", data);
-        self.edge(&node, "reply", next);
+        let heard = match listens {
+            true => self.interruptible(Some((&node, &property)), formatted.as_deref())?,
+            false => formatted,
+        };
+        self.edge(&node, "reply", heard.as_deref());
         let given_up = self.given_up(action, &property, next)?;
         self.edge(&node, "invalid", given_up.as_deref());
         Ok(self.unless_known(action, &property, node, next))
+    }
+
+    /// What was said goes to an intent first, after which the question is asked again; else on.
+    fn interruptible(
+        &mut self,
+        question: Option<(&str, &str)>,
+        next: Option<&str>,
+    ) -> Result<Option<String>, Reason> {
+        let handlers = std::mem::take(&mut self.handlers);
+        if handlers.is_empty() {
+            return Ok(next.map(str::to_owned));
+        }
+        let field = question.map_or("turn_text", |(_, property)| property);
+        let (mut cases, mut exits) = (Vec::new(), Vec::new());
+        for (at, (pattern, actions)) in handlers.iter().enumerate() {
+            let again = match question {
+                // What was said is no answer.
+                Some((node, property)) => {
+                    let unset = json!({"variable": property, "json": null});
+                    self.set(vec![unset], Some(node))
+                }
+                None => next.map(str::to_owned),
+            };
+            let outer = std::mem::replace(&mut self.scope, self.nodes.len() + 1);
+            let entry = self.actions(actions, again.as_deref());
+            self.scope = outer;
+            let id = format!("i{at}");
+            cases.push(json!({"id": id, "condition":
+                {"field": field, "op": "matches", "value": pattern}}));
+            exits.push((format!("option:{id}"), entry?.or(again)));
+        }
+        self.handlers = handlers;
+        let switch = self.fresh("switch", json!({"cases": cases}));
+        for (exit, entry) in exits {
+            self.edge(&switch, &exit, entry.as_deref());
+        }
+        self.edge(&switch, "default", next);
+        Ok(Some(switch))
     }
 
     /// What happens after the last retry.
@@ -415,6 +570,14 @@ impl Adapter<'_> {
         known
     }
 
+    /// The choices of a question, written out or out of a property that is constant.
+    fn choices(&self, action: &Value) -> Vec<Value> {
+        let property = action["choices"].as_str().map(|code| code.trim_start_matches('='));
+        let known = property.and_then(|property| self.constants.get(property));
+        let known = known.and_then(Value::as_array).map(Vec::as_slice);
+        known.unwrap_or_else(|| list(action, "choices")).to_vec()
+    }
+
     fn choice(&mut self, action: &Value, next: Option<&str>) -> Result<String, Reason> {
         let property = variable(action["property"].as_str().ok_or("no `property`")?)?;
         let confirms = kind(action) == "ConfirmInput";
@@ -423,7 +586,8 @@ impl Adapter<'_> {
         }
         let titles: Vec<String> = match confirms {
             true => vec!["Yes".to_owned(), "No".to_owned()],
-            false => list(action, "choices")
+            false => self
+                .choices(action)
                 .iter()
                 .filter_map(|choice| Some(choice["value"].as_str()?.to_owned()))
                 .collect(),
@@ -468,6 +632,7 @@ fn limit(rule: &str) -> Option<(&str, &str, i64)> {
     let op = [">=", "<=", ">", "<"].into_iter().find(|op| rule.contains(op))?;
     let (what, number) = rule.split_once(op)?;
     let what = what.trim();
+    let what = if what == "this.value.Length" { "length(this.value)" } else { what };
     let known = ["length(this.value)", "int(this.value)", "this.value"];
     Some((known.into_iter().find(|one| *one == what)?, op, number.trim().parse().ok()?))
 }

@@ -12,7 +12,8 @@ pub(super) fn variable(property: &str) -> Result<String, String> {
         return Err(format!("the property `{property}`"));
     }
     Ok(match path.as_str() {
-        "turn.activity.text" => "turn_text".to_owned(),
+        "turn.activity.text" | "this.value" => "turn_text".to_owned(),
+        "turn.activity.from.name" => "contact.name".to_owned(),
         _ => path.replace('.', "_"),
     })
 }
@@ -54,6 +55,11 @@ fn printed(code: &str) -> Result<String, String> {
 
 /// What a property is set to: an assignment of `set`.
 pub(super) fn assignment(variable: &str, value: &Value) -> Result<Vec<Value>, String> {
+    if let Value::Object(members) = value {
+        let member =
+            |(name, value): (&String, &Value)| assignment(&format!("{variable}_{name}"), value);
+        return members.iter().map(member).collect::<Result<Vec<_>, _>>().map(|all| all.concat());
+    }
     let Some(text) = value.as_str() else {
         return Ok(vec![json!({"variable": variable, "json": value})]);
     };
