@@ -141,6 +141,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         instructions,
         model,
         flows,
+        settings: Default::default(),
         revision,
         created_at,
         updated_at,

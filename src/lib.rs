@@ -8,7 +8,7 @@
 //! | [`model`], [`port`], [`policy`], [`engine`] | | the domain, the traits, the rules, the engine |
 //! | [`memory`], [`stage`] | | adapters of every port in memory, and a platform to try flows on |
 //! | [`conformance`] | | what every adapter must pass, yours too |
-//! | `agents` | `flows`, `http`, `openai` | flow documents, nodes, models |
+//! | `agents` | `flows`, `http`, `openai`, `anthropic`, `mcp` | flow documents, nodes, models, tools |
 //! | `channels` | `whatsapp`, `webchat` | adapters of providers |
 //! | `http` | `http` | the one outbound client, and what customers may ask of it |
 //! | `store` | `sqlite`, `postgres`, `redis`, `rabbitmq` | stores that last; what processes share |

@@ -10,8 +10,8 @@ use hyper::server::conn::http1::Builder;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResult, ContentBlock, ErrorData, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerInfo, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData,
+    ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -27,8 +27,8 @@ fn schema(value: Value) -> Arc<Map<String, Value>> {
 }
 
 impl ServerHandler for Adder {
-    fn get_info(&self) -> ServerInfo {
-        ServerInfo::new(ServerCapabilities::builder().enable_tools().build())
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
     }
 
     async fn list_tools(
@@ -54,19 +54,20 @@ impl ServerHandler for Adder {
         &self,
         request: CallToolRequestParams,
         _: RequestContext<RoleServer>,
-    ) -> Result<CallToolResult, ErrorData> {
+    ) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
         let number = |name: &str| arguments.get(name).and_then(Value::as_f64).unwrap_or_default();
-        match request.name.as_ref() {
+        let result = match request.name.as_ref() {
             "add" => {
                 let sum = (number("a") + number("b")).to_string();
-                Ok(CallToolResult::success(vec![ContentBlock::text(sum)]))
+                CallToolResult::success(vec![ContentBlock::text(sum)])
             }
-            "fail" => Ok(CallToolResult::error(vec![ContentBlock::text("it broke")])),
+            "fail" => CallToolResult::error(vec![ContentBlock::text("it broke")]),
             "sleep" => std::future::pending().await,
             "die" => std::process::exit(1),
-            _ => Err(ErrorData::invalid_params(Cow::Borrowed("no such tool"), None)),
-        }
+            _ => return Err(ErrorData::invalid_params(Cow::Borrowed("no such tool"), None)),
+        };
+        Ok(CallToolResponse::Complete(result))
     }
 }
 

@@ -73,6 +73,7 @@ async fn world(graph: &str) -> World {
         instructions: String::new(),
         model: None,
         flows: vec![flow.id],
+        settings: Default::default(),
         revision: 1,
         created_at: now,
         updated_at: now,

@@ -2,8 +2,8 @@
 //!
 //! `host` what a process offers to AI nodes · `ask` one answer of a model · `tool` calling tools ·
 //! `guard` what models must not see or say · `ledger` and `price` what answers cost · `chain` and
-//! `route` providers in front of providers · `judge` scoring talks · `mcp` tools of
-//! other servers · `span` what is traced.
+//! `route` providers in front of providers · `judge` scoring talks · `http_tool` and
+//! `mcp` tools of other servers · `span` what is traced.
 //!
 //! Invariant: a model is asked and a tool is called as a journaled call, one at a time; what came
 //! back is never asked for again.
@@ -12,6 +12,7 @@ mod ask;
 mod chain;
 pub mod guard;
 mod host;
+mod http_tool;
 mod judge;
 mod ledger;
 #[cfg(feature = "mcp")]
@@ -25,6 +26,7 @@ mod work;
 pub(crate) use self::ask::{Ask, AskGuard, Reply};
 pub use self::chain::{ChainLink, ChainOptions, ProviderChain};
 pub(crate) use self::host::AiHost;
+pub use self::http_tool::HttpTool;
 pub use self::judge::{
     Criterion, JudgeError, Judgement, PASS_FROM, SCORE_MAX, Score, Speaker, TranscriptLine, score,
 };

@@ -57,6 +57,7 @@ async fn open(office: &JustPing, plan: &ShopPlan) -> Shop {
         instructions: "Help.".to_owned(),
         model: None,
         flows,
+        settings: Default::default(),
         revision: 1,
         created_at: now,
         updated_at: now,

@@ -11,6 +11,7 @@
 mod platform;
 
 mod access;
+mod agents;
 mod analytics;
 mod answer;
 mod asking;
