@@ -11,6 +11,8 @@ mod decision;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod document;
 pub mod envelope;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod knowledge;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "rabbitmq")]

@@ -149,6 +149,12 @@ ids! {
     TimerId = "tmr";
     /// A call that a node asked for.
     CallId = "cal";
+    /// A knowledge base.
+    KnowledgeBaseId = "knb";
+    /// A source of a knowledge base.
+    SourceId = "src";
+    /// A chunk of a source, made of what it says.
+    ChunkId = "chk";
     /// A worker process, named in leases.
     WorkerId = "wrk";
 }

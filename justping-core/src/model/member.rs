@@ -10,6 +10,10 @@ pub enum Permission {
     AgentsRead,
     /// Create, change, publish and delete agents and flows.
     AgentsWrite,
+    /// See knowledge bases, and search them.
+    KnowledgeRead,
+    /// Create, change and delete knowledge bases and their sources.
+    KnowledgeWrite,
     /// See channels (never their secrets).
     ChannelsRead,
     /// Create, change, verify and delete channels.
@@ -33,6 +37,8 @@ impl Permission {
     pub const ALL: &[Self] = &[
         Self::AgentsRead,
         Self::AgentsWrite,
+        Self::KnowledgeRead,
+        Self::KnowledgeWrite,
         Self::ChannelsRead,
         Self::ChannelsWrite,
         Self::ContactsRead,
@@ -63,6 +69,7 @@ impl Role {
         let reads = matches!(
             permission,
             P::AgentsRead
+                | P::KnowledgeRead
                 | P::ChannelsRead
                 | P::ContactsRead
                 | P::ConversationsRead

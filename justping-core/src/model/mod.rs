@@ -12,6 +12,7 @@ mod event;
 mod flow;
 mod id;
 mod inbound;
+mod knowledge;
 mod mailbox;
 mod member;
 mod message;
@@ -44,6 +45,11 @@ pub use event::{Event, EventBody, Topic};
 pub use flow::{Flow, FlowVersion};
 pub use id::*;
 pub use inbound::{Echo, Inbound, InboundMessage, StatusUpdate};
+pub use knowledge::{
+    ASKED_WORDS_MAX, Asked, CHUNK_CHARS_MAX, CODE_CANDIDATES, Chunk, Code, Codes, KnowledgeBase,
+    POSTINGS_MAX, SOURCE_BYTES_MAX, SOURCE_CHUNKS_MAX, Source, SourceFormat, SourceOrigin,
+    SourceState, VECTOR_LEN_MAX, likeness, weigh,
+};
 pub use mailbox::{MailboxEntry, MailboxEvent, Signal};
 pub use member::{ApiKey, Member, Permission, Role};
 pub use message::{Author, Direction, Message, Timeline};

@@ -56,6 +56,11 @@ impl Words {
         self.0.is_empty()
     }
 
+    /// Whether a word, as [`iter`](Self::iter) gives it, is among them.
+    pub fn contains(&self, word: &str) -> bool {
+        self.0.contains(word)
+    }
+
     /// Whether a query finds them.
     pub fn answer(&self, query: &SearchQuery) -> bool {
         !query.is_empty()

@@ -41,8 +41,10 @@ mod error;
 mod flow;
 mod idempotency;
 mod keys;
+mod knowledge;
 mod lease;
 mod listen;
+mod lookup;
 mod open;
 mod replica;
 mod row;
@@ -70,6 +72,7 @@ use sqlx::postgres::PgConnectOptions;
 use self::connection::Connections;
 use self::listen::Bell;
 use crate::envelope::MasterKey;
+use crate::knowledge::CodeCache;
 
 /// A store in one Postgres database.
 pub struct PostgresStore {
@@ -78,6 +81,7 @@ pub struct PostgresStore {
     bell: Bell,
     announce: Announce,
     listen: PgConnectOptions,
+    codes: CodeCache,
 }
 
 impl fmt::Debug for PostgresStore {
@@ -101,7 +105,8 @@ impl PostgresStore {
         let listen = config.listen_url.as_ref().unwrap_or(&config.url);
         let listen = open::options(&config, listen)?;
         let announce = config.announce;
-        Ok(Self { connections, master_key: config.master_key, bell, announce, listen })
+        let codes = CodeCache::default();
+        Ok(Self { connections, master_key: config.master_key, bell, announce, listen, codes })
     }
 
     /// Hears what other processes left to do here, for

@@ -56,6 +56,7 @@ pub(super) const MIGRATIONS: &[Step] = &[
     (4, "fairness", include_str!("../../migrations/postgres/0004_fairness.sql")),
     (5, "counters", include_str!("../../migrations/postgres/0005_counters.sql")),
     (6, "publications", include_str!("../../migrations/postgres/0006_publications.sql")),
+    (7, "knowledge", include_str!("../../migrations/postgres/0007_knowledge.sql")),
     (8, "usage", include_str!("../../migrations/postgres/0008_usage.sql")),
 ];
 

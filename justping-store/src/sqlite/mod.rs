@@ -22,8 +22,10 @@ mod error;
 mod flow;
 mod idempotency;
 mod keys;
+mod knowledge;
 mod lease;
 mod list;
+mod lookup;
 mod open;
 mod row;
 mod search;
@@ -42,12 +44,14 @@ use justping_core::port::store::StoreResult;
 
 use self::connection::Connections;
 use crate::envelope::MasterKey;
+use crate::knowledge::CodeCache;
 
 /// A store in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
     connections: Connections,
     master_key: MasterKey,
+    codes: CodeCache,
 }
 
 impl SqliteStore {
@@ -58,7 +62,7 @@ impl SqliteStore {
     /// an [`OpenError`] of their own; none of them changes the file.
     pub async fn open(config: SqliteConfig) -> Result<Self, OpenError> {
         let connections = open::open(&config).await?;
-        Ok(Self { connections, master_key: config.master_key })
+        Ok(Self { connections, master_key: config.master_key, codes: CodeCache::default() })
     }
 
     /// Waits for what is running and closes the file; the write-ahead log is folded into it.

@@ -49,6 +49,7 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "fairness", include_str!("../../migrations/sqlite/0004_fairness.sql")),
     (5, "counters", include_str!("../../migrations/sqlite/0005_counters.sql")),
     (6, "publications", include_str!("../../migrations/sqlite/0006_publications.sql")),
+    (7, "knowledge", include_str!("../../migrations/sqlite/0007_knowledge.sql")),
     (8, "usage", include_str!("../../migrations/sqlite/0008_usage.sql")),
 ];
 

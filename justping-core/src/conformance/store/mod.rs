@@ -9,6 +9,7 @@ mod directory;
 mod fairness;
 mod flow;
 mod isolation;
+mod knowledge;
 mod ledger;
 mod outbox;
 mod post;
@@ -29,6 +30,7 @@ pub use directory::*;
 pub use fairness::*;
 pub use flow::*;
 pub use isolation::*;
+pub use knowledge::*;
 pub use ledger::*;
 pub use outbox::*;
 pub use post::*;
@@ -44,7 +46,7 @@ pub use usage::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 227;
+pub const CHECKS: usize = 247;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -281,6 +283,26 @@ macro_rules! store_conformance {
             search_pages_through_contacts
             search_lag_is_seen_and_ends
             search_refuses_cursors_of_no_list
+            knowledge_base_is_created_once
+            knowledge_base_update_checks_the_revision
+            knowledge_base_of_another_model_is_read_again
+            knowledge_base_delete_refuses_while_used
+            source_is_created_once
+            sources_are_listed_by_id
+            source_claim_is_exclusive
+            source_claim_takes_the_longest_due_first
+            source_moves_need_the_fence
+            source_read_again_overtakes
+            source_reports_are_taken_down
+            chunks_are_found_by_words
+            knowledge_takes_any_question_for_words
+            chunks_kept_again_keep_their_vector
+            chunks_are_dropped_in_steps
+            chunks_are_found_by_meaning
+            vectors_are_of_one_model
+            source_delete_takes_what_was_found
+            foreign_knowledge_is_hidden
+            knowledge_agrees_with_the_store_in_memory
         ] }
     };
 }

@@ -14,7 +14,7 @@ use crate::port::store::{Accept, MessageFilter, Post};
 const STEP: u32 = 64;
 
 /// Queries that mean something to one database or the other, and here are words or nothing.
-const HOSTILE: &[&str] = &[
+pub(super) const HOSTILE: &[&str] = &[
     "",
     " ",
     "\u{0}",

@@ -6,7 +6,7 @@
 //! | `table`, `queue`, `line`, `thread` | how rows are kept: by business, by due moment, by whose turn it is, by conversation |
 //! | `inbox`, `turn`, `outbox`, `status`, `timer`, `call` | the engine's moves |
 //! | `upkeep` | leases, and what goes |
-//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `counter`, `idempotency`, `search` | the nouns |
+//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `counter`, `idempotency`, `search`, `knowledge` | the nouns |
 
 mod agent;
 mod call;
@@ -20,6 +20,7 @@ mod event;
 mod flow;
 mod idempotency;
 mod inbox;
+mod knowledge;
 mod line;
 mod outbox;
 mod queue;
@@ -42,6 +43,7 @@ use self::contact::Contacts;
 use self::event::Events;
 use self::flow::FlowRow;
 use self::idempotency::Requests;
+use self::knowledge::Library;
 use self::line::Lines;
 use self::outbox::Outbox;
 use self::search::Index;
@@ -119,6 +121,7 @@ struct State {
     requests: Requests,
     leases: Leases,
     index: Index,
+    library: Library,
 }
 
 impl State {
@@ -150,6 +153,7 @@ impl State {
             requests: Requests::default(),
             leases: Leases::default(),
             index: Index::default(),
+            library: Library::new(),
         }
     }
 

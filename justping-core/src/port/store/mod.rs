@@ -19,6 +19,7 @@
 
 mod counter;
 mod error;
+mod knowledge;
 mod moves;
 mod noun;
 mod search;
@@ -27,6 +28,10 @@ mod usage;
 
 pub use counter::{COUNTER_DAYS_MAX, CounterFilter, CounterStore};
 pub use error::{StoreError, StoreResult};
+pub use knowledge::{
+    KNOWLEDGE_BATCH_MAX, KNOWLEDGE_HITS_MAX, KnowledgeFound, KnowledgeHit, KnowledgeQuery,
+    KnowledgeStore, Meaning, SourceClaim, SourceHold, SourceNext, SourceReport, Unembedded,
+};
 pub use moves::{
     Accept, Accepted, CallClaim, CallFinish, ClaimOptions, EngineStore, Held, IdempotencyRecord,
     IdempotencyStart, LaneStats, OutsideMail, Post, QueueStats, SendClaim, SendOutcome, SendQuota,
@@ -59,6 +64,7 @@ pub trait Store:
     + EventStore
     + FlowStore
     + IdempotencyStore
+    + KnowledgeStore
     + LeaseStore
     + MemberStore
     + SearchIndex
@@ -80,6 +86,7 @@ impl<S> Store for S where
         + EventStore
         + FlowStore
         + IdempotencyStore
+        + KnowledgeStore
         + LeaseStore
         + MemberStore
         + SearchIndex

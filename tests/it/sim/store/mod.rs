@@ -2,6 +2,7 @@
 //! watched.
 
 mod engine;
+mod knowledge;
 mod noun;
 mod upkeep;
 
