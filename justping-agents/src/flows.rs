@@ -11,6 +11,7 @@ use crate::ai::{AiHost, Ledger};
 use crate::check::{self, Draft};
 use crate::fetch::Fetcher;
 use crate::hash::{content_hash_hex, strip_layout};
+use crate::knowledge::Knowledge;
 use crate::node;
 use crate::program::FlowProgram;
 use crate::registry::Registry;
@@ -97,6 +98,12 @@ impl Flows {
     #[must_use]
     pub fn with_http(self, fetcher: Arc<dyn Fetcher>) -> Self {
         self.with_node(node::Http::new(fetcher))
+    }
+
+    /// Lets knowledge nodes look up what businesses know.
+    #[must_use]
+    pub fn with_knowledge(self, knowledge: Knowledge) -> Self {
+        self.with_node(node::Knowledge::new(knowledge))
     }
 
     /// Adds a type of node; one with the same name is replaced.

@@ -19,6 +19,7 @@ mod handoff;
 mod http;
 mod input;
 mod jump;
+mod knowledge;
 mod late;
 mod list;
 mod media;
@@ -46,6 +47,7 @@ use justping_core::port::FlowNode;
 
 pub use self::ai_reply::AiReply;
 pub use self::http::Http;
+pub use self::knowledge::Knowledge;
 pub(crate) use self::late::LateReply;
 pub(crate) use self::names::RESUME_URL;
 pub(crate) use self::trigger::Matcher;
@@ -90,6 +92,7 @@ pub(crate) fn built_in() -> Vec<Box<dyn FlowNode>> {
         Box::new(wait_event::WaitEvent),
         Box::new(note::Note),
         Box::new(Http::without_fetcher()),
+        Box::new(Knowledge::without_bases()),
     ];
     plain.into_iter().chain(ai(&Arc::default())).collect()
 }

@@ -49,7 +49,7 @@ pub mod perm {
     }
 
     needs! {
-        AgentsRead, AgentsWrite, ChannelsRead, ChannelsWrite, ContactsRead, ContactsWrite,
+        AgentsRead, AgentsWrite, KnowledgeRead, KnowledgeWrite, ChannelsRead, ChannelsWrite, ContactsRead, ContactsWrite,
         ConversationsRead, ConversationsWrite, AnalyticsRead, ApiKeysWrite,
     }
 }

@@ -140,6 +140,15 @@ contract! {
             }
         ],
         [{"url": "https://{{ name }}/"}, {"url": "https://a.example", "body": {"text": "x"}}];
+    knowledge = super::super::super::Knowledge::new(
+            crate::knowledge::Knowledge::new(Arc::new(justping_core::memory::MemoryStore::new()))
+                .with_ai(Arc::new(ScriptedAi::new()))
+        ),
+        [
+            {"base": "knb_00000000000000000000000001"},
+            {"base": "knb_00000000000000000000000001", "question": "{{ name }}?", "variable": "v", "say": "nothing"}
+        ],
+        [{"base": "x"}, {"base": "knb_00000000000000000000000001", "question": "{{"}];
     ai_reply = super::super::super::AiReply::new(Arc::new(ScriptedAi::new())),
         [
             {}, {"begin": "wait", "timeout_minutes": 3, "exit_phrases": ["yes"]},

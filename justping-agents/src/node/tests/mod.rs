@@ -4,6 +4,7 @@ mod asking;
 mod budget;
 mod contract;
 mod http;
+mod knowledge;
 mod people;
 mod plain;
 mod tools;

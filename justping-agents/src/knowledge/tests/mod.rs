@@ -1,0 +1,7 @@
+//! Reading sources, and asking what they say.
+
+mod cutting;
+mod extracting;
+mod fusing;
+mod ingesting;
+mod pdf;

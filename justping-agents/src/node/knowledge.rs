@@ -1,0 +1,370 @@
+//! Answers a question from a knowledge base, or says that it has no answer.
+
+use async_trait::async_trait;
+use justping_core::model::{CallResult, Content, KnowledgeBaseId};
+use justping_core::port::store::StoreError;
+use justping_core::port::{
+    AiError, BuiltNode, ChatRequest, Effect, FlowNode, NodeConfigError, NodeContext,
+    NodeDescriptor, PerformContext, Step, StepEvent, Usage,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::prompt::exit;
+use super::{config, schema};
+use crate::check::code;
+use crate::knowledge::{self, Answered, PASSAGES_MAX, Passage};
+use crate::text::Template;
+
+/// Passages that a model is shown unless the node says otherwise.
+const PASSAGES_DEFAULT: u32 = 6;
+/// Most bytes of an answer that are kept.
+const ANSWER_MAX_BYTES: usize = 16 * 1024;
+/// Most bytes of a passage's text that are saved with a citation.
+const QUOTE_MAX_BYTES: usize = 300;
+/// The event that tells what an answer took.
+const USAGE_EVENT: &str = "ai.usage";
+/// The code of a refusal because a budget is spent.
+const BUDGET_CODE: &str = "budget";
+
+/// Looks a question up and lets a model answer it from what was found, with citations.
+///
+/// The search is one journaled call, the model's answer another. Nothing that answers, a model that
+/// finds no answer in the passages, and an answer that names no passage all leave by `no_answer`.
+#[derive(Debug)]
+pub struct Knowledge {
+    knowledge: Option<knowledge::Knowledge>,
+}
+
+impl Knowledge {
+    /// Asks what `knowledge` finds, and its model.
+    pub fn new(knowledge: knowledge::Knowledge) -> Self {
+        Self { knowledge: Some(knowledge) }
+    }
+
+    /// Describes itself and is reported wherever it is used.
+    pub(super) fn without_bases() -> Self {
+        Self { knowledge: None }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Config {
+    base: String,
+    #[serde(default)]
+    question: Option<String>,
+    #[serde(default)]
+    prompt: Option<String>,
+    #[serde(default)]
+    variable: Option<String>,
+    #[serde(default)]
+    citations_variable: Option<String>,
+    #[serde(default)]
+    say: Say,
+    #[serde(default)]
+    passages: Option<u32>,
+    #[serde(default)]
+    model: Option<String>,
+    #[serde(default)]
+    max_output_tokens: Option<u32>,
+}
+
+/// What the contact is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Say {
+    /// The answer.
+    #[default]
+    Answer,
+    /// The answer, and below it the titles and addresses it rests on.
+    AnswerWithSources,
+    /// Nothing; the answer is saved only.
+    Nothing,
+}
+
+impl FlowNode for Knowledge {
+    fn descriptor(&self) -> NodeDescriptor {
+        NodeDescriptor {
+            kind: "knowledge".to_owned(),
+            title: "Knowledge answer".to_owned(),
+            summary: "Answers a question from a knowledge base, with citations.".to_owned(),
+            schema: schema::object(members(), &["base"]),
+            exits: vec![
+                schema::exit("next", "Answered"),
+                schema::exit("no_answer", "The knowledge base has no answer"),
+                schema::exit("budget", "A budget is spent"),
+                schema::exit("error", "The search or the model fails"),
+            ],
+            suspends: true,
+            calls: true,
+        }
+    }
+
+    fn build(&self, data: &Value) -> Result<Box<dyn BuiltNode>, NodeConfigError> {
+        let config: Config = config::read(data)?;
+        let no_base = |_| NodeConfigError::new("/base", "is not the id of a knowledge base");
+        let base: KnowledgeBaseId = config.base.parse().map_err(no_base)?;
+        let question = config::template_if("/question", config.question.as_deref())?;
+        let prompt = config::template_if("/prompt", config.prompt.as_deref())?;
+        let knowledge = self.knowledge.clone().filter(knowledge::Knowledge::has_ai);
+        let Some(knowledge) = knowledge else {
+            let error = NodeConfigError::new("", "no knowledge or no AI provider is configured");
+            return Err(error.with_code(code::MISSING_PROVIDER));
+        };
+        Ok(Box::new(LookUp { knowledge, base, question, prompt, config }))
+    }
+}
+
+fn members() -> Value {
+    json!({
+        "base": {
+            "type": "string", "title": "Knowledge base", "format": "knowledge_base", "maxLength": 64
+        },
+        "question": schema::template("Question; without one, the contact's newest text"),
+        "prompt": schema::template("What the model is told, after the agent's instructions"),
+        "variable": schema::variable("Save the answer in"),
+        "citations_variable": schema::variable("Save the citations in"),
+        "say": {"title": "Tell the contact", "enum": ["answer", "answer_with_sources", "nothing"]},
+        "passages": {
+            "type": "integer", "title": "Most passages the model is shown",
+            "minimum": 1, "maximum": PASSAGES_MAX
+        },
+        "model": {"type": "string", "title": "Model", "minLength": 1, "maxLength": 200},
+        "max_output_tokens": {
+            "type": "integer", "title": "Most tokens of an answer",
+            "minimum": 1, "maximum": 100_000
+        }
+    })
+}
+
+#[derive(Debug)]
+struct LookUp {
+    knowledge: knowledge::Knowledge,
+    base: KnowledgeBaseId,
+    question: Option<Template>,
+    prompt: Option<Template>,
+    config: Config,
+}
+
+/// Work outside the step.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+enum Work {
+    Search { base: KnowledgeBaseId, question: String, most: u32 },
+    Ask { request: ChatRequest },
+}
+
+/// What the node remembers while it waits.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "waits", rename_all = "snake_case")]
+enum Memory {
+    ForPassages { question: String, instructions: String },
+    ForAnswer { passages: Vec<Passage> },
+}
+
+/// What a model said.
+#[derive(Debug, Serialize, Deserialize)]
+struct Reply {
+    text: String,
+    #[serde(default)]
+    usage: Usage,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+}
+
+impl LookUp {
+    fn begin(&self, cx: &mut NodeContext<'_>) -> Result<Step, Step> {
+        let question = match &self.question {
+            Some(question) => config::render(cx, question)?,
+            None => cx.last_text.to_owned(),
+        };
+        let question = question.trim().to_owned();
+        if question.is_empty() {
+            return Ok(exit("no_answer"));
+        }
+        let prompt = config::render_if(cx, self.prompt.as_ref())?;
+        let own = Some(cx.agent.instructions.trim()).filter(|text| !text.is_empty());
+        let instructions: Vec<&str> = own.into_iter().chain(prompt.as_deref()).collect();
+        let instructions = instructions.join("\n\n");
+        let most = self.config.passages.unwrap_or(PASSAGES_DEFAULT);
+        let work = Work::Search { base: self.base, question: question.clone(), most };
+        Ok(wait(cx, &Memory::ForPassages { question, instructions }, &work))
+    }
+
+    fn found(
+        &self,
+        cx: &mut NodeContext<'_>,
+        (question, instructions): (&str, &str),
+        passages: Vec<Passage>,
+    ) -> Step {
+        if !passages.iter().any(Passage::answers) {
+            return exit("no_answer");
+        }
+        let request = ChatRequest {
+            model: self.config.model.clone().or_else(|| cx.agent.model.clone()),
+            max_output_tokens: self.config.max_output_tokens,
+            ..knowledge::ask(instructions, question, &passages)
+        };
+        wait(cx, &Memory::ForAnswer { passages }, &Work::Ask { request })
+    }
+
+    fn said(&self, cx: &mut NodeContext<'_>, passages: &[Passage], reply: &Reply) -> Step {
+        let data = json!({
+            "node": cx.node,
+            "model": reply.model,
+            "input_tokens": reply.usage.input_tokens,
+            "output_tokens": reply.usage.output_tokens,
+            "cached_tokens": reply.usage.cached_tokens
+        });
+        cx.effects.push(Effect::Emit { name: USAGE_EVENT.to_owned(), data });
+        match knowledge::read(&reply.text, passages) {
+            Ok(Some(answered)) => self.answered(cx, &answered),
+            Ok(None) => exit("no_answer"),
+            Err(_) => failed("malformed"),
+        }
+    }
+
+    fn answered(&self, cx: &mut NodeContext<'_>, answered: &Answered) -> Step {
+        match self.config.say {
+            Say::Answer => cx.send(Content::text(&answered.text)),
+            Say::AnswerWithSources => {
+                cx.send(Content::text(format!("{}\n\n{}", answered.text, sources(answered))));
+            }
+            Say::Nothing => {}
+        }
+        if let Some(variable) = &self.config.variable {
+            cx.set(variable, Value::from(answered.text.as_str()));
+        }
+        if let Some(variable) = &self.config.citations_variable {
+            let citations: Vec<Value> = answered.citations.iter().map(citation).collect();
+            cx.set(variable, Value::from(citations));
+        }
+        exit("next")
+    }
+}
+
+/// The sources that an answer rests on, a line each, each once.
+fn sources(answered: &Answered) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for passage in &answered.citations {
+        let line = match &passage.url {
+            Some(url) => format!("{} – {url}", passage.title),
+            None => passage.title.clone(),
+        };
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.join("\n")
+}
+
+fn citation(passage: &Passage) -> Value {
+    json!({
+        "source": passage.source_id,
+        "title": passage.title,
+        "url": passage.url,
+        "section": passage.section,
+        "page": passage.page,
+        "quote": shortened(&passage.text, QUOTE_MAX_BYTES)
+    })
+}
+
+fn shortened(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
+}
+
+/// Waits for work. Texts and numbers always become JSON.
+fn wait(cx: &mut NodeContext<'_>, memory: &Memory, work: &Work) -> Step {
+    *cx.local = serde_json::to_value(memory).unwrap_or_default();
+    Step::Call { input: serde_json::to_value(work).unwrap_or_default() }
+}
+
+fn failed(code: &str) -> Step {
+    Step::Fail { reason: format!("no answer from the knowledge base: {code}") }
+}
+
+#[async_trait]
+impl BuiltNode for LookUp {
+    fn enter(&self, cx: &mut NodeContext<'_>) -> Step {
+        config::step(self.begin(cx))
+    }
+
+    fn resume(&self, cx: &mut NodeContext<'_>, event: &StepEvent) -> Step {
+        let StepEvent::CallDone { result, .. } = event else { return Step::Wait { until: None } };
+        let Ok(memory) = Memory::deserialize(&*cx.local) else {
+            return Step::Fail { reason: "what the node remembers cannot be read".to_owned() };
+        };
+        let value = match result {
+            CallResult::Ok(value) => value,
+            CallResult::Error { code, .. } if code == BUDGET_CODE => return exit("budget"),
+            CallResult::Error { code, .. } => return failed(code),
+        };
+        match memory {
+            Memory::ForPassages { question, instructions } => match Vec::deserialize(value) {
+                Ok(passages) => self.found(cx, (&question, &instructions), passages),
+                Err(_) => failed("malformed"),
+            },
+            Memory::ForAnswer { passages } => match Reply::deserialize(value) {
+                Ok(reply) => self.said(cx, &passages, &reply),
+                Err(_) => failed("malformed"),
+            },
+        }
+    }
+
+    async fn perform(&self, input: &Value, cx: &PerformContext<'_>) -> CallResult {
+        match Work::deserialize(input) {
+            Ok(Work::Search { base, question, most }) => {
+                let business = cx.scope.business_id;
+                match self.knowledge.search(business, base, &question, most).await {
+                    Ok(passages) => to_result(&passages),
+                    Err(error) => search_refused(&error),
+                }
+            }
+            Ok(Work::Ask { request }) => match self.knowledge.chat(&request).await {
+                Ok(reply) => to_result(&Reply {
+                    text: shortened(&reply.text, ANSWER_MAX_BYTES).to_owned(),
+                    usage: reply.usage,
+                    model: reply.model,
+                }),
+                Err(error) => refused(error.code(), &error.to_string()),
+            },
+            Err(_) => refused("unsupported", "the call's input cannot be read"),
+        }
+    }
+
+    fn exits(&self) -> Vec<String> {
+        ["next", "no_answer", "budget", "error"].map(str::to_owned).to_vec()
+    }
+
+    fn suspends(&self) -> bool {
+        true
+    }
+
+    fn reads(&self) -> Vec<String> {
+        config::reads(self.question.iter().chain(&self.prompt))
+    }
+
+    fn writes(&self) -> Vec<String> {
+        self.config.variable.iter().chain(&self.config.citations_variable).cloned().collect()
+    }
+}
+
+fn to_result<T: Serialize>(value: &T) -> CallResult {
+    match serde_json::to_value(value) {
+        Ok(value) => CallResult::Ok(value),
+        Err(_) => refused("malformed", "the result is not JSON"),
+    }
+}
+
+fn search_refused(error: &knowledge::KnowledgeError) -> CallResult {
+    let code = match error {
+        knowledge::KnowledgeError::Store(StoreError::NotFound(_)) => "no_such_base",
+        knowledge::KnowledgeError::Store(_) => "unavailable",
+        knowledge::KnowledgeError::Embedding(error) => AiError::code(error),
+    };
+    refused(code, &error.to_string())
+}
+
+fn refused(code: &str, detail: &str) -> CallResult {
+    CallResult::Error { code: code.to_owned(), detail: detail.to_owned() }
+}
