@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use justping::agents::Flows;
 use justping::agents::ai::{ChainLink, ChainOptions, Ledger, ProviderChain, ProviderRoutes};
 use justping::agents::provider::anthropic::{
     AnthropicConfig, AnthropicConfigError, AnthropicProvider,
@@ -27,35 +26,41 @@ pub enum AiSettingsError {
     Anthropic(#[from] AnthropicConfigError),
 }
 
-/// Lets flows ask the models that the settings name, and keeps account of them. Does no I/O.
+/// Opens the models that the settings name. Does no I/O.
 ///
 /// The names `openai/…` and `anthropic/…` ask for the models of one; with both, the second stands in
 /// for the first.
 ///
 /// # Errors
 /// [`AiSettingsError`] when the settings make no sense.
-pub(crate) fn with_models(
-    flows: Flows,
+pub(crate) fn provider(
     config: &AiConfig,
-    store: Arc<dyn UsageStore>,
     clock: Arc<dyn Clock>,
-) -> Result<Flows, AiSettingsError> {
+) -> Result<Arc<dyn AiProvider>, AiSettingsError> {
     let openai = config.openai.as_ref().map(openai).transpose()?;
     let anthropic = config.anthropic.as_ref().map(anthropic).transpose()?;
     let named = [("openai", openai), ("anthropic", anthropic)];
     let named: Vec<(&str, Arc<dyn AiProvider>)> =
         named.into_iter().filter_map(|(name, one)| Some((name, one?))).collect();
     let links = named.iter().map(|(_, provider)| ChainLink::new(Arc::clone(provider)));
-    let chain = ProviderChain::new(links, Arc::clone(&clock), ChainOptions::default());
+    let chain = ProviderChain::new(links, clock, ChainOptions::default());
     let routes = ProviderRoutes::new(Arc::new(chain));
-    let routes = named.into_iter().fold(routes, |routes, (name, one)| routes.with(name, one));
+    Ok(Arc::new(named.into_iter().fold(routes, |routes, (name, one)| routes.with(name, one))))
+}
+
+/// Keeps account of what the models cost, and to the caps of the settings.
+pub(crate) fn ledger(
+    config: &AiConfig,
+    store: Arc<dyn UsageStore>,
+    clock: Arc<dyn Clock>,
+) -> Ledger {
     let money = |micros| Cap { tokens: None, micros };
-    let mut ledger = Ledger::new(store, clock)
+    let ledger = Ledger::new(store, clock)
         .with_business_caps(money(config.day_micros), money(config.month_micros));
-    if let Some(prices) = &config.prices {
-        ledger = ledger.with_prices(prices.clone());
+    match &config.prices {
+        Some(prices) => ledger.with_prices(prices.clone()),
+        None => ledger,
     }
-    Ok(flows.with_ai(Arc::new(routes)).with_ledger(ledger))
 }
 
 fn openai(settings: &OpenAiSettings) -> Result<Arc<dyn AiProvider>, OpenAiConfigError> {

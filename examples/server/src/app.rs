@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use justping::JustPing;
 use justping::agents::Flows;
-use justping::model::Timestamp;
-use justping::port::{Cache, Clock, IdSource, Presence, Store};
+use justping::agents::fetch::Fetcher;
+use justping::agents::knowledge::{Ingest, Knowledge, Reader};
+use justping::model::{Timestamp, WorkerId};
+use justping::port::{AiProvider, Cache, Clock, IdSource, Presence, Store};
 use tokio::sync::{Semaphore, watch};
 
 use crate::metric::{QueueGauges, WebhookMetrics};
@@ -22,6 +24,9 @@ pub const WEBHOOKS_MAX: usize = 1_024;
 pub struct App {
     jp: JustPing,
     flows: Flows,
+    knowledge: Knowledge,
+    ingest: Ingest,
+    fetcher: Option<Arc<dyn Fetcher>>,
     presence: Arc<dyn Presence>,
     cache: Arc<dyn Cache>,
     webhooks: WebhookMetrics,
@@ -32,12 +37,18 @@ pub struct App {
 }
 
 impl App {
-    /// Puts the platform behind HTTP; `flows` are those it runs.
+    /// Puts the platform behind HTTP; `flows` are those it runs. What businesses know is found by
+    /// words alone, and no address is asked for it, unless [`learning`](Self::learning) says who does.
     pub fn new(jp: JustPing, flows: Flows) -> Self {
         let Shared { presence, cache, .. } = Shared::alone();
+        let knowledge = Knowledge::new(Arc::clone(jp.store()));
+        let ingest = Ingest::new(reader(&jp, None, None));
         Self {
             jp,
             flows,
+            knowledge,
+            ingest,
+            fetcher: None,
             presence,
             cache,
             webhooks: WebhookMetrics::new(),
@@ -53,6 +64,37 @@ impl App {
     pub fn shared(mut self, shared: Shared) -> Self {
         (self.presence, self.cache) = (shared.presence, shared.cache);
         self
+    }
+
+    /// Lets sources and questions be embedded by a model, and addresses be asked for sources.
+    #[must_use]
+    pub fn learning(
+        mut self,
+        ai: Option<Arc<dyn AiProvider>>,
+        fetcher: Option<Arc<dyn Fetcher>>,
+    ) -> Self {
+        self.knowledge = Knowledge::new(Arc::clone(self.jp.store()));
+        if let Some(ai) = &ai {
+            self.knowledge = self.knowledge.with_ai(Arc::clone(ai));
+        }
+        self.ingest = Ingest::new(reader(&self.jp, ai, fetcher.clone()));
+        self.fetcher = fetcher;
+        self
+    }
+
+    /// What businesses know.
+    pub fn knowledge(&self) -> &Knowledge {
+        &self.knowledge
+    }
+
+    /// Who reads sources.
+    pub fn ingest(&self) -> &Ingest {
+        &self.ingest
+    }
+
+    /// Who asks addresses for sources.
+    pub(crate) fn fetcher(&self) -> Option<&dyn Fetcher> {
+        self.fetcher.as_deref()
     }
 
     /// Who is here.
@@ -128,5 +170,20 @@ impl App {
     /// Tells when the process is about to stop.
     pub fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
+    }
+}
+
+/// What the worker that reads sources needs.
+fn reader(
+    jp: &JustPing,
+    ai: Option<Arc<dyn AiProvider>>,
+    fetcher: Option<Arc<dyn Fetcher>>,
+) -> Reader {
+    Reader {
+        store: Arc::clone(jp.store()),
+        clock: Arc::clone(jp.clock()),
+        worker: WorkerId::from_uuid(jp.ids().uuid()),
+        ai,
+        fetcher,
     }
 }

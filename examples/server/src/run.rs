@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use justping::JustPing;
 use justping::agents::Flows;
+use justping::agents::knowledge::Knowledge;
 use justping::channels::webchat::WebChatProvider;
 use justping::channels::whatsapp::WhatsAppProvider;
 use justping::engine::{BuildError, Relay};
 use justping::http::{OpenClient, Policy};
+use justping::model::SOURCE_BYTES_MAX;
 use justping::policy::{LinkProblem, ResumeLinks};
-use justping::port::StoreError;
+use justping::port::{AiProvider, StoreError};
 use justping::store::redis::RedisOpenError;
 use justping::system::SystemClock;
 use secrecy::ExposeSecret;
@@ -88,7 +90,9 @@ pub fn run(config: Config) -> Result<(), RunError> {
 async fn serve(config: Config) -> Result<(), RunError> {
     metric::install();
     let opened = Opened::open(&config).await?;
-    let flows = flows(&config, &opened)?;
+    let clock = Arc::new(SystemClock::new());
+    let ai = config.ai.as_ref().map(|settings| ai::provider(settings, clock)).transpose()?;
+    let flows = flows(&config, &opened, ai.as_ref());
     let shared = Shared::open(config.redis_url.as_ref()).await?;
     let mut builder = JustPing::builder();
     if let Some(wakes) = opened.wakes() {
@@ -110,16 +114,17 @@ async fn serve(config: Config) -> Result<(), RunError> {
         .limiter(Arc::clone(&shared.limiter))
         .config(config.engine.clone())
         .build()?;
-    let ai = if config.ai.is_some() { DemoAi::With } else { DemoAi::Without };
+    let demo_ai = if config.ai.is_some() { DemoAi::With } else { DemoAi::Without };
     let show = |token: &str| say(&format!("API key (shown once): {token}"));
-    if demo::seed(&jp, ai, show).await? == Seeded::Overtaken {
+    if demo::seed(&jp, demo_ai, show).await? == Seeded::Overtaken {
         say("That key is void: another process set the demo up at the same time.");
     }
     say(&format!("JustPing is running: {url}"));
     tracing::info!(%address, "listening");
 
     let relay = shared.relay.clone();
-    let app = Arc::new(App::new(jp, flows).shared(shared));
+    let app = App::new(jp, flows).shared(shared);
+    let app = Arc::new(app.learning(ai, Some(Arc::new(fetcher(&config)))));
     work(&app, listener, config.workers, relay).await;
     opened.close().await?;
     tracing::info!("stopped");
@@ -132,15 +137,23 @@ fn say(line: &str) {
     drop(writeln!(io::stdout(), "{line}"));
 }
 
+/// Who asks the addresses of sources. A page may be larger than what a flow is answered.
+fn fetcher(config: &Config) -> OpenClient {
+    let except = config.http_allow.clone();
+    OpenClient::new(Policy { except, response_max_bytes: SOURCE_BYTES_MAX, ..Policy::default() })
+}
+
 /// The nodes flows may use; those that talk to a model only where there is one.
-fn flows(config: &Config, opened: &Opened) -> Result<Flows, RunError> {
+fn flows(config: &Config, opened: &Opened, ai: Option<&Arc<dyn AiProvider>>) -> Flows {
     let policy = Policy { except: config.http_allow.clone(), ..Policy::default() };
     let flows = Flows::new().with_http(Arc::new(OpenClient::new(policy)));
-    match &config.ai {
-        Some(config) => {
-            Ok(ai::with_models(flows, config, opened.store(), Arc::new(SystemClock::new()))?)
+    match ai.zip(config.ai.as_ref()) {
+        Some((ai, settings)) => {
+            let knowledge = Knowledge::new(opened.store()).with_ai(Arc::clone(ai));
+            let ledger = ai::ledger(settings, opened.store(), Arc::new(SystemClock::new()));
+            flows.with_ai(Arc::clone(ai)).with_ledger(ledger).with_knowledge(knowledge)
         }
-        None => Ok(flows),
+        None => flows,
     }
 }
 
@@ -151,7 +164,7 @@ async fn work(app: &Arc<App>, listener: TcpListener, workers: Workers, relay: Op
     if let Some(relay) = relay {
         tasks.spawn(pass_hints(Arc::clone(app), relay, workers));
     }
-    let engine = app.jp().clone();
+    let (engine, ingest) = (app.jp().clone(), app.ingest().clone());
     let mut stopping = app.stopping();
     let engine = async move {
         let stopped = async move {
@@ -159,7 +172,16 @@ async fn work(app: &Arc<App>, listener: TcpListener, workers: Workers, relay: Op
             drop(stopping.wait_for(|stop| *stop).await);
         };
         match workers {
-            Workers::On => engine.run(stopped).await,
+            Workers::On => {
+                let (stop, stopped_too) = tokio::sync::oneshot::channel::<()>();
+                let until = async move {
+                    stopped.await;
+                    drop(stop);
+                };
+                // Both end at once; what was being read is read on by whoever comes next.
+                let reading = ingest.run(async { drop(stopped_too.await) });
+                tokio::join!(engine.run(until), reading);
+            }
             Workers::Off => stopped.await,
         }
     };

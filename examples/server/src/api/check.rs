@@ -5,6 +5,8 @@ use crate::http::problem::FieldError;
 
 /// Most characters of a name.
 pub(crate) const NAME_MAX_CHARS: usize = 200;
+/// Most characters of a description.
+pub(crate) const DESCRIPTION_MAX_CHARS: usize = 2_000;
 /// Most characters of an agent's instructions.
 pub(crate) const INSTRUCTIONS_MAX_CHARS: usize = 32_000;
 /// Most characters of a tag, a field's name, a language or a time zone.

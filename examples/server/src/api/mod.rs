@@ -11,6 +11,7 @@ mod content;
 mod conversation;
 mod flow;
 mod import;
+mod knowledge;
 mod me;
 mod openapi;
 mod publish;
@@ -35,6 +36,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(import::routes())
         .merge(publish::routes())
         .merge(sandbox::routes())
+        .merge(knowledge::routes())
         .merge(channel::routes())
         .merge(contact::routes())
         .merge(conversation::routes())

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
+use justping::agents::knowledge::Knowledge;
 use justping::agents::scenario::{
     CustomerEnd, Failure, Line, Scenario, ScenarioReport, SimulateError, Simulator, Verdict,
     WalkedSession,
@@ -216,7 +218,9 @@ async fn play(
     documents: &[Value],
     scenario: &Scenario,
 ) -> Result<Json<TestRun>, Problem> {
-    let simulator = Simulator::new(caller.flows().clone());
+    // What the business knows is looked up where it is, by words: no question leaves.
+    let knowledge = Knowledge::new(Arc::clone(caller.jp().store())).only(caller.business_id);
+    let simulator = Simulator::new(caller.flows().clone()).with_knowledge(knowledge);
     let played = tokio::time::timeout(PATIENCE, simulator.run(documents, scenario)).await;
     match played {
         Ok(run) => run.map(|report| Json(report.into())).map_err(problem),

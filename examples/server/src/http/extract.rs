@@ -96,6 +96,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonOr<T> {
     }
 }
 
+/// A body of any kind, of at most `MAX` bytes.
+#[derive(Debug, Clone)]
+pub struct RawBody<const MAX: usize> {
+    /// Its `Content-Type`, empty without one.
+    pub media_type: String,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+impl<S: Send + Sync, const MAX: usize> FromRequest<S> for RawBody<MAX> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let media_type = request.headers().get(header::CONTENT_TYPE);
+        let media_type = media_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = media_type.to_owned();
+        Ok(Self { media_type, bytes: read_body(request.into_body(), MAX).await? })
+    }
+}
+
 /// Reads a whole body of bounded size.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use jiff::SignedDuration;
-use justping::model::Timestamp;
+use justping::model::{SOURCE_BYTES_MAX, Timestamp};
 use justping::port::store::{IdempotencyRecord, IdempotencyStart};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -97,7 +97,7 @@ async fn begin(
     body: Body,
 ) -> Result<Begun, Problem> {
     let key = readable(key)?;
-    let bytes = read_body(body, BODY_MAX_BYTES).await?;
+    let bytes = read_body(body, body_max(parts)).await?;
     let (now, until) = (caller.clock().now(), Instant::now() + WORK_MAX);
     let record =
         IdempotencyRecord { key: key.clone(), request_sha256: digest(caller, parts, &bytes), now };
@@ -117,6 +117,11 @@ async fn begin(
         )
         .detail("this Idempotency-Key was used for another request")),
     }
+}
+
+/// Most bytes of a request's body: files may be larger than anything else.
+fn body_max(parts: &Parts) -> usize {
+    if parts.uri.path().ends_with("/files") { SOURCE_BYTES_MAX } else { BODY_MAX_BYTES }
 }
 
 fn readable(key: &HeaderValue) -> Result<String, Problem> {

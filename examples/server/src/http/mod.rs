@@ -6,6 +6,7 @@ pub mod extract;
 mod header;
 mod health;
 pub mod idempotency;
+pub mod mcp;
 mod page;
 pub mod problem;
 pub mod request;
@@ -35,8 +36,13 @@ pub fn router(app: &Arc<App>) -> Router {
     let (api, mut document) = described_api();
     api::complete(&mut document);
     let api = api.layer(from_fn_with_state(Arc::clone(app), idempotency::idempotent));
+    let state = AppState::new(Arc::clone(app));
+    // What an assistant calls is observed as the request it becomes.
+    let called = api.clone().layer(from_fn_with_state(Arc::clone(app), request::observe));
+    let assistants = mcp::routes(app, &document, called.with_state(state.clone()));
     let served = Router::new()
         .merge(api)
+        .merge(assistants)
         .merge(page::routes())
         .merge(socket::routes())
         .merge(docs::routes(&document))
@@ -46,7 +52,7 @@ pub fn router(app: &Arc<App>) -> Router {
     // Health is told even when there is no room for anything else.
     let observed =
         served.merge(health::routes()).layer(from_fn_with_state(Arc::clone(app), request::observe));
-    observed.merge(webhook::routes()).with_state(AppState::new(Arc::clone(app)))
+    observed.merge(webhook::routes()).with_state(state)
 }
 
 async fn nowhere(_: Public) -> Problem {

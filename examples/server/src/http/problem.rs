@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
+use justping::agents::knowledge::KnowledgeError;
 use justping::engine::{EngineError, POLICY_NODES_MAX, PublishError};
 use justping::port::{Finding, SendError, Severity, StoreError};
 use serde::Serialize;
@@ -272,6 +273,18 @@ fn invalid_flow(findings: Vec<Finding>) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_flow", "The flow has errors")
         .detail("the draft cannot be run; see errors")
         .errors(errors.collect())
+}
+
+impl From<KnowledgeError> for Problem {
+    fn from(error: KnowledgeError) -> Self {
+        match error {
+            KnowledgeError::Store(error) => error.into(),
+            KnowledgeError::Embedding(error) => {
+                Self::new(StatusCode::BAD_GATEWAY, "embedding", "The model refused")
+                    .detail(format!("the question could not be embedded: {}", error.code()))
+            }
+        }
+    }
 }
 
 impl From<EngineError> for Problem {

@@ -27,7 +27,12 @@ impl Belongings {
         let contact = owner.get("/contacts").await.json();
         let key = owner.get("/api-keys").await.json();
         let member = owner.get("/members").await.json();
+        let base = owner.post("/knowledge", json!({"name": "Help"})).await.expect(201).id();
+        let source = json!({"title": "Hours", "text": "We open at nine."});
+        let source = owner.post(&format!("/knowledge/{base}/sources"), source).await;
         let ids = vec![
+            ("/knowledge/", base),
+            ("/sources/", source.expect(201).id()),
             ("/agents/", agent),
             ("/flows/", flow),
             ("/flow-versions/", first(version)),
@@ -64,6 +69,8 @@ fn body(method: &str, path: &str) -> Value {
         ("PUT", "/flows/{id}", _) => json!({"name": "x", "draft": {}, "revision": 1}),
         ("PUT", "/channels/{id}", _) => json!({"name": "x", "settings": {}, "enabled": false,
             "unknown_policy": "at_most_once", "revision": 1}),
+        ("PUT", "/knowledge/{id}", _) => json!({"name": "x", "description": "", "revision": 1}),
+        ("POST", "/knowledge/{id}/sources", _) => json!({"title": "x", "text": "x"}),
         ("PATCH", "/contacts/{id}", _) => json!({"name": "x"}),
         ("POST", _, "events") => json!({"name": "x"}),
         ("POST", _, "messages") => json!({"content": {"type": "text", "text": "x"}}),
