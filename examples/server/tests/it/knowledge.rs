@@ -87,7 +87,7 @@ async fn files_are_taken_as_they_are(platform: Platform) {
     keyed.send().await.expect(201);
     assert_eq!(platform.learn().await, 3);
     let found = owner.get(&format!("/knowledge/{base}/search?q=price+of+a+kayak")).await.json();
-    assert_eq!(texts(&found)[0], "Product: Kayak\nPrice: 700");
+    assert_eq!(texts(&found)[0], "Product: Kayak\nPrice: 700\n\nProduct: Canoe\nPrice: 900");
     let listed = owner.get(&format!("/knowledge/{base}/sources")).await.json();
     let mut failed = listed["items"].as_array().unwrap().iter().map(|source| &source["state"]);
     let failed = failed.find(|state| state["status"] == "failed").unwrap();

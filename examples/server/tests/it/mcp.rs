@@ -189,7 +189,7 @@ async fn what_makes_no_sense_is_told(platform: Platform) {
         ("search_contacts", json!({"q": ""}), "invalid"),
         ("create_contact", json!({"name": ""}), "invalid"),
         ("create_contact", json!({"name": "x", "business_id": "biz_x"}), "invalid"),
-        ("update_contact", json!({"id": "con_nobody", "name": 7}), "invalid"),
+        ("update_contact", json!({"id": "con_nobody", "name": 7}), "not_found"),
     ] {
         let problem = assistant.problem(tool, arguments.clone()).await;
         assert_eq!(problem["code"], code, "{tool} {arguments}: {problem}");
