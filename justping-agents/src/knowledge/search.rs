@@ -1,6 +1,7 @@
 //! Finding passages.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use justping_core::model::{BusinessId, KnowledgeBaseId, SourceId, SourceOrigin, Words};
@@ -165,15 +166,15 @@ impl Knowledge {
         let mut sources = BTreeMap::new();
         let mut passages = Vec::with_capacity(ranked.len());
         for Ranked { hit, share, likeness, .. } in ranked {
-            if !sources.contains_key(&hit.source_id) {
-                match self.store.source(business, hit.source_id).await {
-                    Ok(source) => drop(sources.insert(hit.source_id, source)),
+            let source = match sources.entry(hit.source_id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => match self.store.source(business, hit.source_id).await {
+                    Ok(source) => place.insert(source),
                     // It went since it was found.
                     Err(StoreError::NotFound(_)) => continue,
                     Err(error) => return Err(error.into()),
-                }
-            }
-            let Some(source) = sources.get(&hit.source_id) else { continue };
+                },
+            };
             let url = match &source.origin {
                 SourceOrigin::Url { url } => Some(url.clone()),
                 SourceOrigin::Upload => None,

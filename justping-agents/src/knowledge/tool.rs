@@ -48,7 +48,7 @@ fn no_base() -> ToolError {
     ToolError::Arguments("`base` is not the id of a knowledge base".to_owned())
 }
 
-fn told(passage: Passage) -> Value {
+fn told(passage: &Passage) -> Value {
     json!({
         "title": passage.title,
         "url": passage.url,
@@ -92,7 +92,7 @@ impl Tool for SearchKnowledge {
             KnowledgeError::Store(StoreError::NotFound(_)) => no_base(),
             other => ToolError::Unavailable(other.to_string()),
         })?;
-        let passages = passages.into_iter().filter(Passage::answers).map(told);
+        let passages = passages.iter().filter(|passage| passage.answers()).map(told);
         // A source may be anybody's page.
         Ok(ToolOutput::foreign(passages.collect::<Vec<_>>()))
     }

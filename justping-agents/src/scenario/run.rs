@@ -15,6 +15,7 @@ use super::report::{Failure, ScenarioReport};
 use super::{Scenario, ScenarioProblem, Step};
 use crate::Flows;
 use crate::fetch::ScriptedFetcher;
+use crate::knowledge::Knowledge;
 
 /// Why a scenario could not be played.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -39,12 +40,13 @@ pub enum SimulateError {
 pub struct Simulator {
     flows: Flows,
     people: Option<Arc<dyn AiProvider>>,
+    knowledge: Option<Knowledge>,
 }
 
 impl Simulator {
     /// Plays with these nodes. Their model and servers are replaced by those of the script.
     pub fn new(flows: Flows) -> Self {
-        Self { flows, people: None }
+        Self { flows, people: None, knowledge: None }
     }
 
     /// Lets this model play contacts and judge, where a scenario has no answers for them.
@@ -52,6 +54,12 @@ impl Simulator {
     pub fn with_people(mut self, ai: Arc<dyn AiProvider>) -> Self {
         self.people = Some(ai);
         self
+    }
+
+    /// Lets knowledge nodes look up what `knowledge` finds by words; the script answers for the model.
+    #[must_use]
+    pub fn with_knowledge(self, knowledge: Knowledge) -> Self {
+        Self { knowledge: Some(knowledge), ..self }
     }
 
     /// Plays a scenario with the documents of an agent's flows, in the agent's order.
@@ -108,7 +116,12 @@ impl Simulator {
             };
             servers.then(reply.status, body);
         }
-        let flows = self.flows.clone().without_tools().without_ledger().with_ai(Arc::new(model));
+        let model = Arc::new(model);
+        let flows = self.flows.clone().without_tools().without_ledger();
+        let mut flows = flows.with_ai(Arc::clone(&model) as _);
+        if let Some(knowledge) = &self.knowledge {
+            flows = flows.with_knowledge(knowledge.clone().with_ai(model));
+        }
         let flows: Arc<dyn FlowRuntime> = Arc::new(flows.with_http(Arc::clone(&servers) as _));
         let given = &scenario.given;
         let mut stage = Stage::builder(flows).model(given.agent.model.clone());
