@@ -108,6 +108,14 @@ impl McpServer {
 }
 
 impl Shared {
+    /// A connection does not work any more: the next call makes another.
+    async fn lost(&self, broken: &Arc<Service>) {
+        let mut slot = self.service.lock().await;
+        if slot.as_ref().is_some_and(|service| Arc::ptr_eq(service, broken)) {
+            *slot = None;
+        }
+    }
+
     /// The connection, made anew when it was lost.
     async fn service(&self) -> Result<Arc<Service>, McpError> {
         let mut slot = self.service.lock().await;

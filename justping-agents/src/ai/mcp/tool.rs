@@ -39,7 +39,12 @@ impl Tool for RemoteTool {
         let called = within(config.timeout, service.peer().call_tool(params)).await;
         match called.map_err(unavailable)? {
             Ok(result) => output(&result),
-            Err(error) => Err(failed(&error)),
+            Err(error) => {
+                if !matches!(error, ServiceError::McpError(_)) {
+                    self.shared.lost(&service).await;
+                }
+                Err(failed(&error))
+            }
         }
     }
 }

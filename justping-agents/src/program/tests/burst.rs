@@ -95,7 +95,7 @@ fn a_newer_message_cancels_the_models_answer() {
     assert_eq!(play.say("wait"), ["cancel calls", "timer t3 in 2s"]);
     assert!(play.call_done("c2", CallResult::Ok(json!({"text": "stale"}))).is_empty());
     assert_eq!(play.timer("t3"), ["call c4 of ai"]);
-    let messages = play.call().input["messages"].clone();
+    let messages = play.call().input["ask"]["request"]["messages"].clone();
     let said: Vec<&str> =
         messages.as_array().unwrap().iter().filter_map(|m| m["content"].as_str()).collect();
     let both = messages.to_string();
