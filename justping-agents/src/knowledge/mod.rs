@@ -13,7 +13,8 @@ mod fuse;
 #[cfg(feature = "knowledge")]
 mod ingest;
 mod search;
-#[cfg(all(test, feature = "knowledge"))]
+#[cfg(test)]
+#[cfg(feature = "knowledge")]
 mod tests;
 mod tool;
 
