@@ -47,7 +47,9 @@ struct Chance(u64);
 impl Chance {
     fn of(seed: u64) -> Self {
         let mut chance = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        (0..4).for_each(|_| drop(chance.next()));
+        (0..4).for_each(|_| {
+            let _ = chance.next();
+        });
         chance
     }
 

@@ -10,12 +10,19 @@ use super::flows;
 use crate::source::Source;
 use crate::{Answer, Trouble};
 
-pub(super) fn run(files: &[PathBuf], as_json: bool) -> Result<Answer, Trouble> {
+pub(super) fn run(
+    files: &[PathBuf],
+    channels: &[String],
+    as_json: bool,
+) -> Result<Answer, Trouble> {
     let flows = flows();
     let mut all = Vec::new();
     for file in files {
         let source = Source::read(file)?;
-        let findings = flows.check(&source.value);
+        let mut findings = flows.check(&source.value);
+        for kind in channels {
+            findings.extend(flows.channel_notes(&source.value, kind));
+        }
         all.push((source, findings));
     }
     let findings = || all.iter().flat_map(|(_, findings)| findings);
@@ -38,13 +45,14 @@ pub(super) fn run(files: &[PathBuf], as_json: bool) -> Result<Answer, Trouble> {
 
 fn name(severity: Severity) -> &'static str {
     match severity {
+        Severity::Note => "note",
         Severity::Warning => "warning",
         Severity::Error => "error",
     }
 }
 
 fn tell(text: &mut String, source: &Source, finding: &Finding) {
-    let Finding { severity, code, node, path, message } = finding;
+    let Finding { severity, code, node, path, message, .. } = finding;
     let at = source.at(path);
     let _ = write!(text, "{at}: {}[{code}]: {message}", name(*severity));
     let _ = match node {
@@ -64,6 +72,7 @@ fn in_json(source: &Source, findings: &[Finding]) -> Value {
             "line": place.map(|place| place.line),
             "column": place.map(|place| place.column),
             "message": finding.message,
+            "fix": finding.fix,
         })
     });
     json!({"file": source.path, "findings": findings.collect::<Vec<_>>()})

@@ -25,6 +25,9 @@ pub(crate) enum Command {
         /// Documents, JSON or YAML.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// Kinds of channels, such as whatsapp,sms: says what each shows otherwise.
+        #[arg(long, value_delimiter = ',')]
+        channels: Vec<String>,
         /// Prints JSON.
         #[arg(long)]
         json: bool,
@@ -84,7 +87,7 @@ impl From {
 
 pub(crate) fn run(command: &Command) -> Result<Answer, Trouble> {
     match command {
-        Command::Lint { files, json } => lint::run(files, *json),
+        Command::Lint { files, channels, json } => lint::run(files, channels, *json),
         Command::Show { file, mermaid } => show::run(file, *mermaid),
         Command::Simulate { scenarios, json } => simulate::run(scenarios, *json),
         Command::Import { file, from, json } => import::run(file, from.map(From::format), *json),

@@ -30,7 +30,7 @@ fn justping(arguments: &[&str]) -> (i32, String, String) {
 fn a_flow_without_errors_passes_the_linter() {
     let (code, out, _) = justping(&["flow", "lint", "lead.json"]);
     assert_eq!(code, 0, "{out}");
-    assert!(out.ends_with("1 file(s): 0 error(s), 2 warning(s)\n"), "{out}");
+    assert!(out.ends_with("1 file(s): 0 error(s), 3 warning(s)\n"), "{out}");
     assert!(out.contains("lead.json:7:5: warning[missing_default]"), "{out}");
 }
 
@@ -45,6 +45,13 @@ fn errors_are_told_with_their_place() {
     let finding = &files[0]["findings"][0];
     assert_eq!((code, &files[0]["file"]), (1, &json!("broken.yaml")));
     assert_eq!((&finding["line"], &finding["column"]), (&json!(6), &json!(11)), "{finding}");
+}
+
+#[test]
+fn channels_and_their_notes_are_told() {
+    let (code, out, _) = justping(&["flow", "lint", "--channels", "sms,whatsapp", "lead.json"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("note[shown_otherwise]: SMS: the options come as numbered text"), "{out}");
 }
 
 #[test]

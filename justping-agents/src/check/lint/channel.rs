@@ -95,11 +95,11 @@ pub(in crate::check) fn notes(draft: &Draft, kind: &str) -> Vec<Finding> {
             let told = sent(flow, node)
                 .into_iter()
                 .filter_map(|content| told(&content, &capabilities, limits.segments));
-            findings.extend(told.map(|(code, what)| {
+            findings.extend(told.map(|(known, what)| {
                 let reads = node.built.iter().any(|built| !built.reads().is_empty());
-                let least = if reads { " at least" } else { "" };
+                let least = if reads && known == code::SENT_IN_PARTS { ", at least" } else { "" };
                 let message = format!("{}{least}: {what}", limits.title);
-                about(&node.node.id, note(code, format!("{base}/nodes/{}/data", node.at), message))
+                about(&node.node.id, note(known, format!("{base}/nodes/{}/data", node.at), message))
             }));
         }
     }
