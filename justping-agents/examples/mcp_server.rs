@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 #[derive(Debug, Clone)]
 struct Adder;
 
-fn schema(value: Value) -> Arc<Map<String, Value>> {
+fn schema(value: &Value) -> Arc<Map<String, Value>> {
     Arc::new(value.as_object().cloned().unwrap_or_default())
 }
 
@@ -42,10 +42,10 @@ impl ServerHandler for Adder {
         });
         let none = json!({"type": "object"});
         let tools = vec![
-            Tool::new("add", "Adds two numbers.", schema(add)),
-            Tool::new("fail", "Fails.", schema(none.clone())),
-            Tool::new("sleep", "Never ends.", schema(none.clone())),
-            Tool::new("die", "Ends the server.", schema(none)),
+            Tool::new("add", "Adds two numbers.", schema(&add)),
+            Tool::new("fail", "Fails.", schema(&none)),
+            Tool::new("sleep", "Never ends.", schema(&none)),
+            Tool::new("die", "Ends the server.", schema(&none)),
         ];
         Ok(ListToolsResult::with_all_items(tools))
     }
