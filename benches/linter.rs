@@ -51,7 +51,7 @@ fn document() -> Value {
         nodes.push(json!({"id": format!("n{at}"), "type": kind, "data": data}));
         match at % 4 {
             0 => {
-                ["reply", "timeout"].iter().zip(1..).for_each(|(exit, by)| edge(at, exit, at + by))
+                ["reply", "timeout"].iter().zip(1..).for_each(|(exit, by)| edge(at, exit, at + by));
             }
             1 => {
                 ["option:a", "option:b"].iter().zip(1..).for_each(|(e, by)| edge(at, e, at + by));

@@ -1,5 +1,4 @@
 //! Answers from a knowledge base.
-#![expect(clippy::needless_pass_by_value, reason = "`json!` is written in place")]
 
 use std::sync::Arc;
 

@@ -54,7 +54,7 @@ fn request(operation: &Operation, mut arguments: JsonObject) -> Result<Request<H
             None | Some(Value::Null) => {}
             Some(Value::String(text)) => query.push((name, text)),
             Some(value @ (Value::Number(_) | Value::Bool(_))) => {
-                query.push((name, value.to_string()))
+                query.push((name, value.to_string()));
             }
             Some(_) => return Err(format!("`{name}` must be a text or a number")),
         }

@@ -241,7 +241,7 @@ fn define(document: &Value, schema: &mut Value, definitions: &mut Map<String, Va
             members.values_mut().for_each(|member| define(document, member, definitions));
         }
         Value::Array(items) => {
-            items.iter_mut().for_each(|item| define(document, item, definitions))
+            items.iter_mut().for_each(|item| define(document, item, definitions));
         }
         _ => {}
     }
