@@ -394,8 +394,10 @@ async fn delete(
 async fn search(
     caller: Allowed<perm::KnowledgeRead>,
     Id(id): Id<KnowledgeBaseId>,
-    Query(search): Query<KnowledgeSearch>,
+    query: Result<Query<KnowledgeSearch>, Problem>,
 ) -> Result<Json<Passages>, Problem> {
+    caller.store().knowledge_base(caller.business_id, id).await?;
+    let Query(search) = query?;
     let limit = search.limit.unwrap_or(PASSAGES_DEFAULT);
     let mut checks = Checks::default();
     checks.text("q", &search.q, QUESTION_MAX_CHARS);

@@ -199,20 +199,27 @@ async fn what_makes_no_sense_is_told(platform: Platform) {
     assert_eq!(problem["errors"][0]["path"], "/time_zone", "what is wrong is named");
     let unknown = assistant.ask("drop_everything", json!({})).await;
     assert!(matches!(unknown, Err(ServiceError::McpError(_))), "{unknown:?}");
-    let accepts = "application/json, text/event-stream";
+    let raw = |kind: &str, body: Vec<u8>| {
+        let asked = platform.owner.ask("POST", "/mcp").header("host", "localhost");
+        let asked = asked.header("accept", "application/json, text/event-stream");
+        asked.header("content-type", kind).bytes(body).send()
+    };
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-03-26", "capabilities": {},
+        "clientInfo": {"name": "raw", "version": "1"}
+    }});
+    raw("application/json", hello.to_string().into_bytes()).await.expect(200);
     for (body, kind) in [
         ("{", "application/json"),
         ("[]", "application/json"),
         ("{\"jsonrpc\": \"2.0\"}", "application/json"),
         ("{}", "text/plain"),
     ] {
-        let asked = platform.owner.ask("POST", "/mcp").header("content-type", kind);
-        let answer = asked.header("accept", accepts).bytes(body).send().await;
+        let answer = raw(kind, body.as_bytes().to_vec()).await;
         assert!(answer.status.is_client_error(), "{body}: {answer:?}");
     }
-    let asked = platform.owner.ask("POST", "/mcp").header("content-type", "application/json");
-    let large = asked.header("accept", accepts).bytes(vec![b' '; 2 * 1024 * 1024]);
-    assert_eq!(large.send().await.status.as_u16(), 413);
+    let large = raw("application/json", vec![b' '; 2 * 1024 * 1024]).await;
+    assert_eq!(large.status.as_u16(), 413, "{large:?}");
     assert_eq!(assistant.call("list_contacts", json!({})).await["items"], json!([]));
 }
 
