@@ -100,10 +100,10 @@ impl Flows {
         self.with_node(node::Http::new(fetcher))
     }
 
-    /// Lets knowledge nodes look up what businesses know.
+    /// Lets knowledge nodes look up what businesses know; their answers need a [model](Self::with_ai).
     #[must_use]
     pub fn with_knowledge(self, knowledge: Knowledge) -> Self {
-        self.with_node(node::Knowledge::new(knowledge))
+        self.with_host(|host| host.set_knowledge(knowledge))
     }
 
     /// Adds a type of node; one with the same name is replaced.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use justping::JustPing;
 use justping::agents::Flows;
-use justping::agents::knowledge::Knowledge;
+use justping::agents::knowledge::{Knowledge, SearchKnowledge};
 use justping::channels::webchat::WebChatProvider;
 use justping::channels::whatsapp::WhatsAppProvider;
 use justping::engine::{BuildError, Relay};
@@ -150,8 +150,10 @@ fn flows(config: &Config, opened: &Opened, ai: Option<&Arc<dyn AiProvider>>) -> 
     match ai.zip(config.ai.as_ref()) {
         Some((ai, settings)) => {
             let knowledge = Knowledge::new(opened.store()).with_ai(Arc::clone(ai));
+            let search = Arc::new(SearchKnowledge::new(knowledge.clone()));
             let ledger = ai::ledger(settings, opened.store(), Arc::new(SystemClock::new()));
-            flows.with_ai(Arc::clone(ai)).with_ledger(ledger).with_knowledge(knowledge)
+            let flows = flows.with_ai(Arc::clone(ai)).with_ledger(ledger);
+            flows.with_tool(search).with_knowledge(knowledge)
         }
         None => flows,
     }

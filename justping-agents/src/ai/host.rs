@@ -7,6 +7,7 @@ use justping_core::port::{AiProvider, Tool, ToolSpec};
 
 use super::ledger::Ledger;
 use super::tool::Registered;
+use crate::knowledge::Knowledge;
 
 /// A provider of models, tools, and accounts of what models cost.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +17,7 @@ pub(crate) struct AiHost {
     /// Whether traces hold what is said.
     pub(super) captures: bool,
     tools: BTreeMap<String, Arc<Registered>>,
+    knowledge: Option<Knowledge>,
 }
 
 impl AiHost {
@@ -43,6 +45,15 @@ impl AiHost {
     pub(crate) fn add_tool(&mut self, tool: Arc<dyn Tool>) {
         let registered = Registered::new(tool);
         self.tools.insert(registered.name().to_owned(), Arc::new(registered));
+    }
+
+    pub(crate) fn set_knowledge(&mut self, knowledge: Knowledge) {
+        self.knowledge = Some(knowledge);
+    }
+
+    /// What businesses know, if it can be looked up.
+    pub(crate) fn knowledge(&self) -> Option<&Knowledge> {
+        self.knowledge.as_ref()
     }
 
     pub(crate) fn has_provider(&self) -> bool {

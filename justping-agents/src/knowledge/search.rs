@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use justping_core::model::{BusinessId, KnowledgeBaseId, SourceId, SourceOrigin, Words};
 use justping_core::port::store::{KnowledgeQuery, Meaning, StoreError};
-use justping_core::port::{AiError, AiProvider, ChatReply, ChatRequest, Store};
+use justping_core::port::{AiError, AiProvider, Store};
 use serde::{Deserialize, Serialize};
 
 use super::fuse::{Ranked, fuse};
@@ -90,24 +90,6 @@ impl Knowledge {
     #[must_use]
     pub fn only(self, business: BusinessId) -> Self {
         Self { only: Some(business), ..self }
-    }
-
-    /// Says whether there is a model to ask.
-    pub fn has_ai(&self) -> bool {
-        self.ai.is_some()
-    }
-
-    /// Asks the model, once.
-    ///
-    /// # Errors
-    /// [`AiError`], by what to do about it.
-    pub async fn chat(&self, request: &ChatRequest) -> Result<ChatReply, AiError> {
-        let missing = || AiError::Rejected {
-            code: "no_provider".to_owned(),
-            reason: "no AI provider is configured".to_owned(),
-        };
-        let ai = self.ai.as_ref().ok_or_else(missing)?;
-        ai.chat(request, &mut |_| {}).await
     }
 
     /// The passages of a base that say most about a question, at most `most`, whether or not they

@@ -1,50 +1,42 @@
 //! Answers a question from a knowledge base, or says that it has no answer.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use justping_core::model::{CallResult, Content, KnowledgeBaseId};
 use justping_core::port::store::StoreError;
 use justping_core::port::{
-    AiError, BuiltNode, ChatRequest, Effect, FlowNode, NodeConfigError, NodeContext,
-    NodeDescriptor, PerformContext, Step, StepEvent, Usage,
+    AiError, BuiltNode, ChatRequest, FlowNode, NodeConfigError, NodeContext, NodeDescriptor,
+    PerformContext, Step, StepEvent,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::asking::{ask_for, usage};
 use super::prompt::exit;
 use super::{config, schema};
+use crate::ai::{AiHost, BUDGET_CODE, Reply, Work};
 use crate::check::code;
 use crate::knowledge::{self, Answered, PASSAGES_MAX, Passage};
 use crate::text::Template;
 
 /// Passages that a model is shown unless the node says otherwise.
 const PASSAGES_DEFAULT: u32 = 6;
-/// Most bytes of an answer that are kept.
-const ANSWER_MAX_BYTES: usize = 16 * 1024;
 /// Most bytes of a passage's text that are saved with a citation.
 const QUOTE_MAX_BYTES: usize = 300;
-/// The event that tells what an answer took.
-const USAGE_EVENT: &str = "ai.usage";
-/// The code of a refusal because a budget is spent.
-const BUDGET_CODE: &str = "budget";
 
 /// Looks a question up and lets a model answer it from what was found, with citations.
 ///
 /// The search is one journaled call, the model's answer another. Nothing that answers, a model that
 /// finds no answer in the passages, and an answer that names no passage all leave by `no_answer`.
 #[derive(Debug)]
-pub struct Knowledge {
-    knowledge: Option<knowledge::Knowledge>,
+pub(super) struct Knowledge {
+    host: Arc<AiHost>,
 }
 
 impl Knowledge {
-    /// Asks what `knowledge` finds, and its model.
-    pub fn new(knowledge: knowledge::Knowledge) -> Self {
-        Self { knowledge: Some(knowledge) }
-    }
-
-    /// Describes itself and is reported wherever it is used.
-    pub(super) fn without_bases() -> Self {
-        Self { knowledge: None }
+    pub(super) fn new(host: Arc<AiHost>) -> Self {
+        Self { host }
     }
 }
 
@@ -106,12 +98,12 @@ impl FlowNode for Knowledge {
         let base: KnowledgeBaseId = config.base.parse().map_err(no_base)?;
         let question = config::template_if("/question", config.question.as_deref())?;
         let prompt = config::template_if("/prompt", config.prompt.as_deref())?;
-        let knowledge = self.knowledge.clone().filter(knowledge::Knowledge::has_ai);
-        let Some(knowledge) = knowledge else {
+        if self.host.knowledge().is_none() || !self.host.has_provider() {
             let error = NodeConfigError::new("", "no knowledge or no AI provider is configured");
             return Err(error.with_code(code::MISSING_PROVIDER));
-        };
-        Ok(Box::new(LookUp { knowledge, base, question, prompt, config }))
+        }
+        let host = Arc::clone(&self.host);
+        Ok(Box::new(LookUp { host, base, question, prompt, config }))
     }
 }
 
@@ -139,19 +131,19 @@ fn members() -> Value {
 
 #[derive(Debug)]
 struct LookUp {
-    knowledge: knowledge::Knowledge,
+    host: Arc<AiHost>,
     base: KnowledgeBaseId,
     question: Option<Template>,
     prompt: Option<Template>,
     config: Config,
 }
 
-/// Work outside the step.
+/// A search, outside the step. The model is asked as every AI node asks.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case")]
-enum Work {
-    Search { base: KnowledgeBaseId, question: String, most: u32 },
-    Ask { request: ChatRequest },
+struct Search {
+    base: KnowledgeBaseId,
+    question: String,
+    most: u32,
 }
 
 /// What the node remembers while it waits.
@@ -160,16 +152,6 @@ enum Work {
 enum Memory {
     ForPassages { question: String, instructions: String },
     ForAnswer { passages: Vec<Passage> },
-}
-
-/// What a model said.
-#[derive(Debug, Serialize, Deserialize)]
-struct Reply {
-    text: String,
-    #[serde(default)]
-    usage: Usage,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    model: Option<String>,
 }
 
 impl LookUp {
@@ -187,8 +169,10 @@ impl LookUp {
         let instructions: Vec<&str> = own.into_iter().chain(prompt.as_deref()).collect();
         let instructions = instructions.join("\n\n");
         let most = self.config.passages.unwrap_or(PASSAGES_DEFAULT);
-        let work = Work::Search { base: self.base, question: question.clone(), most };
-        Ok(wait(cx, &Memory::ForPassages { question, instructions }, &work))
+        let search = Search { base: self.base, question: question.clone(), most };
+        // Texts and numbers always become JSON.
+        let input = serde_json::to_value(&search).unwrap_or_default();
+        Ok(wait(cx, &Memory::ForPassages { question, instructions }, input))
     }
 
     fn found(
@@ -205,18 +189,16 @@ impl LookUp {
             max_output_tokens: self.config.max_output_tokens,
             ..knowledge::ask(instructions, question, &passages)
         };
-        wait(cx, &Memory::ForAnswer { passages }, &Work::Ask { request })
+        let input = Work::Ask(Box::new(ask_for(cx, request))).input();
+        wait(cx, &Memory::ForAnswer { passages }, input)
     }
 
     fn said(&self, cx: &mut NodeContext<'_>, passages: &[Passage], reply: &Reply) -> Step {
-        let data = json!({
-            "node": cx.node,
-            "model": reply.model,
-            "input_tokens": reply.usage.input_tokens,
-            "output_tokens": reply.usage.output_tokens,
-            "cached_tokens": reply.usage.cached_tokens
-        });
-        cx.effects.push(Effect::Emit { name: USAGE_EVENT.to_owned(), data });
+        let told = usage(cx, reply);
+        cx.effects.push(told);
+        if reply.blocked {
+            return failed("blocked");
+        }
         match knowledge::read(&reply.text, passages) {
             Ok(Some(answered)) => self.answered(cx, &answered),
             Ok(None) => exit("no_answer"),
@@ -274,9 +256,9 @@ fn shortened(text: &str, bytes: usize) -> &str {
 }
 
 /// Waits for work. Texts and numbers always become JSON.
-fn wait(cx: &mut NodeContext<'_>, memory: &Memory, work: &Work) -> Step {
+fn wait(cx: &mut NodeContext<'_>, memory: &Memory, input: Value) -> Step {
     *cx.local = serde_json::to_value(memory).unwrap_or_default();
-    Step::Call { input: serde_json::to_value(work).unwrap_or_default() }
+    Step::Call { input }
 }
 
 fn failed(code: &str) -> Step {
@@ -312,23 +294,15 @@ impl BuiltNode for LookUp {
     }
 
     async fn perform(&self, input: &Value, cx: &PerformContext<'_>) -> CallResult {
-        match Work::deserialize(input) {
-            Ok(Work::Search { base, question, most }) => {
-                let business = cx.scope.business_id;
-                match self.knowledge.search(business, base, &question, most).await {
-                    Ok(passages) => to_result(&passages),
-                    Err(error) => search_refused(&error),
-                }
-            }
-            Ok(Work::Ask { request }) => match self.knowledge.chat(&request).await {
-                Ok(reply) => to_result(&Reply {
-                    text: shortened(&reply.text, ANSWER_MAX_BYTES).to_owned(),
-                    usage: reply.usage,
-                    model: reply.model,
-                }),
-                Err(error) => refused(error.code(), &error.to_string()),
-            },
-            Err(_) => refused("unsupported", "the call's input cannot be read"),
+        let Ok(Search { base, question, most }) = Search::deserialize(input) else {
+            return Work::perform(&self.host, input, cx).await;
+        };
+        let Some(knowledge) = self.host.knowledge() else {
+            return refused("unavailable", "nothing can be looked up");
+        };
+        match knowledge.search(cx.scope.business_id, base, &question, most).await {
+            Ok(passages) => to_result(&passages),
+            Err(error) => search_refused(&error),
         }
     }
 

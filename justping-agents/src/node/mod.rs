@@ -47,7 +47,6 @@ use justping_core::port::FlowNode;
 
 pub use self::ai_reply::AiReply;
 pub use self::http::Http;
-pub use self::knowledge::Knowledge;
 pub(crate) use self::late::LateReply;
 pub(crate) use self::names::RESUME_URL;
 pub(crate) use self::trigger::Matcher;
@@ -60,6 +59,7 @@ pub(crate) fn ai(host: &Arc<AiHost>) -> Vec<Box<dyn FlowNode>> {
         Box::new(ai_classify::AiClassify::new(Arc::clone(host))),
         Box::new(ai_extract::AiExtract::new(Arc::clone(host))),
         Box::new(tool::CallTool::new(Arc::clone(host))),
+        Box::new(knowledge::Knowledge::new(Arc::clone(host))),
     ]
 }
 
@@ -92,7 +92,6 @@ pub(crate) fn built_in() -> Vec<Box<dyn FlowNode>> {
         Box::new(wait_event::WaitEvent),
         Box::new(note::Note),
         Box::new(Http::without_fetcher()),
-        Box::new(Knowledge::without_bases()),
     ];
     plain.into_iter().chain(ai(&Arc::default())).collect()
 }

@@ -120,7 +120,7 @@ impl Simulator {
         let flows = self.flows.clone().without_tools().without_ledger();
         let mut flows = flows.with_ai(Arc::clone(&model) as _);
         if let Some(knowledge) = &self.knowledge {
-            flows = flows.with_knowledge(knowledge.clone().with_ai(model));
+            flows = flows.with_knowledge(knowledge.clone());
         }
         let flows: Arc<dyn FlowRuntime> = Arc::new(flows.with_http(Arc::clone(&servers) as _));
         let given = &scenario.given;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use justping_core::conformance::NodeSubject;
-use justping_core::memory::ScriptedAi;
+use justping_core::memory::{MemoryStore, ScriptedAi};
 use justping_core::port::FlowNode;
 use serde_json::{Value, json};
 
 use crate::ai::AiHost;
 use crate::fetch::ScriptedFetcher;
+use crate::knowledge::Knowledge;
 
 fn subject(node: impl FlowNode, samples: Value, broken: Value) -> NodeSubject {
     let list = |value: Value| value.as_array().cloned().unwrap();
@@ -18,6 +19,14 @@ fn subject(node: impl FlowNode, samples: Value, broken: Value) -> NodeSubject {
 fn host() -> Arc<AiHost> {
     let mut host = AiHost::default();
     host.set_provider(Arc::new(ScriptedAi::new()));
+    Arc::new(host)
+}
+
+/// A host with a model and a library.
+fn learned() -> Arc<AiHost> {
+    let mut host = AiHost::default();
+    host.set_provider(Arc::new(ScriptedAi::new()));
+    host.set_knowledge(Knowledge::new(Arc::new(MemoryStore::new())));
     Arc::new(host)
 }
 
@@ -140,10 +149,7 @@ contract! {
             }
         ],
         [{"url": "https://{{ name }}/"}, {"url": "https://a.example", "body": {"text": "x"}}];
-    knowledge = super::super::super::Knowledge::new(
-            crate::knowledge::Knowledge::new(Arc::new(justping_core::memory::MemoryStore::new()))
-                .with_ai(Arc::new(ScriptedAi::new()))
-        ),
+    knowledge = super::super::super::knowledge::Knowledge::new(learned()),
         [
             {"base": "knb_00000000000000000000000001"},
             {"base": "knb_00000000000000000000000001", "question": "{{ name }}?", "variable": "v", "say": "nothing"}

@@ -69,7 +69,7 @@ fn base() -> String {
 }
 
 async fn play(ai: &Arc<ScriptedAi>, mut data: Value) -> Play {
-    let knowledge = Knowledge::new(library().await).with_ai(ai.clone());
+    let knowledge = Knowledge::new(library().await);
     if data.get("base").is_none() {
         data["base"] = json!(base());
     }
@@ -87,7 +87,8 @@ async fn play(ai: &Arc<ScriptedAi>, mut data: Value) -> Play {
         ["know", "budget", "spent"],
         ["know", "error", "oops"]
     ]);
-    Play::with(&Flows::new().with_knowledge(knowledge), &document(nodes, edges))
+    let flows = Flows::new().with_ai(ai.clone()).with_knowledge(knowledge);
+    Play::with(&flows, &document(nodes, edges))
 }
 
 fn said(words: &[String]) -> Vec<&str> {
@@ -183,7 +184,7 @@ async fn it_is_reported_where_it_cannot_work() {
     let words_only = Flows::new().with_knowledge(Knowledge::new(library().await));
     assert_eq!(findings(&words_only, good.clone()), ["missing_provider"]);
     let ai = Arc::new(ScriptedAi::new());
-    let flows = Flows::new().with_knowledge(Knowledge::new(library().await).with_ai(ai));
+    let flows = words_only.with_ai(ai);
     assert_eq!(findings(&flows, good), [""; 0]);
     assert_eq!(findings(&flows, json!({"base": "help"})), ["invalid_config"]);
 }
