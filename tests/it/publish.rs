@@ -279,12 +279,12 @@ async fn sessions_begin_again() {
 async fn sessions_end() {
     let scene = Scene::set(Arc::new(MemoryStore::new())).await;
     let mut quiet = first();
-    quiet["nodes"][0]["data"] = json!({"on": "keywords", "keywords": ["start"]});
+    quiet["nodes"][0]["data"] = json!({"on": "keywords", "keywords": ["begin"]});
     scene.draft(quiet).await;
     assert_eq!(scene.publish(SessionPolicy::End).await.report.ends, PEOPLE);
     assert_eq!(scene.say(5, "Pro").await, [""; 0], "nothing starts on this word");
     assert_eq!(scene.sessions(5).await[0].status, SessionStatus::Cancelled);
-    assert_eq!(scene.say(6, "start").await, ["Name?"]);
+    assert_eq!(scene.say(6, "begin").await, ["Name?"]);
     // The reminders that were set come due and end their sessions without a word.
     let sent = scene.stage.advance(SignedDuration::from_hours(2)).await.unwrap();
     assert_eq!((sent, scene.live().await), (0, vec![(2, 1)]));

@@ -40,6 +40,7 @@ impl App {
     /// Puts the platform behind HTTP; `flows` are those it runs. What businesses know is found by
     /// words alone, and no address is asked for it, unless [`learning`](Self::learning) says who does.
     pub fn new(jp: JustPing, flows: Flows) -> Self {
+        crate::metric::install();
         let Shared { presence, cache, .. } = Shared::alone();
         let knowledge = Knowledge::new(Arc::clone(jp.store()));
         let ingest = Ingest::new(reader(&jp, None, None));

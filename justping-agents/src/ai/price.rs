@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use justping_core::port::Usage;
 use serde::{Deserialize, Serialize};
 
-/// The built-in table: the list prices of the providers' own pages on the day it names.
+/// The table to begin with: list prices as they were known on the day it names, which nobody compared
+/// with the providers' pages since. What is really paid is said by [`Ledger::with_prices`](super::Ledger::with_prices).
 const BUILT_IN: &str = include_str!("prices.json");
 /// Prices are for so many tokens.
 const PER_TOKENS: u128 = 1_000_000;

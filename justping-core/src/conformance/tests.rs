@@ -497,6 +497,7 @@ fn every_check_is_listed() {
         include_str!("store/flow.rs"),
         include_str!("store/isolation.rs"),
         include_str!("store/ledger.rs"),
+        include_str!("store/knowledge.rs"),
         include_str!("store/outbox.rs"),
         include_str!("store/post.rs"),
         include_str!("store/publication.rs"),
@@ -505,6 +506,7 @@ fn every_check_is_listed() {
         include_str!("store/status.rs"),
         include_str!("store/turn.rs"),
         include_str!("store/upkeep.rs"),
+        include_str!("store/usage.rs"),
     ]
     .concat();
     for (suite, source, checks) in [

@@ -16,6 +16,9 @@ use crate::node::RESUME_URL;
 /// Exits by which a node leaves without what it wanted to set.
 const GIVING_UP: [&str; 4] = ["timeout", "invalid", "interrupted", "error"];
 
+/// A type of node that sets its variables by every exit: those that got nothing are empty.
+const ALWAYS_SETS: &str = "http";
+
 /// A set of variables by their numbers.
 #[derive(Debug, Clone, PartialEq)]
 struct Bits(Vec<u64>);
@@ -205,7 +208,8 @@ fn arrive(draft: &Draft, writes: &[Vec<usize>], count: usize) -> Vec<Option<Arri
 fn ways(draft: &Draft) -> Vec<Vec<Way>> {
     let mut ways: Vec<Vec<Way>> = draft.nodes.iter().map(|_| Vec::new()).collect();
     for edge in &draft.edges {
-        let sets = !GIVING_UP.contains(&edge.exit.as_str());
+        let always = draft.nodes.get(edge.source).is_some_and(|node| node.node.kind == ALWAYS_SETS);
+        let sets = always || !GIVING_UP.contains(&edge.exit.as_str());
         if let Some(list) = ways.get_mut(edge.source) {
             list.push(Way { to: edge.target, sets });
         }
