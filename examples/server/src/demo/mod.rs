@@ -196,6 +196,7 @@ fn add_ai(document: &mut Value) {
         json!({"id": "a5", "source": "ai", "sourceHandle": "timeout", "target": "bye"}),
         json!({"id": "a6", "source": "ai", "sourceHandle": "error", "target": "ai_failed"}),
         json!({"id": "a7", "source": "ai_failed", "target": "menu"}),
+        json!({"id": "a8", "source": "ai", "sourceHandle": "budget", "target": "ai_failed"}),
     ];
     let is_menu = |node: &&mut Value| node.get("id").is_some_and(|id| id == "menu");
     let nodes = document.get_mut("nodes").and_then(Value::as_array_mut);
