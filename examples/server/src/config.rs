@@ -163,7 +163,7 @@ pub struct Flags {
     /// The model of Anthropic that answers unless an agent names one.
     #[arg(long, env = "JUSTPING_ANTHROPIC_MODEL", value_name = "MODEL")]
     anthropic_model: Option<String>,
-    /// Another address of Anthropic's API [default: https://api.anthropic.com/v1].
+    /// Another address of Anthropic's API [default: `https://api.anthropic.com/v1`].
     #[arg(long, env = "JUSTPING_ANTHROPIC_BASE_URL", value_name = "URL")]
     anthropic_base_url: Option<String>,
     /// A JSON file with what models cost [default: the built-in table].
