@@ -7,7 +7,7 @@
 //! visible `note`, so the graph stays connected.
 //!
 //! `inventory`-like lists of what a source holds are made before anything is converted, by the
-//! [`ledger`]; whatever a converter forgets is reported as unsupported, not dropped.
+//! `ledger`; whatever a converter forgets is reported as unsupported, not dropped.
 //!
 //! Shapes: Typebot's `publicTypebot` export, Twilio's flow definition
 //! (<https://www.twilio.com/docs/studio/flow-definition>), FLOIP 1.0.0-rc

@@ -28,7 +28,7 @@ pub struct Persona {
     /// The model that plays it; the provider's own unless given.
     #[serde(default)]
     pub model: Option<String>,
-    /// What it does, in order, in place of a model: see [`Deed`].
+    /// What it does, in order, in place of a model: see `Deed`.
     #[serde(default)]
     pub answers: Vec<String>,
 }

@@ -8,7 +8,8 @@ use crate::port::Capabilities;
 const LIST_BUTTON: &str = "Choose";
 /// The row that opens the next page of a list.
 const MORE: &str = "More…";
-/// What the id of [`MORE`] ends with: before it stands the id of the first option of the next page.
+/// What the id of the row “More…” ends with: before it stands the id of the first option of the
+/// next page.
 pub const MORE_MARK: char = '+';
 
 /// What becomes of options that are too many for a list.
