@@ -44,6 +44,7 @@ pub(crate) fn tagged(number: i64, words: &Words) -> String {
 }
 
 /// Words as one column: none has a space in it.
+#[cfg(feature = "postgres")]
 pub(crate) fn joined(words: &Words) -> String {
     words.iter().collect::<Vec<_>>().join(" ")
 }

@@ -5,7 +5,9 @@ mod kept;
 mod vector;
 
 pub(crate) use self::cache::{CodeCache, CodeRow};
-pub(crate) use self::kept::{Kept, count_words, joined, tagged};
+#[cfg(feature = "postgres")]
+pub(crate) use self::kept::joined;
+pub(crate) use self::kept::{Kept, count_words, tagged};
 pub(crate) use self::vector::{from_bytes, to_bytes};
 
 use std::collections::BTreeMap;
