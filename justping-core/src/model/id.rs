@@ -155,6 +155,8 @@ ids! {
     SourceId = "src";
     /// A chunk of a source, made of what it says.
     ChunkId = "chk";
+    /// A plugin of a business.
+    PluginId = "plg";
     /// A worker process, named in leases.
     WorkerId = "wrk";
 }

@@ -18,6 +18,7 @@ mod member;
 mod message;
 mod outbox;
 mod page;
+mod plugin;
 mod presence;
 mod publication;
 mod search;
@@ -55,6 +56,11 @@ pub use member::{ApiKey, Member, Permission, Role};
 pub use message::{Author, Direction, Message, Timeline};
 pub use outbox::{Lane, Origin, OutboxRow, OutboxState};
 pub use page::{Cursor, PAGE_DEFAULT, PAGE_MAX, Page, PageRequest};
+pub use plugin::{
+    Capability, Grants, PLUGIN_HISTORY_MAX, PLUGIN_KEY_MAX_BYTES, PLUGIN_LINE_MAX_BYTES,
+    PLUGIN_VALUE_MAX_BYTES, Plugin, PluginDay, PluginLevel, PluginLine, PluginLineKind,
+    PluginQuota, PluginRelease, PluginSpend,
+};
 pub use presence::Typist;
 pub use publication::{LiveCount, Publication, SessionPolicy, StrandedPolicy};
 pub use search::{

@@ -22,6 +22,7 @@ mod error;
 mod knowledge;
 mod moves;
 mod noun;
+mod plugin;
 mod search;
 mod upkeep;
 mod usage;
@@ -42,6 +43,10 @@ pub use noun::{
     AgentStore, ApiKeyStore, BusinessStore, ChannelStore, ContactStore, ConversationFilter,
     ConversationStore, EventStore, FlowStore, IdempotencyStore, MemberStore, MessageOrder,
     SessionStore,
+};
+pub use plugin::{
+    KvSum, KvWrite, PLUGIN_BATCH_MAX, PLUGIN_KEYS_MAX, PluginDayFilter, PluginKeys, PluginStore,
+    PluginWrite,
 };
 pub use search::{MessageFilter, SearchIndex};
 pub use upkeep::{LeaseStore, Retention, UPKEEP_LEASE, UpkeepOptions, UpkeepReport, UpkeepStore};

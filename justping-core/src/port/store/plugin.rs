@@ -1,0 +1,206 @@
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use super::{COUNTER_DAYS_MAX, StoreError, StoreResult};
+use crate::model::{
+    BusinessId, ChannelSecrets, Date, Page, PageRequest, Plugin, PluginDay, PluginId, PluginLine,
+    PluginLineKind, PluginQuota, PluginRelease, PluginSpend, Timestamp,
+};
+
+/// Most lines or days of one move.
+pub const PLUGIN_BATCH_MAX: usize = 1_000;
+/// Most keys that one look gives.
+pub const PLUGIN_KEYS_MAX: u32 = 1_000;
+
+/// A write of a plugin's value did not happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KvWrite {
+    /// It is there.
+    Done,
+    /// It would be more than the quota; nothing changed.
+    Full,
+    /// The value that is there is no number, or the sum is none that fits 64 bits; nothing changed.
+    NoNumber,
+}
+
+/// A sum, or why there is none.
+pub type KvSum = Result<i64, KvWrite>;
+
+/// Plugins of businesses: what is installed, what it keeps, says and takes. The packages themselves
+/// are kept elsewhere, under their digests.
+///
+/// # Contract
+/// - A release never changes; added again, it stays as it is.
+/// - Values belong to one plugin of one business. A value that is over at `now` is not there: not
+///   for a read, a listing, nor a quota.
+/// - A write that would exceed the quota changes nothing. What counts are the bytes of keys and
+///   values that are not over.
+/// - With a plugin go its values, secrets, lines and days; releases stay.
+#[async_trait]
+pub trait PluginStore: Send + Sync + Debug + 'static {
+    /// Adds a release; one that is there with this digest is left as it is.
+    async fn keep_plugin_release(&self, release: &PluginRelease) -> StoreResult<()>;
+
+    /// Reads a release.
+    async fn plugin_release(
+        &self,
+        business: BusinessId,
+        digest: &str,
+    ) -> StoreResult<PluginRelease>;
+
+    /// Lists the releases of a plugin's name, the newest first.
+    async fn plugin_releases(
+        &self,
+        business: BusinessId,
+        name: &str,
+        page: &PageRequest,
+    ) -> StoreResult<Page<PluginRelease>>;
+
+    /// Adds a plugin. [`Conflict`](super::StoreError::Conflict) when its name is taken,
+    /// [`NotFound`](super::StoreError::NotFound) when its release is not there.
+    async fn create_plugin(&self, plugin: &Plugin, secrets: &ChannelSecrets) -> StoreResult<()>;
+
+    /// Reads a plugin.
+    async fn plugin(&self, business: BusinessId, id: PluginId) -> StoreResult<Plugin>;
+
+    /// Finds a plugin by its name.
+    async fn plugin_by_name(&self, business: BusinessId, name: &str) -> StoreResult<Plugin>;
+
+    /// Replaces a plugin whose `revision` is still the stored one and returns it with the next. With
+    /// `secrets`, those named are set and the others stay. `business_id`, `name` and `created_at`
+    /// never change.
+    async fn update_plugin(
+        &self,
+        plugin: &Plugin,
+        secrets: Option<&ChannelSecrets>,
+    ) -> StoreResult<Plugin>;
+
+    /// Removes a plugin and everything that is its own.
+    async fn delete_plugin(&self, business: BusinessId, id: PluginId) -> StoreResult<()>;
+
+    /// Lists plugins by id.
+    async fn plugins(&self, business: BusinessId, page: &PageRequest) -> StoreResult<Page<Plugin>>;
+
+    /// Opens the secrets of a plugin. For the sandbox only.
+    async fn plugin_secrets(
+        &self,
+        business: BusinessId,
+        id: PluginId,
+    ) -> StoreResult<ChannelSecrets>;
+
+    /// Reads a value.
+    async fn plugin_value(
+        &self,
+        business: BusinessId,
+        id: PluginId,
+        key: &str,
+        now: Timestamp,
+    ) -> StoreResult<Option<Vec<u8>>>;
+
+    /// Writes a value.
+    async fn set_plugin_value(&self, write: &PluginWrite<'_>, value: &[u8])
+    -> StoreResult<KvWrite>;
+
+    /// Adds to a number, its decimal text, and returns the sum; a missing one counts as 0. What was
+    /// said of its end stays unless the write says another.
+    async fn add_plugin_value(&self, write: &PluginWrite<'_>, by: i64) -> StoreResult<KvSum>;
+
+    /// Removes a value, if it is there.
+    async fn delete_plugin_value(
+        &self,
+        business: BusinessId,
+        id: PluginId,
+        key: &str,
+    ) -> StoreResult<()>;
+
+    /// The keys that begin with `prefix`, in the order of their bytes, after `after`; at most `limit`
+    /// and at most [`PLUGIN_KEYS_MAX`].
+    async fn plugin_keys(
+        &self,
+        business: BusinessId,
+        id: PluginId,
+        looked_for: &PluginKeys<'_>,
+    ) -> StoreResult<Vec<String>>;
+
+    /// Adds lines to the logs of plugins of one or more businesses, at most [`PLUGIN_BATCH_MAX`];
+    /// lines of plugins that are gone are left out.
+    async fn add_plugin_lines(&self, lines: &[PluginLine]) -> StoreResult<()>;
+
+    /// Lists the lines of a plugin, the newest first; those of one kind, if given.
+    async fn plugin_lines(
+        &self,
+        business: BusinessId,
+        id: PluginId,
+        kind: Option<PluginLineKind>,
+        page: &PageRequest,
+    ) -> StoreResult<Page<PluginLine>>;
+
+    /// Adds what calls took to their days, at most [`PLUGIN_BATCH_MAX`]; plugins that are gone are
+    /// left out.
+    async fn add_plugin_spend(
+        &self,
+        spends: &[(BusinessId, PluginId, Timestamp, PluginSpend)],
+    ) -> StoreResult<()>;
+
+    /// What the plugins of a business took, by day, then plugin. What
+    /// [`PluginDayFilter::check`] refuses is [`Invalid`](super::StoreError::Invalid).
+    async fn plugin_days(
+        &self,
+        business: BusinessId,
+        filter: &PluginDayFilter,
+    ) -> StoreResult<Vec<PluginDay>>;
+}
+
+/// Which days are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PluginDayFilter {
+    /// The first day, in UTC.
+    pub from: Date,
+    /// The last day; it is read too.
+    pub to: Date,
+    /// Those of this plugin; `None` is those of all, each by itself.
+    pub plugin_id: Option<PluginId>,
+}
+
+impl PluginDayFilter {
+    /// Refuses days that go backwards or are more than [`COUNTER_DAYS_MAX`].
+    pub fn check(&self) -> StoreResult<()> {
+        let days = self.to.duration_since(self.from).as_hours() / 24 + 1;
+        if (1..=COUNTER_DAYS_MAX).contains(&days) {
+            Ok(())
+        } else {
+            Err(StoreError::Invalid("days"))
+        }
+    }
+}
+
+/// Where a value is written, and under which bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct PluginWrite<'a> {
+    /// The business.
+    pub business_id: BusinessId,
+    /// The plugin.
+    pub plugin_id: PluginId,
+    /// The key.
+    pub key: &'a str,
+    /// When the value is over, if ever.
+    pub until: Option<Timestamp>,
+    /// Now.
+    pub now: Timestamp,
+    /// How much the plugin may keep.
+    pub quota: PluginQuota,
+}
+
+/// Which keys are looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct PluginKeys<'a> {
+    /// How they begin.
+    pub prefix: &'a str,
+    /// After which they come.
+    pub after: Option<&'a str>,
+    /// Most of them.
+    pub limit: u32,
+    /// Now.
+    pub now: Timestamp,
+}
