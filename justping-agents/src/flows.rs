@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use justping_core::port::{
-    AiProvider, Finding, FlowNode, FlowRuntime, FlowRuntimeError, NodeDescriptor, Program, Tool,
+    AiProvider, Finding, FlowNode, FlowRuntime, FlowRuntimeError, NodeDescriptor, PluginNodes,
+    Program, Tool,
 };
 use serde_json::Value;
 
@@ -98,6 +99,12 @@ impl Flows {
     #[must_use]
     pub fn with_http(self, fetcher: Arc<dyn Fetcher>) -> Self {
         self.with_node(node::Http::new(fetcher))
+    }
+
+    /// Has nodes of the type `plugin` decided by plugins.
+    #[must_use]
+    pub fn with_plugins(self, nodes: Arc<dyn PluginNodes>) -> Self {
+        self.with_node(node::Plugin::new(nodes))
     }
 
     /// Lets knowledge nodes look up what businesses know; their answers need a [model](Self::with_ai).

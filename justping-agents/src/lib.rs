@@ -30,7 +30,7 @@ pub mod text;
 
 pub use check::{FixError, apply_fix, channel_limits, code, known_channels, limits_version};
 pub use flows::Flows;
-pub use node::{AiReply, Http};
+pub use node::{AiReply, Http, Plugin};
 pub use program::{
     BURST_BYTES_MAX, BURST_MESSAGES_MAX, EARLY_BYTES_MAX, EARLY_MAX, FRAMES_MAX,
     LAST_TEXT_MAX_BYTES, LOCAL_MAX_BYTES, ReplayError, STEPS_MAX, VARIABLES_MAX_BYTES, VISITS_MAX,

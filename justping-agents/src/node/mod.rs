@@ -3,6 +3,7 @@
 mod ai_classify;
 mod ai_extract;
 mod ai_reply;
+mod argument;
 mod asking;
 mod business_hours;
 mod buttons;
@@ -25,6 +26,7 @@ mod list;
 mod media;
 mod names;
 mod note;
+mod plugin;
 mod prompt;
 mod return_;
 mod schema;
@@ -49,6 +51,7 @@ pub use self::ai_reply::AiReply;
 pub use self::http::Http;
 pub(crate) use self::late::LateReply;
 pub(crate) use self::names::RESUME_URL;
+pub use self::plugin::Plugin;
 pub(crate) use self::trigger::Matcher;
 use crate::ai::AiHost;
 
@@ -92,6 +95,7 @@ pub(crate) fn built_in() -> Vec<Box<dyn FlowNode>> {
         Box::new(wait_event::WaitEvent),
         Box::new(note::Note),
         Box::new(Http::without_fetcher()),
+        Box::new(Plugin::without_nodes()),
     ];
     plain.into_iter().chain(ai(&Arc::default())).collect()
 }

@@ -23,6 +23,7 @@
 //! | [`Clock`](crate::port::Clock) | [`clock_conformance!`](crate::clock_conformance) | a [`ClockSubject`] |
 //! | [`AiProvider`](crate::port::AiProvider) | [`ai_conformance!`](crate::ai_conformance) | an [`AiSubject`] |
 //! | [`FlowNode`](crate::port::FlowNode) | [`node_conformance!`](crate::node_conformance) | a [`NodeSubject`] |
+//! | [`PluginNodes`](crate::port::PluginNodes) | [`plugin_conformance!`](crate::plugin_conformance) | a [`PluginSubject`] |
 //!
 //! The factory is an async function or closure and is called once for each check. The tests run
 //! under `#[tokio::test]`, so the crate that runs them needs tokio with `macros` and `rt`.
@@ -44,6 +45,7 @@ pub mod clock;
 pub mod fixture;
 pub mod limiter;
 pub mod node;
+pub mod plugin;
 pub mod presence;
 pub mod queue;
 pub mod store;
@@ -54,6 +56,7 @@ pub use channel::ChannelSubject;
 pub use clock::ClockSubject;
 pub use limiter::LimiterSubject;
 pub use node::NodeSubject;
+pub use plugin::PluginSubject;
 pub use presence::PresenceSubject;
 pub use queue::QueueSubject;
 

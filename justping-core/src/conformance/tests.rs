@@ -327,6 +327,77 @@ mod scripted_ai {
     }
 }
 
+mod scripted_plugins {
+    use super::*;
+    use crate::conformance::PluginSubject;
+    use crate::memory::ScriptedPlugins;
+    use crate::model::{BusinessId, CallId, ContactId, ConversationId, SessionId};
+    use crate::port::{
+        CallScope, ContactView, PluginAsk, PluginError, PluginEvent, PluginNext, PluginStep,
+    };
+    use uuid::Uuid;
+
+    fn step(messages: Vec<Content>, output: Option<Value>, next: PluginNext) -> PluginStep {
+        PluginStep { messages, output, contact: None, next }
+    }
+
+    fn greet(ask: &PluginAsk) -> Result<PluginStep, PluginError> {
+        let text = Content::text(format!("Hello, {}", ask.last_text));
+        let next = PluginNext::Leave { exit: "next".to_owned() };
+        Ok(step(vec![text], Some(json!({"length": ask.last_text.len()})), next))
+    }
+
+    fn count(ask: &PluginAsk) -> Result<PluginStep, PluginError> {
+        let before = ask.memory["heard"].as_u64().unwrap_or(0);
+        let heard = before + u64::from(matches!(ask.event, Some(PluginEvent::Message { .. })));
+        let next = match heard {
+            2 => PluginNext::Leave { exit: "next".to_owned() },
+            _ => PluginNext::Wait { memory: json!({"heard": heard}), until: None },
+        };
+        Ok(step(Vec::new(), None, next))
+    }
+
+    async fn subject() -> PluginSubject {
+        let business_id = BusinessId::from_uuid(Uuid::from_u128(1));
+        let nodes = ScriptedPlugins::new()
+            .with_node(business_id, "shop", "greet", greet)
+            .with_node(business_id, "shop", "count", count);
+        let contact = ContactView {
+            id: ContactId::from_uuid(Uuid::nil()),
+            name: None,
+            address: None,
+            channel: None,
+            fields: serde_json::Map::new(),
+            tags: Vec::new(),
+            locale: None,
+            time_zone: None,
+        };
+        PluginSubject {
+            nodes: Arc::new(nodes),
+            scope: CallScope {
+                business_id,
+                conversation_id: ConversationId::from_uuid(Uuid::nil()),
+                session_id: SessionId::from_uuid(Uuid::nil()),
+                call_id: CallId::from_uuid(Uuid::nil()),
+            },
+            ask: PluginAsk {
+                plugin: "shop".to_owned(),
+                node: "greet".to_owned(),
+                config: json!({}),
+                contact,
+                variables: json!({}),
+                last_text: "Ada".to_owned(),
+                now: at(0),
+                memory: Value::Null,
+                event: None,
+            },
+            guard: Box::new(()),
+        }
+    }
+
+    crate::plugin_conformance!(subject);
+}
+
 mod memory_channel {
     use super::*;
     use crate::conformance::channel::Proof;

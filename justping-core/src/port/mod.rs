@@ -9,6 +9,7 @@ mod clock;
 mod entropy;
 mod limiter;
 mod node;
+mod plugin;
 mod presence;
 mod queue;
 mod runtime;
@@ -36,6 +37,7 @@ pub use node::{
     AgentView, Awaited, BuiltNode, CallScope, ContactView, DeltaSink, Effect, ExitDescriptor, Fit,
     FlowNode, NodeConfigError, NodeContext, NodeDescriptor, PerformContext, Returned, Step,
 };
+pub use plugin::{PluginAsk, PluginError, PluginEvent, PluginNext, PluginNodes, PluginStep};
 pub use presence::{Change, PRESENT_MAX, Presence, PresenceError, PresenceResult};
 pub use queue::{
     DeadItem, Delivery, ITEM_BYTES_MAX, ITEM_ID_BYTES_MAX, ITEMS_PER_CALL_MAX, ItemLease,

@@ -14,7 +14,8 @@ use crate::model::{
 /// A way out of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExitDescriptor {
-    /// Its name, as edges carry it in `sourceHandle`; `option:*` stands for one exit an option.
+    /// Its name, as edges carry it in `sourceHandle`; `option:*` stands for one exit an option, `*` for
+    /// those that the node's `data` names.
     pub name: String,
     /// What people see.
     pub title: String,

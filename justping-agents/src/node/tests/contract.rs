@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use justping_core::conformance::NodeSubject;
-use justping_core::memory::{MemoryStore, ScriptedAi};
+use justping_core::memory::{MemoryStore, ScriptedAi, ScriptedPlugins};
 use justping_core::port::FlowNode;
 use serde_json::{Value, json};
 
@@ -183,6 +183,12 @@ contract! {
             }
         ],
         [{"fields": [{"name": "a"}, {"name": "a"}]}, {"fields": [{"name": "a"}], "text": "{{"}];
+    plugin = super::super::super::Plugin::new(Arc::new(ScriptedPlugins::new())),
+        [
+            {"plugin": "shop", "node": "look"},
+            {"plugin": "shop", "node": "look", "config": {"a": "{{ name }}"}, "exits": ["found"], "variable": "v"}
+        ],
+        [{"plugin": "shop", "node": "look", "exits": ["error"]}, {"plugin": "shop", "node": "look", "config": {"a": "{{"}}];
     tool = super::super::super::tool::CallTool::new(host()),
         [{"tool": "look"}, {"tool": "look", "arguments": {"a": "{{ name }}", "b": [1, {"variable": "name"}]}, "variable": "v"}],
         [{"tool": "look", "arguments": {"a": ["{{"]}}];

@@ -7,4 +7,5 @@ mod http;
 mod knowledge;
 mod people;
 mod plain;
+mod plugins;
 mod tools;
