@@ -101,6 +101,11 @@ impl OpenUrl {
         Ok(Self { url, address, port })
     }
 
+    /// Its scheme, host and, unless it is the scheme's own, port: `https://api.example.com:8443`.
+    pub fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
     pub(crate) fn url(&self) -> &Url {
         &self.url
     }

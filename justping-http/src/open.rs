@@ -1,5 +1,6 @@
 //! Requests to addresses that customers wrote.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -84,6 +85,7 @@ impl OpenClient {
     async fn follow(&self, mut request: OpenRequest) -> Result<Answer, HttpError> {
         for _ in 0..=self.policy.redirects_max {
             guard::check(&self.policy, self.judge, &request.url)?;
+            request.check_origin()?;
             let response = self.once(&request).await?;
             match location(&response) {
                 Some(location) => request = request.redirected(response.status(), location)?,
@@ -126,12 +128,13 @@ pub struct OpenRequest {
     headers: HeaderMap,
     body: Option<Vec<u8>>,
     timeout: Option<Duration>,
+    origins: Option<Arc<BTreeSet<String>>>,
 }
 
 impl OpenRequest {
     /// Begins a request.
     pub fn new(method: Method, url: OpenUrl) -> Self {
-        Self { method, url, headers: HeaderMap::new(), body: None, timeout: None }
+        Self { method, url, headers: HeaderMap::new(), body: None, timeout: None, origins: None }
     }
 
     /// Adds a header.
@@ -151,6 +154,17 @@ impl OpenRequest {
     /// Bounds the time from the start to the end of the answer, within the policy's bound.
     pub fn timeout(self, time: Duration) -> Self {
         Self { timeout: Some(time), ..self }
+    }
+
+    /// Asks these origins only, each as [`OpenUrl::origin`] writes it, wherever redirects lead. What
+    /// is elsewhere is refused as [`Refusal::Host`].
+    pub fn within(self, origins: Arc<BTreeSet<String>>) -> Self {
+        Self { origins: Some(origins), ..self }
+    }
+
+    fn check_origin(&self) -> Result<(), Refusal> {
+        let is_within = |origins: &Arc<BTreeSet<String>>| origins.contains(&self.url.origin());
+        if self.origins.as_ref().is_none_or(is_within) { Ok(()) } else { Err(Refusal::Host) }
     }
 
     /// The request that a redirect asks for, as RFC 9110, section 15.4, and browsers have it.

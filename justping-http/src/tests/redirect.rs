@@ -1,5 +1,6 @@
 //! Redirects: each is judged anew, and credentials do not travel.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use wiremock::matchers::{any, method, path};
@@ -138,4 +139,27 @@ async fn a_redirect_that_leads_nowhere_is_an_answer() {
     Mock::given(method("GET")).respond_with(answer).mount(&server).await;
     let answer = client_of(&[&server]).send(get(&server.uri())).await.unwrap();
     assert_eq!(answer.status, 304);
+}
+
+#[tokio::test]
+async fn a_request_stays_within_its_origins() {
+    let (first, second) = (MockServer::start().await, MockServer::start().await);
+    Mock::given(path("/away"))
+        .respond_with(ResponseTemplate::new(307).insert_header("location", second.uri()))
+        .mount(&first)
+        .await;
+    Mock::given(path("/round"))
+        .respond_with(ResponseTemplate::new(302).insert_header("location", "/end"))
+        .mount(&first)
+        .await;
+    Mock::given(path("/end")).respond_with(ResponseTemplate::new(204)).mount(&first).await;
+    let client = client_of(&[&first, &second]);
+    let origins = Arc::new(BTreeSet::from([first.uri()]));
+    let within = |url: String| get(&url).within(Arc::clone(&origins));
+    let round = client.send(within(format!("{}/round", first.uri()))).await;
+    assert_eq!(round.map(|answer| answer.status), Ok(204));
+    let away = client.send(within(format!("{}/away", first.uri()))).await;
+    assert_eq!(away, Err(HttpError::Refused(Refusal::Host)));
+    assert_eq!(client.send(within(second.uri())).await, Err(HttpError::Refused(Refusal::Host)));
+    assert!(second.received_requests().await.unwrap().is_empty());
 }

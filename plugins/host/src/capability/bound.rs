@@ -1,0 +1,66 @@
+//! How large a guest's memories and tables may grow.
+
+use wasmtime::ResourceLimiter;
+
+use crate::limits::{CORE_INSTANCES_MAX, Limits, MEMORIES_MAX, TABLES_MAX};
+
+/// Watches how a call's memories and tables grow. What is over a limit is refused as any machine
+/// does that has no more; most guests give up then.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    memory_max: usize,
+    table_max: usize,
+    /// Bytes of all memories of the call together.
+    memory: usize,
+    pub(crate) peak: usize,
+    /// Whether anything was refused.
+    pub(crate) is_hit: bool,
+}
+
+impl Bounds {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let (memory_max, table_max) = (limits.memory_bytes, limits.table_elements);
+        Self { memory_max, table_max, memory: 0, peak: 0, is_hit: false }
+    }
+}
+
+impl ResourceLimiter for Bounds {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let all = self.memory.saturating_sub(current).saturating_add(desired);
+        if all > self.memory_max {
+            self.is_hit = true;
+            return Ok(false);
+        }
+        self.memory = all;
+        self.peak = self.peak.max(all);
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let fits = desired <= self.table_max;
+        self.is_hit |= !fits;
+        Ok(fits)
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES_MAX as usize
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_MAX as usize
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES_MAX as usize
+    }
+}

@@ -1,0 +1,157 @@
+//! One call: a fresh store and instance, watched from start to end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, timeout};
+use wasmtime::component::Instance;
+use wasmtime::{Store, Trap, UpdateDeadline};
+
+use super::Shared;
+use super::code::Code;
+use super::error::CallError;
+use super::inspect::NOTE_MAX_CHARS;
+use super::meter::{CallMeter, Called, Cpu, Paced};
+use crate::caller::Caller;
+use crate::capability::{AbortOnDrop, CallState, Stop};
+use crate::limits::{HOST_CALL_MAX_BYTES, Limits, host_calls_max};
+
+/// What is called within an instance.
+pub(super) type Work<T> = Box<
+    dyn for<'a> FnOnce(&'a mut Store<CallState>, &'a Instance) -> BoxFuture<'a, wasmtime::Result<T>>
+        + Send,
+>;
+
+/// How wasmtime says, in words only, that a call brings out too much.
+const TOO_MUCH: &str = "fuel allocated for hostcalls has been exhausted";
+
+impl Shared {
+    /// Makes a call. Dropped, it ends the call and frees all that it holds.
+    pub(super) async fn call<T: Send + 'static>(
+        self: &Arc<Self>,
+        code: &Arc<Code>,
+        mut caller: Caller,
+        input_bytes: usize,
+        work: Work<T>,
+    ) -> Called<T> {
+        caller.limits = Arc::new(self.within(&caller.limits));
+        let max = caller.limits.input_bytes;
+        if input_bytes > max {
+            return Called::refused(CallError::Input { bytes: input_bytes, max });
+        }
+        let business = caller.business_id;
+        let Some(member) = self.crowd.join(business, caller.limits.concurrent) else {
+            return Called::refused(CallError::Busy);
+        };
+        let place = match timeout(caller.limits.wait, self.places.enter(business)).await {
+            Ok(Some(place)) => place,
+            Ok(None) | Err(_) => return Called::refused(CallError::Busy),
+        };
+        let (shared, code) = (Arc::clone(self), Arc::clone(code));
+        let run = async move {
+            let called = shared.run(&code, caller, work).await;
+            drop((place, member));
+            called
+        };
+        let mut task = AbortOnDrop(self.runtime.spawn(run));
+        match (&mut task.0).await {
+            Ok(called) => called,
+            Err(_) => Called::refused(CallError::Closed),
+        }
+    }
+
+    /// The caller's limits, but none over the sandbox's own.
+    fn within(&self, asked: &Limits) -> Limits {
+        let own = &self.limits;
+        Limits {
+            memory_bytes: asked.memory_bytes.min(own.memory_bytes),
+            table_elements: asked.table_elements.min(own.table_elements),
+            cpu: asked.cpu.min(own.cpu),
+            wall: asked.wall.min(own.wall),
+            wait: asked.wait.min(own.wait),
+            stack_bytes: own.stack_bytes,
+            input_bytes: asked.input_bytes.min(own.input_bytes),
+            output_bytes: asked.output_bytes.min(own.output_bytes),
+            log_lines: asked.log_lines.min(own.log_lines),
+            concurrent: asked.concurrent.min(own.concurrent),
+            upload_bytes: own.upload_bytes,
+        }
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        code: &Code,
+        caller: Caller,
+        work: Work<T>,
+    ) -> Called<T> {
+        let limits = Arc::clone(&caller.limits);
+        let business = caller.business_id;
+        let cpu = Arc::new(Cpu::default());
+        let state = CallState::new(caller, Arc::clone(&self.ports), self.home.clone());
+        let mut store = self.store(state, &cpu, limits.cpu);
+        let started = Instant::now();
+        let all = async {
+            let instance = code.pre.instantiate_async(&mut store).await?;
+            work(&mut store, &instance).await
+        };
+        let paced = Paced::new(all, Arc::clone(&cpu), Arc::clone(&self.turns), business);
+        let ended = timeout(limits.wall, paced).await;
+        let wall = started.elapsed();
+        // The store is only read from here on: whatever happened, it never runs again.
+        let state = store.into_data();
+        let result = match ended {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(why(&error, &state, &limits)),
+            Err(_) => Err(CallError::Wall { limit: limits.wall }),
+        };
+        let meter = CallMeter {
+            cpu: cpu.spent(),
+            wall,
+            peak_bytes: state.bounds.peak,
+            host_calls: state.host_calls(),
+            lines: state.diary.lines,
+            lines_lost: state.diary.lost,
+        };
+        Called { result, meter }
+    }
+
+    /// A store that gives up its turn at each tick, and ends when its time on a processor is over.
+    fn store(&self, state: CallState, cpu: &Arc<Cpu>, limit: Duration) -> Store<CallState> {
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.bounds);
+        store.set_hostcall_fuel(HOST_CALL_MAX_BYTES);
+        store.set_epoch_deadline(1);
+        let cpu = Arc::clone(cpu);
+        store.epoch_deadline_callback(move |_| {
+            if cpu.spent() >= limit { Err(Stop::Cpu.into()) } else { Ok(UpdateDeadline::Yield(1)) }
+        });
+        store
+    }
+}
+
+/// Why a call broke off.
+fn why(error: &wasmtime::Error, state: &CallState, limits: &Limits) -> CallError {
+    match error.downcast_ref::<Stop>() {
+        Some(Stop::Cpu) => return CallError::Cpu { limit: limits.cpu },
+        Some(Stop::HostCalls(capability)) => {
+            let (capability, max) = (*capability, host_calls_max(*capability));
+            return CallError::HostCalls { capability, max };
+        }
+        Some(Stop::Denied(capability)) => return CallError::Denied(*capability),
+        None => {}
+    }
+    let trap = error.downcast_ref::<Trap>();
+    if trap == Some(&Trap::StackOverflow) {
+        return CallError::Stack;
+    }
+    if state.bounds.is_hit {
+        return CallError::Memory { max: limits.memory_bytes };
+    }
+    let cause = error.root_cause().to_string();
+    if cause.contains(TOO_MUCH) {
+        return CallError::Output { max: HOST_CALL_MAX_BYTES };
+    }
+    let note = cause.chars().take(NOTE_MAX_CHARS).collect();
+    if trap.is_some() { CallError::Trap(note) } else { CallError::Invalid(note) }
+}

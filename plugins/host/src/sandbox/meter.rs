@@ -1,0 +1,161 @@
+//! What a call takes, and the turns in which it computes.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use cpu_time::ThreadTime;
+use justping_core::model::{BusinessId, PluginLine, PluginSpend};
+use tokio::sync::oneshot;
+
+use super::error::CallError;
+use super::gate::{Gate, Place, Way};
+
+/// What a call took.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallMeter {
+    /// Time on a processor: the guest's, and the platform's for it. Waiting is not in it.
+    pub cpu: Duration,
+    /// Time from start to end.
+    pub wall: Duration,
+    /// The most memory that it held, in bytes.
+    pub peak_bytes: usize,
+    /// Calls of capabilities.
+    pub host_calls: u32,
+    /// The lines that it wrote, and those about what was denied.
+    pub lines: Vec<PluginLine>,
+    /// Lines that were left out, being over the limit.
+    pub lines_lost: u32,
+}
+
+/// What became of a call, and what it took.
+#[derive(Debug, Clone)]
+pub struct Called<T> {
+    /// What became of it.
+    pub result: Result<T, CallError>,
+    /// What it took.
+    pub meter: CallMeter,
+}
+
+impl<T> Called<T> {
+    /// A call that was not made.
+    pub(crate) fn refused(error: CallError) -> Self {
+        Self { result: Err(error), meter: CallMeter::default() }
+    }
+
+    /// What it took, as it is accounted for.
+    pub fn spend(&self) -> PluginSpend {
+        PluginSpend {
+            calls: 1,
+            failures: u64::from(self.result.is_err()),
+            cpu_micros: u64::try_from(self.meter.cpu.as_micros()).unwrap_or(u64::MAX),
+            peak_bytes: self.meter.peak_bytes as u64,
+        }
+    }
+
+    /// Makes something else of what it returned.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Called<U> {
+        Called { result: self.result.map(change), meter: self.meter }
+    }
+
+    /// Makes something else of what it returned, or refuses it.
+    pub fn and_then<U>(self, change: impl FnOnce(T) -> Result<U, CallError>) -> Called<U> {
+        Called { result: self.result.and_then(change), meter: self.meter }
+    }
+}
+
+/// Time on a processor that a call has taken, readable while it computes.
+#[derive(Debug, Default)]
+pub(crate) struct Cpu {
+    past: AtomicU64,
+    /// When the present turn began, by its thread's clock.
+    turn: Mutex<Option<Turn>>,
+}
+
+/// A thread's clock cannot be moved to another, and need not be: a turn stays on its thread. So the
+/// clock's reading is kept.
+#[derive(Debug, Clone, Copy)]
+struct Turn(Duration);
+
+fn thread_time() -> Duration {
+    ThreadTime::now().as_duration()
+}
+
+impl Cpu {
+    fn begin(&self) {
+        *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = Some(Turn(thread_time()));
+    }
+
+    fn end(&self) {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Turn(began)) = turn {
+            let nanos = thread_time().saturating_sub(began).as_nanos();
+            let _ =
+                self.past.fetch_add(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    }
+
+    /// All time so far. Asked within a turn, it must be by the turn's thread.
+    pub(crate) fn spent(&self) -> Duration {
+        let past = Duration::from_nanos(self.past.load(Ordering::Relaxed));
+        let turn = *self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        turn.map_or(past, |Turn(began)| past + thread_time().saturating_sub(began))
+    }
+}
+
+/// Polls a call in turns: each poll waits for one of a few places, of which businesses take turns, and
+/// is counted. A guest that computes on gives its turn up at each tick of the epoch.
+pub(crate) struct Paced<F> {
+    inner: Pin<Box<F>>,
+    cpu: Arc<Cpu>,
+    gate: Arc<Gate<BusinessId>>,
+    business: BusinessId,
+    waits: Option<oneshot::Receiver<Place<BusinessId>>>,
+}
+
+impl<F> Paced<F> {
+    pub(crate) fn new(
+        inner: F,
+        cpu: Arc<Cpu>,
+        gate: Arc<Gate<BusinessId>>,
+        business: BusinessId,
+    ) -> Self {
+        Self { inner: Box::pin(inner), cpu, gate, business, waits: None }
+    }
+}
+
+impl<F> fmt::Debug for Paced<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Paced").field("business", &self.business).finish_non_exhaustive()
+    }
+}
+
+impl<F: Future> Future for Paced<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let waits = match self.waits.take() {
+            Some(waits) => Way::Wait(waits),
+            None => self.gate.ask(self.business),
+        };
+        let place = match waits {
+            Way::Inside(place) => Some(place),
+            Way::Wait(mut waits) => match Pin::new(&mut waits).poll(cx) {
+                Poll::Ready(place) => place.ok(),
+                Poll::Pending => {
+                    self.waits = Some(waits);
+                    return Poll::Pending;
+                }
+            },
+        };
+        self.cpu.begin();
+        let polled = self.inner.as_mut().poll(cx);
+        self.cpu.end();
+        drop(place);
+        Poll::Ready(ready!(polled))
+    }
+}
