@@ -11,6 +11,7 @@ pub mod contract;
 pub mod limits;
 mod line;
 mod mac;
+pub mod package;
 mod port;
 pub mod sandbox;
 
