@@ -3,8 +3,10 @@
 //!
 //! `contract` the shapes of the WIT contract · `limits` how much a plugin may take · `sandbox` loading
 //! and calling · `capability` what plugins may use · `port` what capabilities work with · `caller` for
-//! whom a call is made · `line` lines of logs on their way to the store.
+//! whom a call is made · `line` lines of logs on their way to the store · `package` plugins as they
+//! travel · `blob` where they are kept · `plugins` what businesses have installed.
 
+pub mod blob;
 mod caller;
 mod capability;
 pub mod contract;
