@@ -83,7 +83,7 @@ weigh! {
     guest::nodes::Node { name, title, summary, schema, exits }
     guest::nodes::Context { scope, node, config, contact, variables, last_text, memory }
     guest::nodes::Waiting { memory }
-    guest::nodes::Step { messages, variables, contact, next }
+    guest::nodes::Step { messages, output, contact, next }
     guest::tools::Tool { name, description, parameters }
     guest::subscriber::Event { id, name, data }
     guest::channels::Channel { kind, title, capabilities }
