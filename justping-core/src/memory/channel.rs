@@ -125,6 +125,11 @@ impl MemoryProvider {
         Self { capabilities: Arc::new(capabilities), channels: Mutex::default() }
     }
 
+    /// What its channels can do.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
     /// The channel as the engine opened it or will open it, to look at and to script.
     pub fn channel(&self, id: ChannelId) -> MemoryChannel {
         self.connect(id, "")
