@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use justping_core::model::BusinessId;
 use justping_core::port::{
     AiProvider, Finding, FlowNode, FlowRuntime, FlowRuntimeError, NodeDescriptor, PluginNodes,
-    Program, Tool,
+    Program, Tool, ToolError, ToolSource, ToolSpec,
 };
 use serde_json::Value;
 
@@ -62,6 +63,14 @@ impl Flows {
     #[must_use]
     pub fn with_tool(self, tool: Arc<dyn Tool>) -> Self {
         self.with_host(|host| host.add_tool(tool))
+    }
+
+    /// Lets AI nodes, and nodes of the type `tool`, call the tools that each business has besides. A
+    /// tool [of the process](Self::with_tool) goes before one of the same name; of several sources
+    /// the first that knows a name answers.
+    #[must_use]
+    pub fn with_tool_source(self, source: Arc<dyn ToolSource>) -> Self {
+        self.with_host(|host| host.add_tool_source(source))
     }
 
     /// Keeps account of what models cost, and has them keep the budgets.
@@ -131,6 +140,32 @@ impl Flows {
     /// messages an earlier flow takes, with the place of the flow that never hears them.
     pub fn check_together(&self, flows: &[(&str, &Value)]) -> Vec<(usize, Finding)> {
         check::competing(flows)
+    }
+
+    /// Every tool that flows of a business may name, by name.
+    ///
+    /// # Errors
+    /// [`ToolError::Unavailable`] when a source cannot say.
+    pub async fn tools(&self, business: BusinessId) -> Result<Vec<ToolSpec>, ToolError> {
+        self.host.tools(business).await
+    }
+
+    /// Which tools a document names that its business does not have, as warnings: the business may
+    /// get them later, and until then a call of one fails.
+    ///
+    /// # Errors
+    /// [`ToolError::Unavailable`] when a source cannot say.
+    pub async fn check_tools(
+        &self,
+        business: BusinessId,
+        document: &Value,
+    ) -> Result<Vec<Finding>, ToolError> {
+        let named = Draft::of(&self.registry, document).tools();
+        if named.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known = self.tools(business).await?;
+        Ok(check::missing_tools(&named, &known))
     }
 
     /// What editors need to draw each type of node and its form, by name.

@@ -36,7 +36,8 @@ const OUTPUT_TOKENS: u32 = 4_096;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ask {
     pub(crate) request: ChatRequest,
-    /// Tools of the process that are offered besides; what they look like is not part of the step.
+    /// Tools of the process and the business that are offered besides; what they look like is not
+    /// part of the step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) tools: Vec<String>,
     /// Models asked in turn when the first does not answer.
@@ -95,7 +96,13 @@ pub(super) async fn ask(host: &AiHost, ask: &Ask, cx: &PerformContext<'_>) -> Ca
         return refused("no_provider", "no AI provider is configured");
     };
     let mut offered = limited(&ask.request);
-    offered.tools.extend(ask.tools.iter().filter_map(|tool| host.tool_spec(tool).cloned()));
+    for name in &ask.tools {
+        match host.tool(cx.scope.business_id, name).await {
+            Ok(tool) => offered.tools.extend(tool.map(|tool| tool.spec().clone())),
+            // Without what it was promised a model would make up what it cannot look up.
+            Err(error) => return refused(error.code(), &error.to_string()),
+        }
+    }
     let fallback = ask.fallback.iter().map(|model| Some(model.clone()));
     let models: Vec<Option<String>> =
         std::iter::once(ask.request.model.clone()).chain(fallback).collect();

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use justping_core::port::{AiProvider, Tool, ToolSpec};
+use justping_core::model::BusinessId;
+use justping_core::port::{AiProvider, Tool, ToolError, ToolSource, ToolSpec};
 
 use super::ledger::Ledger;
-use super::tool::Registered;
+use super::tool::{Registered, within};
 use crate::knowledge::Knowledge;
 
 /// A provider of models, tools, and accounts of what models cost.
@@ -17,6 +18,7 @@ pub(crate) struct AiHost {
     /// Whether traces hold what is said.
     pub(super) captures: bool,
     tools: BTreeMap<String, Arc<Registered>>,
+    sources: Vec<Arc<dyn ToolSource>>,
     knowledge: Option<Knowledge>,
 }
 
@@ -35,6 +37,12 @@ impl AiHost {
 
     pub(crate) fn drop_tools(&mut self) {
         self.tools.clear();
+        self.sources.clear();
+    }
+
+    /// Adds a source of what businesses have besides.
+    pub(crate) fn add_tool_source(&mut self, source: Arc<dyn ToolSource>) {
+        self.sources.push(source);
     }
 
     pub(crate) fn capture_content(&mut self) {
@@ -60,11 +68,38 @@ impl AiHost {
         self.provider.is_some()
     }
 
-    pub(crate) fn tool_spec(&self, name: &str) -> Option<&ToolSpec> {
-        self.tools.get(name).map(|tool| tool.spec())
+    /// Says whether nodes may name a tool before it is known whose they are.
+    pub(crate) fn may_have_tool(&self, name: &str) -> bool {
+        self.tools.contains_key(name) || !self.sources.is_empty()
     }
 
-    pub(super) fn tool(&self, name: &str) -> Option<&Registered> {
-        self.tools.get(name).map(Arc::as_ref)
+    /// The tool that a name means to a business: the process' own, else the first that a source has.
+    pub(crate) async fn tool(
+        &self,
+        business: BusinessId,
+        name: &str,
+    ) -> Result<Option<Arc<Registered>>, ToolError> {
+        if let Some(tool) = self.tools.get(name) {
+            return Ok(Some(Arc::clone(tool)));
+        }
+        for source in &self.sources {
+            if let Some(tool) = within(source.tool(business, name)).await? {
+                return Ok(Some(Arc::new(Registered::new(tool))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Every tool that nodes of a business may name, by name.
+    pub(crate) async fn tools(&self, business: BusinessId) -> Result<Vec<ToolSpec>, ToolError> {
+        let own = self.tools.values().map(|tool| tool.spec().clone());
+        let mut all: BTreeMap<String, ToolSpec> =
+            own.map(|spec| (spec.name.clone(), spec)).collect();
+        for source in &self.sources {
+            for spec in within(source.tools(business)).await? {
+                all.entry(spec.name.clone()).or_insert(spec);
+            }
+        }
+        Ok(all.into_values().collect())
     }
 }

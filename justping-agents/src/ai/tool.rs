@@ -27,7 +27,7 @@ const PROBLEMS_MAX: usize = 5;
 
 /// A tool with its compiled schema.
 #[derive(Debug)]
-pub(super) struct Registered {
+pub(crate) struct Registered {
     tool: Arc<dyn Tool>,
     spec: ToolSpec,
     validator: Option<Validator>,
@@ -91,8 +91,10 @@ pub(crate) struct ToolResult {
 
 /// Calls a tool.
 pub(super) async fn call(host: &AiHost, work: &ToolWork, cx: &PerformContext<'_>) -> CallResult {
-    let Some(tool) = host.tool(&work.tool) else {
-        return refused("unknown_tool", "there is no such tool");
+    let tool = match host.tool(cx.scope.business_id, &work.tool).await {
+        Ok(Some(tool)) => tool,
+        Ok(None) => return refused("unknown_tool", "there is no such tool"),
+        Err(error) => return refused(error.code(), &error.to_string()),
     };
     let arguments = match tool.read(&work.arguments) {
         Ok(arguments) => arguments,
@@ -104,17 +106,21 @@ pub(super) async fn call(host: &AiHost, work: &ToolWork, cx: &PerformContext<'_>
         span::tool_arguments(&span, &work.arguments);
     }
     let called = tool.tool.call(&arguments, &context).instrument(span.clone());
-    let result = match tokio::time::timeout(TOOL_TIMEOUT, called).await {
-        Ok(result) => result,
-        Err(_) => Err(ToolError::Unavailable("the tool took too long".to_owned())),
-    };
-    match result {
+    match within(called).await {
         Ok(output) => answer(&work.tool, output),
         Err(error) => {
             span::failed(&span, error.code());
             refused(error.code(), &error.to_string())
         }
     }
+}
+
+/// Waits no longer than a tool may take.
+pub(super) async fn within<T>(
+    work: impl Future<Output = Result<T, ToolError>>,
+) -> Result<T, ToolError> {
+    let late = |_| Err(ToolError::Unavailable("the tool took too long".to_owned()));
+    tokio::time::timeout(TOOL_TIMEOUT, work).await.unwrap_or_else(late)
 }
 
 fn answer(tool: &str, output: ToolOutput) -> CallResult {

@@ -15,7 +15,7 @@ mod tests;
 
 use std::collections::HashMap;
 
-use justping_core::port::{BuiltNode, Finding, Severity};
+use justping_core::port::{BuiltNode, Finding, Severity, ToolSpec};
 use serde_json::Value;
 
 pub use self::finding::code;
@@ -83,6 +83,25 @@ pub(crate) fn competing(flows: &[(&str, &Value)]) -> Vec<(usize, Finding)> {
     lint::trigger::competing(flows)
 }
 
+/// A tool that a node names.
+#[derive(Debug)]
+pub(crate) struct NamedTool {
+    node: String,
+    path: String,
+    name: String,
+}
+
+/// Tools that are named and not among those that are known.
+pub(crate) fn missing_tools(named: &[NamedTool], known: &[ToolSpec]) -> Vec<Finding> {
+    let is_known = |name: &str| known.iter().any(|spec| spec.name == name);
+    let missing = named.iter().filter(|tool| !is_known(&tool.name));
+    let finding = |tool: &NamedTool| {
+        let message = format!("the business has no tool `{}`", tool.name);
+        finding::about(&tool.node, finding::warning(code::MISSING_TOOL, &*tool.path, message))
+    };
+    missing.map(finding).collect()
+}
+
 impl Draft {
     /// Reads and checks a document.
     pub(crate) fn of(registry: &Registry, document: &Value) -> Self {
@@ -112,6 +131,22 @@ impl Draft {
         }
         self.findings.append(&mut findings);
         self
+    }
+
+    /// The tools that nodes name, in the order of the document.
+    pub(crate) fn tools(&self) -> Vec<NamedTool> {
+        let mut tools = Vec::new();
+        for (base, draft) in self.all() {
+            for DraftNode { at, node, built, .. } in &draft.nodes {
+                let path = format!("{base}/nodes/{at}/data");
+                tools.extend(built.iter().flat_map(|built| built.tools()).map(|name| NamedTool {
+                    node: node.id.clone(),
+                    path: path.clone(),
+                    name,
+                }));
+            }
+        }
+        tools
     }
 
     /// The document's own flow and those its nodes call, each with the path to it.

@@ -157,11 +157,15 @@ impl BuiltNode for Calling {
     }
 
     fn objections(&self) -> Vec<NodeConfigError> {
-        if self.host.tool_spec(&self.tool).is_some() {
+        if self.host.may_have_tool(&self.tool) {
             return Vec::new();
         }
         let error = NodeConfigError::new("/tool", format!("there is no tool `{}`", self.tool));
         vec![error.with_code(code::MISSING_TOOL)]
+    }
+
+    fn tools(&self) -> Vec<String> {
+        vec![self.tool.clone()]
     }
 
     fn reads(&self) -> Vec<String> {

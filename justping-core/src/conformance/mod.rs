@@ -22,6 +22,7 @@
 //! | [`Queue`](crate::port::Queue) | [`queue_conformance!`](crate::queue_conformance) | a [`QueueSubject`] |
 //! | [`Clock`](crate::port::Clock) | [`clock_conformance!`](crate::clock_conformance) | a [`ClockSubject`] |
 //! | [`AiProvider`](crate::port::AiProvider) | [`ai_conformance!`](crate::ai_conformance) | an [`AiSubject`] |
+//! | [`ToolSource`](crate::port::ToolSource) | [`tool_source_conformance!`](crate::tool_source_conformance) | a [`ToolSourceSubject`] |
 //! | [`FlowNode`](crate::port::FlowNode) | [`node_conformance!`](crate::node_conformance) | a [`NodeSubject`] |
 //! | [`PluginNodes`](crate::port::PluginNodes) | [`plugin_conformance!`](crate::plugin_conformance) | a [`PluginSubject`] |
 //!
@@ -49,6 +50,7 @@ pub mod plugin;
 pub mod presence;
 pub mod queue;
 pub mod store;
+pub mod tool_source;
 
 pub use ai::AiSubject;
 pub use cache::CacheSubject;
@@ -59,6 +61,7 @@ pub use node::NodeSubject;
 pub use plugin::PluginSubject;
 pub use presence::PresenceSubject;
 pub use queue::QueueSubject;
+pub use tool_source::ToolSourceSubject;
 
 #[cfg(test)]
 mod tests;

@@ -398,6 +398,44 @@ mod scripted_plugins {
     crate::plugin_conformance!(subject);
 }
 
+mod memory_tools {
+    use super::super::ToolSourceSubject;
+    use super::*;
+    use crate::memory::MemoryTools;
+    use crate::model::BusinessId;
+    use crate::port::{Tool, ToolContext, ToolError, ToolOutput};
+
+    #[derive(Debug)]
+    struct Named(&'static str);
+
+    #[async_trait::async_trait]
+    impl Tool for Named {
+        fn spec(&self) -> ToolSpec {
+            ToolSpec {
+                name: self.0.to_owned(),
+                description: "Says its name.".to_owned(),
+                parameters: json!({ "type": "object" }),
+            }
+        }
+
+        async fn call(&self, _: &Value, _: &ToolContext) -> Result<ToolOutput, ToolError> {
+            Ok(ToolOutput::own(self.0))
+        }
+    }
+
+    async fn subject() -> ToolSourceSubject {
+        let [business, stranger] = [1, 2].map(|n| BusinessId::from_uuid(uuid::Uuid::from_u128(n)));
+        let tools = MemoryTools::new();
+        for name in ["second", "first", "not a name", "third"] {
+            tools.add(business, Arc::new(Named(name)));
+        }
+        tools.remove(business, "third");
+        ToolSourceSubject { source: Arc::new(tools), business, stranger, guard: Box::new(()) }
+    }
+
+    crate::tool_source_conformance!(subject);
+}
+
 mod memory_channel {
     use super::*;
     use crate::conformance::channel::Proof;
@@ -588,6 +626,7 @@ fn every_check_is_listed() {
         ("clock", include_str!("clock.rs"), super::clock::CHECKS),
         ("limiter", include_str!("limiter.rs"), super::limiter::CHECKS),
         ("node", include_str!("node.rs"), super::node::CHECKS),
+        ("tool_source", include_str!("tool_source.rs"), super::tool_source::CHECKS),
     ] {
         let written = source.lines().filter(|line| line.starts_with("pub async fn ")).count();
         assert_eq!(written, checks, "{suite}");

@@ -12,6 +12,7 @@ mod plugin;
 mod presence;
 mod queue;
 mod store;
+mod tool;
 mod wake;
 
 pub use ai::{AiReply, ScriptedAi};
@@ -25,4 +26,5 @@ pub use plugin::ScriptedPlugins;
 pub use presence::MemoryPresence;
 pub use queue::MemoryQueue;
 pub use store::MemoryStore;
+pub use tool::MemoryTools;
 pub use wake::MemoryWakes;

@@ -49,5 +49,8 @@ pub use runtime::{
     Program, STATE_MAX_BYTES, Severity, StepEvent, StepInput, Visit,
 };
 pub use store::{Store, StoreError, StoreResult};
-pub use tool::{Tool, ToolContext, ToolError, ToolOrigin, ToolOutput};
+pub use tool::{
+    TOOL_NAME_MAX_BYTES, TOOL_NAME_SEPARATOR, Tool, ToolContext, ToolError, ToolOrigin, ToolOutput,
+    ToolSource, is_tool_name,
+};
 pub use wake::{Loops, WakeSource};

@@ -458,6 +458,11 @@ pub trait BuiltNode: Send + Sync + Debug + 'static {
         Vec::new()
     }
 
+    /// The tools the node names, for whoever knows which ones a business has.
+    fn tools(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What speaks against publishing it, though it can be built and run: what this process does not
     /// allow. What is published already stays, and leaves by its `error` exit.
     fn objections(&self) -> Vec<NodeConfigError> {

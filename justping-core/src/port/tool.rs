@@ -1,12 +1,25 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{CallScope, ToolSpec};
-use crate::model::{ContactId, ContactPatch};
+use crate::model::{BusinessId, ContactId, ContactPatch};
+
+/// Most bytes of a tool's name.
+pub const TOOL_NAME_MAX_BYTES: usize = 64;
+/// What stands between the name of a server or plugin and that of its own tool: `crm__find_order`.
+pub const TOOL_NAME_SEPARATOR: &str = "__";
+
+/// Says whether models can be offered a tool of this name: 1 to [`TOOL_NAME_MAX_BYTES`] letters and
+/// digits of ASCII, `_` and `-`, which is what providers take.
+pub fn is_tool_name(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (1..=TOOL_NAME_MAX_BYTES).contains(&name.len()) && name.bytes().all(fits)
+}
 
 /// Who speaks in what a tool gives back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,4 +159,57 @@ pub trait Tool: Send + Sync + Debug + 'static {
 
     /// Does its work, once.
     async fn call(&self, arguments: &Value, cx: &ToolContext) -> Result<ToolOutput, ToolError>;
+}
+
+/// The tools that businesses have besides those of the process, each business its own.
+///
+/// # Contract
+/// - A business is given its own tools only; a foreign one's is a missing one.
+/// - Names follow [`is_tool_name`]. Whoever has several under one roof puts its own name and
+///   [`TOOL_NAME_SEPARATOR`] before theirs, so that no two sources use one name.
+/// - A tool of the process goes before one of the same name from here, so nobody can put his own in
+///   the place of what others count on. Of several sources the first that knows a name answers.
+/// - What [`tools`](Self::tools) lists, [`tool`](Self::tool) finds, under the same
+///   [`spec`](Tool::spec).
+///
+/// # Ordering and idempotency
+/// Lists come by name. A name is looked up again for every call and every question to a model, so
+/// what a business changes is in force with the next one.
+///
+/// # Cancellation
+/// Looking up changes nothing.
+///
+/// # Errors
+/// [`ToolError::Unavailable`] when nobody can say which tools there are. A server that is away is no
+/// reason: its tools are listed as they were last seen, and fail when they are called.
+///
+/// # Implementing
+/// [`MemoryTools`](crate::memory::MemoryTools) is an example; run
+/// [`tool_source_conformance!`](crate::tool_source_conformance) on yours.
+#[async_trait]
+pub trait ToolSource: Send + Sync + Debug + 'static {
+    /// Every tool of a business, by name.
+    async fn tools(&self, business: BusinessId) -> Result<Vec<ToolSpec>, ToolError>;
+
+    /// The tool of a business with this name.
+    async fn tool(
+        &self,
+        business: BusinessId,
+        name: &str,
+    ) -> Result<Option<Arc<dyn Tool>>, ToolError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_providers_take() {
+        for name in ["a", "find_order", "order-status__look_up", &"x".repeat(64)] {
+            assert!(is_tool_name(name), "{name}");
+        }
+        for name in ["", "a.b", "a b", "größe", "a/b", &"x".repeat(65)] {
+            assert!(!is_tool_name(name), "{name}");
+        }
+    }
 }

@@ -210,7 +210,7 @@ fn missing_tools(host: &AiHost, tools: &[String]) -> Vec<NodeConfigError> {
     let missing = |(at, tool): (usize, &String)| {
         let error =
             NodeConfigError::new(format!("/tools/{at}"), format!("there is no tool `{tool}`"));
-        host.tool_spec(tool).is_none().then(|| error.with_code(code::MISSING_TOOL))
+        (!host.may_have_tool(tool)).then(|| error.with_code(code::MISSING_TOOL))
     };
     tools.iter().enumerate().filter_map(missing).collect()
 }

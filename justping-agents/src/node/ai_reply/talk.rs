@@ -321,6 +321,10 @@ impl BuiltNode for Talk {
         missing_tools(&self.host, &self.config.tools)
     }
 
+    fn tools(&self) -> Vec<String> {
+        self.config.tools.clone()
+    }
+
     fn reads(&self) -> Vec<String> {
         config::reads(&self.prompt)
     }

@@ -4,15 +4,64 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use justping_core::memory::{AiReply, ScriptedAi};
-use justping_core::model::{AgentSettings, CallResult, ContactPatch, MemoryField};
+use justping_core::memory::{AiReply, MemoryTools, ScriptedAi};
+use justping_core::model::{AgentSettings, BusinessId, CallResult, ContactPatch, MemoryField};
 use justping_core::port::{
-    ChatRole, Effect, FlowRuntime, Tool, ToolCall, ToolContext, ToolError, ToolOutput, ToolSpec,
+    ChatRole, Effect, FlowRuntime, Tool, ToolCall, ToolContext, ToolError, ToolOutput, ToolSource,
+    ToolSpec,
 };
 use serde_json::{Value, json};
 
 use crate::play::{Play, document, quiet};
 use crate::{Flows, replay};
+
+/// Says whose it is.
+#[derive(Debug)]
+struct Named {
+    name: &'static str,
+    whose: &'static str,
+}
+
+#[async_trait]
+impl Tool for Named {
+    fn spec(&self) -> ToolSpec {
+        ToolSpec {
+            name: self.name.to_owned(),
+            description: self.whose.to_owned(),
+            parameters: json!({"type": "object"}),
+        }
+    }
+
+    async fn call(&self, _: &Value, _: &ToolContext) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::own(self.whose))
+    }
+}
+
+/// A source that cannot say what there is.
+#[derive(Debug)]
+struct Away;
+
+#[async_trait]
+impl ToolSource for Away {
+    async fn tools(&self, _: BusinessId) -> Result<Vec<ToolSpec>, ToolError> {
+        Err(ToolError::Unavailable("the store is away".to_owned()))
+    }
+
+    async fn tool(&self, _: BusinessId, _: &str) -> Result<Option<Arc<dyn Tool>>, ToolError> {
+        Err(ToolError::Unavailable("the store is away".to_owned()))
+    }
+}
+
+/// The tools of the business that plays, and of another one.
+fn tools_of_businesses() -> Arc<MemoryTools> {
+    let ours = quiet().scope.business_id;
+    let theirs = BusinessId::from_uuid(uuid::Uuid::from_u128(9));
+    let tools = MemoryTools::new();
+    tools.add(ours, Arc::new(Named { name: "orders", whose: "our orders" }));
+    tools.add(ours, Arc::new(Named { name: "shelf", whose: "not the shelf" }));
+    tools.add(theirs, Arc::new(Named { name: "secrets", whose: "their secrets" }));
+    Arc::new(tools)
+}
 
 /// Looks things up, and remembers what it was asked.
 #[derive(Debug, Default)]
@@ -412,4 +461,65 @@ fn tools_that_are_not_there_speak_against_publishing() {
     let expected = [("t", "/nodes/1/data/tool"), ("a", "/nodes/2/data/tools/1")];
     assert_eq!(codes, expected.map(|(node, path)| (node.to_owned(), path.to_owned())));
     assert!(flows.compile(&document).is_ok(), "what is published already still runs");
+}
+
+/// What a flow hears that calls a tool by its name.
+async fn flow_hears(flows: &Flows, tool: &str) -> Vec<String> {
+    let data = json!({"tool": tool, "arguments": {"thing": "boat"}, "variable": "found"});
+    let nodes = json!([
+        ["t", "tool", data],
+        ["ok", "text", {"text": "ok {{ found }}"}],
+        ["no", "text", {"text": "no {{ tool_error }}"}]
+    ]);
+    let edges = json!([["start", "next", "t"], ["t", "next", "ok"], ["t", "error", "no"]]);
+    let mut play = Play::with(flows, &document(nodes, edges));
+    play.say("x");
+    play.perform().await
+}
+
+#[tokio::test]
+async fn a_business_has_tools_of_its_own_and_no_others() {
+    let flows =
+        Flows::new().with_tool(Arc::new(Shelf::default())).with_tool_source(tools_of_businesses());
+    assert_eq!(flow_hears(&flows, "orders").await, ["ok our orders"]);
+    assert_eq!(flow_hears(&flows, "shelf").await, ["ok 3 boats"], "the process goes first");
+    assert_eq!(flow_hears(&flows, "secrets").await, ["no unknown_tool"], "another's");
+    assert_eq!(flow_hears(&flows.clone().without_tools(), "orders").await, ["no unknown_tool"]);
+    let away = flows.with_tool_source(Arc::new(Away));
+    assert_eq!(flow_hears(&away, "orders").await, ["ok our orders"], "the first that knows it");
+    assert_eq!(flow_hears(&away, "secrets").await, ["no unavailable"]);
+}
+
+#[tokio::test]
+async fn models_are_offered_what_the_business_has() {
+    let ai = Arc::new(ScriptedAi::new());
+    ai.then(call("orders", json!({}))).then("Two orders.");
+    let flows = Flows::new().with_ai(ai.clone()).with_tool_source(tools_of_businesses());
+    let data = json!({"tools": ["orders", "secrets"], "hand_off": "never"});
+    let edges = json!([["start", "next", "ai"]]);
+    let document = document(json!([["ai", "ai_reply", data]]), edges);
+    let mut play = Play::with(&flows, &document);
+    play.say("my orders?");
+    play.perform().await;
+    assert!(play.perform().await.iter().any(|word| word.starts_with("call ")));
+    assert!(play.perform().await.contains(&"Two orders.".to_owned()));
+    let offered: Vec<String> = ai.requests()[0].tools.iter().map(|one| one.name.clone()).collect();
+    assert_eq!(offered, ["orders"]);
+    let told = ai.requests()[1].messages.last().unwrap().text.clone();
+    assert_eq!(told, "our orders");
+
+    let business = quiet().scope.business_id;
+    let known_later = flows.check(&document).iter().all(|finding| finding.code != "missing_tool");
+    assert!(known_later, "whose tools they are is not known yet");
+    let findings = flows.check_tools(business, &document).await.unwrap();
+    let codes: Vec<&str> = findings.iter().map(|one| one.code.as_str()).collect();
+    assert_eq!(codes, ["missing_tool"], "{findings:?}");
+    assert!(findings[0].message.contains("secrets"));
+    let away = Flows::new().with_ai(ai).with_tool_source(Arc::new(Away));
+    assert!(away.check_tools(business, &document).await.is_err());
+    let mut play = Play::with(&away, &document);
+    play.say("my orders?");
+    play.perform().await;
+    let failure = play.failure.unwrap();
+    assert!(failure.contains("unavailable"), "{failure}");
 }
