@@ -13,6 +13,8 @@ mod document;
 pub mod envelope;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod knowledge;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod plugin;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "rabbitmq")]

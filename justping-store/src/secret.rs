@@ -1,8 +1,9 @@
 //! How secrets are sealed into rows, whatever the backend.
 
-use justping_core::model::{BusinessId, ChannelId, ChannelSecrets};
+use justping_core::model::{BusinessId, ChannelId, ChannelSecrets, PluginId};
 use justping_core::port::store::{StoreError, StoreResult};
 use secrecy::ExposeSecret;
+use uuid::Uuid;
 
 use crate::envelope::{DataKey, MasterKey, Place, SealError};
 
@@ -62,23 +63,50 @@ fn key_place<'a>(business_id: BusinessId, row: &'a [&'a [u8]]) -> Place<'a> {
     Place { table: "business_keys", column: "wrapped", business_id, row }
 }
 
-fn secret_place<'a>(business_id: BusinessId, row: &'a [&'a [u8]]) -> Place<'a> {
-    Place { table: "channel_secrets", column: "sealed", business_id, row }
+/// Whose secrets they are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owner {
+    business_id: BusinessId,
+    id: Uuid,
+    /// The table they are in.
+    table: &'static str,
+    /// What errors call one of them.
+    what: &'static str,
 }
 
-/// Seals one secret of a channel for its row.
-pub(crate) fn seal(
-    key: &DataKey,
-    (business, channel): (BusinessId, ChannelId),
-    name: &str,
-    value: &str,
-) -> StoreResult<Vec<u8>> {
-    let id = channel.uuid();
-    let row: [&[u8]; 2] = [id.as_bytes(), name.as_bytes()];
-    key.seal(value.as_bytes(), &secret_place(business, &row)).map_err(map_seal("channel secret"))
+impl Owner {
+    /// A channel.
+    pub(crate) fn channel(business_id: BusinessId, id: ChannelId) -> Self {
+        Self { business_id, id: id.uuid(), table: "channel_secrets", what: "channel secret" }
+    }
+
+    /// A plugin.
+    pub(crate) fn plugin(business_id: BusinessId, id: PluginId) -> Self {
+        Self { business_id, id: id.uuid(), table: "plugin_secrets", what: "plugin secret" }
+    }
+
+    /// The business.
+    pub(crate) fn business(&self) -> BusinessId {
+        self.business_id
+    }
+
+    /// An error about one of them.
+    pub(crate) fn corrupt(&self, problem: &str) -> StoreError {
+        StoreError::Corrupt(format!("a {}{problem}", self.what))
+    }
+
+    fn place<'a>(&self, row: &'a [&'a [u8]]) -> Place<'a> {
+        Place { table: self.table, column: "sealed", business_id: self.business_id, row }
+    }
 }
 
-/// A secret of a channel with a key of its business.
+/// Seals one secret for its row.
+pub(crate) fn seal(key: &DataKey, owner: Owner, name: &str, value: &str) -> StoreResult<Vec<u8>> {
+    let row: [&[u8]; 2] = [owner.id.as_bytes(), name.as_bytes()];
+    key.seal(value.as_bytes(), &owner.place(&row)).map_err(map_seal(owner.what))
+}
+
+/// A secret with a key of its business.
 pub(crate) struct Sealed<'a> {
     /// The key's number and wrapped form, if the business has one.
     pub(crate) key: Option<(i64, &'a [u8])>,
@@ -92,21 +120,21 @@ pub(crate) struct Sealed<'a> {
 /// corrupt, not absent.
 pub(crate) fn open(
     master: &MasterKey,
-    place: (BusinessId, ChannelId),
+    owner: Owner,
     rows: &[Sealed<'_>],
 ) -> StoreResult<ChannelSecrets> {
     let mut secrets = ChannelSecrets::new();
     let mut opened = false;
     for (index, row) in rows.iter().enumerate() {
-        let needed = DataKey::id_of(row.sealed).map_err(map_seal("channel secret"))?;
+        let needed = DataKey::id_of(row.sealed).map_err(map_seal(owner.what))?;
         if let Some((number, wrapped)) = row.key.filter(|(id, _)| *id == i64::from(needed)) {
-            let key = unwrap(master, place.0, number, wrapped)?;
-            open_one(&mut secrets, &key, place, row)?;
+            let key = unwrap(master, owner.business_id, number, wrapped)?;
+            open_one(&mut secrets, &key, owner, row)?;
             opened = true;
         }
         let next = rows.get(index + 1).map(|row| row.name);
         if next != Some(row.name) && !std::mem::take(&mut opened) {
-            return Err(StoreError::Corrupt("a channel secret has no key".to_owned()));
+            return Err(owner.corrupt(" has no key"));
         }
     }
     Ok(secrets)
@@ -115,13 +143,12 @@ pub(crate) fn open(
 fn open_one(
     secrets: &mut ChannelSecrets,
     key: &DataKey,
-    (business, channel): (BusinessId, ChannelId),
+    owner: Owner,
     Sealed { name, sealed, .. }: &Sealed<'_>,
 ) -> StoreResult<()> {
-    let id = channel.uuid();
-    let plain = key.open(sealed, &secret_place(business, &[id.as_bytes(), name.as_bytes()]));
-    let plain = plain.map_err(map_seal("channel secret"))?;
-    let corrupt = |_| StoreError::Corrupt("a channel secret".to_owned());
-    secrets.insert(*name, std::str::from_utf8(plain.expose_secret()).map_err(corrupt)?);
+    let row: [&[u8]; 2] = [owner.id.as_bytes(), name.as_bytes()];
+    let plain = key.open(sealed, &owner.place(&row)).map_err(map_seal(owner.what))?;
+    let text = std::str::from_utf8(plain.expose_secret());
+    secrets.insert(*name, text.map_err(|_| owner.corrupt(""))?);
     Ok(())
 }

@@ -176,6 +176,9 @@ pub(crate) fn upkeep(sum: &UpkeepReport) {
         ("sent_reference", sum.sent),
         ("event", sum.events),
         ("counter", sum.counters),
+        ("plugin_value", sum.plugin_values),
+        ("plugin_line", sum.plugin_lines),
+        ("plugin_day", sum.plugin_days),
     ];
     for (what, count) in counts {
         metrics::counter!("justping_upkeep_total", "what" => what).absolute(count);

@@ -58,8 +58,8 @@ pub use outbox::{Lane, Origin, OutboxRow, OutboxState};
 pub use page::{Cursor, PAGE_DEFAULT, PAGE_MAX, Page, PageRequest};
 pub use plugin::{
     Capability, Grants, PLUGIN_HISTORY_MAX, PLUGIN_KEY_MAX_BYTES, PLUGIN_LINE_MAX_BYTES,
-    PLUGIN_VALUE_MAX_BYTES, Plugin, PluginDay, PluginLevel, PluginLine, PluginLineKind,
-    PluginQuota, PluginRelease, PluginSpend,
+    PLUGIN_LINES_MAX, PLUGIN_VALUE_MAX_BYTES, Plugin, PluginDay, PluginLevel, PluginLine,
+    PluginLineKind, PluginQuota, PluginRelease, PluginSpend,
 };
 pub use presence::Typist;
 pub use publication::{LiveCount, Publication, SessionPolicy, StrandedPolicy};

@@ -15,6 +15,8 @@ pub const PLUGIN_KEY_MAX_BYTES: usize = 256;
 pub const PLUGIN_VALUE_MAX_BYTES: usize = 64 * 1024;
 /// Most bytes of a log line's text.
 pub const PLUGIN_LINE_MAX_BYTES: usize = 1024;
+/// Most lines that a plugin's log keeps: with each further one the oldest goes.
+pub const PLUGIN_LINES_MAX: u64 = 10_000;
 
 /// What a plugin may use of the platform. The log and its own configuration need no grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -165,6 +167,24 @@ pub struct Plugin {
     pub updated_at: Timestamp,
 }
 
+impl Plugin {
+    /// What is stored of it: no more history than is kept.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        let surplus = self.history.len().saturating_sub(PLUGIN_HISTORY_MAX);
+        self.history.drain(..surplus);
+        self
+    }
+
+    /// What is stored when `change` replaces it.
+    #[must_use]
+    pub fn replaced(self, change: &Self) -> Self {
+        let revision = self.revision + 1;
+        let Self { id, business_id, name, created_at, .. } = self;
+        Self { id, business_id, name, created_at, revision, ..change.clone() }.bounded()
+    }
+}
+
 /// What a line of a plugin's log is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -177,6 +197,18 @@ pub enum PluginLineKind {
     Failed,
     /// A person or the platform changed it: uploaded, granted, enabled, rolled back, paused.
     Changed,
+}
+
+impl PluginLineKind {
+    /// Its name, as stores compare it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Denied => "denied",
+            Self::Failed => "failed",
+            Self::Changed => "changed",
+        }
+    }
 }
 
 /// How much a line matters.
@@ -211,6 +243,14 @@ pub struct PluginLine {
     /// The conversation the call was made for, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation_id: Option<ConversationId>,
+}
+
+impl PluginLine {
+    /// As much of a text as a line takes.
+    pub fn shortened(text: &str) -> &str {
+        let end = text.floor_char_boundary(PLUGIN_LINE_MAX_BYTES);
+        text.get(..end).unwrap_or_default()
+    }
 }
 
 /// What a plugin took on one day, in UTC.
@@ -255,6 +295,13 @@ pub struct PluginQuota {
     pub keys: u64,
     /// Most bytes of keys and values together.
     pub bytes: u64,
+}
+
+impl PluginQuota {
+    /// Whether so many keys, and so many bytes of keys and values, are within it.
+    pub const fn admits(&self, keys: u64, bytes: u64) -> bool {
+        keys <= self.keys && bytes <= self.bytes
+    }
 }
 
 impl Default for PluginQuota {

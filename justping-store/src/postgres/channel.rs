@@ -10,9 +10,10 @@ use sqlx::query;
 
 use super::PostgresStore;
 use super::connection::{Scope, Write, transaction};
-use super::row::{bytes, from, get, get_doc, parse_cursor, statements, to_doc};
-use crate::envelope::{DataKey, MasterKey};
-use crate::secret::{self, FIRST_KEY, Sealed};
+use super::keys::{open_all, seal_all};
+use super::row::{from, get, get_doc, parse_cursor, statements, to_doc};
+use crate::envelope::MasterKey;
+use crate::secret::Owner;
 
 statements! {
     /// The newest data key, whether the business exists, whether the agent does.
@@ -22,7 +23,6 @@ statements! {
         FROM (SELECT 1) one LEFT JOIN business_keys k ON k.business_id = $1 \
         ORDER BY k.key_id DESC LIMIT 1";
     CHANNEL_TO_CHANGE = "SELECT doc FROM channels WHERE business_id = $1 AND id = $2 FOR UPDATE";
-    INSERT_KEY = "INSERT INTO business_keys (business_id, key_id, wrapped) VALUES ($1, $2, $3)";
     INSERT_CHANNEL = "INSERT INTO channels (business_id, id, agent_id, doc) \
         VALUES ($1, $2, $3, $4)";
     UPDATE_CHANNEL = "UPDATE channels SET agent_id = $3, doc = $4 \
@@ -115,7 +115,7 @@ impl ChannelStore for PostgresStore {
         if rows.is_empty() {
             return Err(StoreError::NotFound("channel"));
         }
-        open_secrets(&self.master_key, business, id, &rows)
+        open_all(&self.master_key, Owner::channel(business, id), &rows)
     }
 }
 
@@ -180,8 +180,7 @@ fn put(statement: &'static str, channel: &ChannelConfig) -> StoreResult<super::c
         .bind(to_doc(channel)?))
 }
 
-/// Seals and stores secrets. The business gets its first data key with
-/// its first secret.
+/// Seals and stores secrets.
 async fn put_secrets(
     write: &mut Write,
     master: &MasterKey,
@@ -190,17 +189,10 @@ async fn put_secrets(
     place: &PgRow,
 ) -> StoreResult<()> {
     let business = channel.business_id;
-    let Some(secrets) = secrets.filter(|secrets| secrets.names().next().is_some()) else {
+    let owner = Owner::channel(business, channel.id);
+    let (names, sealed) = seal_all(write, master, owner, secrets, place).await?;
+    if names.is_empty() {
         return Ok(());
-    };
-    let key = match get::<Option<i64>>(place, 0)? {
-        Some(number) => secret::unwrap(master, business, number, get(place, 1)?)?,
-        None => first_key(write, master, business).await?,
-    };
-    let (mut names, mut sealed) = (Vec::new(), Vec::new());
-    for (name, value) in secrets.expose() {
-        names.push(bytes(name));
-        sealed.push(secret::seal(&key, (business, channel.id), name, value)?);
     }
     let put = query(PUT_SECRETS).bind(business.uuid()).bind(channel.id.uuid());
     write.run(put.bind(names).bind(sealed)).await.map(drop)
@@ -215,36 +207,4 @@ async fn delete(write: &mut Write, business: BusinessId, id: ChannelId) -> Store
         return Err(StoreError::Conflict("channel"));
     }
     write.run(bind(DELETE_CHANNEL)).await.map(drop)
-}
-
-async fn first_key(
-    write: &mut Write,
-    master: &MasterKey,
-    business: BusinessId,
-) -> StoreResult<DataKey> {
-    let (key, wrapped) = secret::first_key(master, business)?;
-    let insert = query(INSERT_KEY).bind(business.uuid()).bind(i64::from(FIRST_KEY));
-    write.run(insert.bind(wrapped)).await?;
-    Ok(key)
-}
-
-/// Opens the secrets of the rows of [`SECRETS`].
-fn open_secrets(
-    master: &MasterKey,
-    business: BusinessId,
-    channel: ChannelId,
-    rows: &[PgRow],
-) -> StoreResult<ChannelSecrets> {
-    let mut sealed = Vec::with_capacity(rows.len());
-    for row in rows {
-        let Some(name) = get::<Option<&[u8]>>(row, 2)? else { continue };
-        let name = std::str::from_utf8(name);
-        let name = name.map_err(|_| StoreError::Corrupt("a channel secret".to_owned()))?;
-        let key = match get::<Option<i64>>(row, 0)? {
-            Some(number) => Some((number, get(row, 1)?)),
-            None => None,
-        };
-        sealed.push(Sealed { key, name, sealed: get(row, 3)? });
-    }
-    secret::open(master, (business, channel), &sealed)
 }

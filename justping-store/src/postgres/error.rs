@@ -105,6 +105,7 @@ fn noun_of(error: &dyn DatabaseError) -> &'static str {
         "flows" => "flow",
         "flow_versions" => "flow version",
         "sessions" => "session",
+        "plugins" => "plugin",
         table if table.starts_with("messages") => "message",
         _ => "row",
     }

@@ -58,6 +58,7 @@ pub(super) const MIGRATIONS: &[Step] = &[
     (6, "publications", include_str!("../../migrations/postgres/0006_publications.sql")),
     (7, "knowledge", include_str!("../../migrations/postgres/0007_knowledge.sql")),
     (8, "usage", include_str!("../../migrations/postgres/0008_usage.sql")),
+    (9, "plugins", include_str!("../../migrations/postgres/0009_plugins.sql")),
 ];
 
 /// A migration: its number, its name, its statements.

@@ -63,6 +63,28 @@ statements! {
     DROP_SENT = drop_references!("sent_refs");
     DROP_COUNTERS = "DELETE FROM counters WHERE ctid = ANY(ARRAY( \
             SELECT ctid FROM counters WHERE day < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING 1";
+    /// Plugins with values that are over, locked as by whoever writes values.
+    LOCK_OVER = "SELECT c.business_id, c.plugin_id FROM ( \
+            SELECT DISTINCT v.business_id, v.plugin_id FROM ( \
+                SELECT business_id, plugin_id FROM plugin_values WHERE until <= $1 LIMIT $2) v) o \
+            JOIN plugin_counts c ON c.business_id = o.business_id AND c.plugin_id = o.plugin_id \
+        ORDER BY c.business_id, c.plugin_id FOR UPDATE OF c SKIP LOCKED";
+    DROP_VALUES = "WITH gone AS (DELETE FROM plugin_values WHERE ctid = ANY(ARRAY( \
+                SELECT v.ctid FROM unnest($1::uuid[], $2::uuid[]) o (business_id, plugin_id) \
+                CROSS JOIN LATERAL (SELECT x.ctid FROM plugin_values x \
+                    WHERE x.business_id = o.business_id AND x.plugin_id = o.plugin_id \
+                        AND x.until <= $3 LIMIT $4) v LIMIT $4)) \
+            RETURNING business_id, plugin_id, octet_length(key) + octet_length(value) AS bytes), \
+        freed AS (SELECT business_id, plugin_id, count(*) AS keys, sum(bytes)::bigint AS bytes \
+            FROM gone GROUP BY business_id, plugin_id) \
+        UPDATE plugin_counts c SET keys = c.keys - f.keys, bytes = c.bytes - f.bytes FROM freed f \
+            WHERE c.business_id = f.business_id AND c.plugin_id = f.plugin_id RETURNING f.keys";
+    DROP_LINES = "DELETE FROM plugin_lines WHERE ctid = ANY(ARRAY( \
+            SELECT ctid FROM plugin_lines WHERE at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) \
+        RETURNING 1";
+    DROP_DAYS = "DELETE FROM plugin_days WHERE ctid = ANY(ARRAY( \
+            SELECT ctid FROM plugin_days WHERE day < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) \
+        RETURNING 1";
     /// The last of the businesses it looked at, and how many events went. The newest stays, as it
     /// does in the embedded store, which finds the next number by it.
     DROP_EVENTS = concat!(
@@ -193,9 +215,11 @@ async fn trim(write: &mut Write, options: &UpkeepOptions) -> StoreResult<UpkeepR
         let drop = query(DROP_COUNTERS).bind(day_column(day_of(before)));
         report.counters = rows(write, drop, limit).await?;
     }
+    trim_plugins(write, options, &mut report).await?;
     let most = u64::from(options.limit);
     let full = [report.requests, report.parked, report.received, report.sent, report.counters];
-    let is_full = full.iter().any(|rows| *rows >= most);
+    let plugins = [report.plugin_values, report.plugin_lines, report.plugin_days];
+    let is_full = full.iter().chain(&plugins).any(|rows| *rows >= most);
     let mut from = parse_cursor::<Uuid>(options.after.as_ref())?.unwrap_or(Uuid::nil());
     if let Some(before) = before(keep.events) {
         let drop = query(DROP_EVENTS).bind(from).bind(BUSINESSES).bind(limit).bind(second(before));
@@ -211,6 +235,36 @@ async fn trim(write: &mut Write, options: &UpkeepOptions) -> StoreResult<UpkeepR
     let is_done = from == Uuid::max() && !is_full;
     report.next = (!is_done).then(|| Cursor(from.to_string()));
     Ok(report)
+}
+
+/// Drops what plugins keep, said and took, where it is over or old.
+async fn trim_plugins(
+    write: &mut Write,
+    options: &UpkeepOptions,
+    report: &mut UpkeepReport,
+) -> StoreResult<()> {
+    let (keep, limit) = (&options.keep, i64::from(options.limit));
+    let before = |kept| Retention::before(kept, options.now);
+    let now = millis(options.now);
+    let (mut businesses, mut plugins): (Vec<Uuid>, Vec<Uuid>) = (Vec::new(), Vec::new());
+    for row in write.run(query(LOCK_OVER).bind(now).bind(limit)).await? {
+        businesses.push(get(&row, 0)?);
+        plugins.push(get(&row, 1)?);
+    }
+    if !plugins.is_empty() {
+        let drop = query(DROP_VALUES).bind(businesses).bind(plugins).bind(now).bind(limit);
+        for row in write.run(drop).await? {
+            report.plugin_values += get_count(&row, 0)?;
+        }
+    }
+    if let Some(before) = before(keep.plugin_lines) {
+        report.plugin_lines = rows(write, query(DROP_LINES).bind(millis(before)), limit).await?;
+    }
+    if let Some(before) = before(keep.plugin_days) {
+        let drop = query(DROP_DAYS).bind(day_column(day_of(before)));
+        report.plugin_days = rows(write, drop, limit).await?;
+    }
+    Ok(())
 }
 
 /// Runs a statement that removes a bounded number of rows; how many it removed.

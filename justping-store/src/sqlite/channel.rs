@@ -5,15 +5,15 @@ use justping_core::model::{
     AgentId, BusinessId, ChannelConfig, ChannelId, ChannelSecrets, Page, PageRequest,
 };
 use justping_core::port::store::{ChannelStore, StoreError, StoreResult};
-use serde_json::json;
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
 use super::connection::Write;
+use super::keys::{open_all, seal_all};
 use super::row::{after, get, get_doc, parse_cursor, parse_doc, statements, to_doc};
-use crate::envelope::{DataKey, MasterKey};
-use crate::secret::{self, FIRST_KEY, Sealed};
+use crate::envelope::MasterKey;
+use crate::secret::Owner;
 
 statements! {
     /// One row: whether the business exists, whether its agent does, the channel as it stands, the
@@ -25,7 +25,6 @@ statements! {
             (SELECT doc FROM channels WHERE business_id = $1 AND id = $2) \
         FROM (SELECT 1) LEFT JOIN business_keys k ON k.business_id = $1 \
         ORDER BY k.key_id DESC LIMIT 1";
-    INSERT_KEY = "INSERT INTO business_keys (business_id, key_id, wrapped) VALUES ($1, $2, $3)";
     INSERT_CHANNEL = "INSERT INTO channels (business_id, id, agent_id, doc) \
         VALUES ($1, $2, $3, $4)";
     UPDATE_CHANNEL = "UPDATE channels SET agent_id = $3, doc = $4 \
@@ -114,7 +113,7 @@ impl ChannelStore for SqliteStore {
         if rows.is_empty() {
             return Err(StoreError::NotFound("channel"));
         }
-        open_secrets(&self.master_key, business, id, &rows)
+        open_all(&self.master_key, Owner::channel(business, id), &rows)
     }
 }
 
@@ -189,53 +188,8 @@ async fn put_secrets(
     place: &SqliteRow,
 ) -> StoreResult<()> {
     let business = channel.business_id;
-    let mut rows = Vec::new();
-    if let Some(secrets) = secrets.filter(|secrets| secrets.names().next().is_some()) {
-        let key = match get::<Option<i64>>(place, 0)? {
-            Some(number) => secret::unwrap(master, business, number, get(place, 1)?)?,
-            None => first_key(write, master, business).await?,
-        };
-        for (name, value) in secrets.expose() {
-            let sealed = secret::seal(&key, (business, channel.id), name, value)?;
-            rows.push(json!([name, hex(&sealed)]));
-        }
-    }
-    let rows = serde_json::Value::from(rows).to_string();
+    let owner = Owner::channel(business, channel.id);
+    let rows = seal_all(write, master, owner, secrets, place).await?;
     let put = query(PUT_SECRETS).bind(business.uuid()).bind(channel.id.uuid()).bind(rows);
     write.commit(put).await.map(drop)
-}
-
-async fn first_key(
-    write: &mut Write<'_>,
-    master: &MasterKey,
-    business: BusinessId,
-) -> StoreResult<DataKey> {
-    let (key, wrapped) = secret::first_key(master, business)?;
-    let insert = query(INSERT_KEY).bind(business.uuid()).bind(i64::from(FIRST_KEY));
-    write.run(insert.bind(wrapped)).await?;
-    Ok(key)
-}
-
-/// Bytes as batches carry them.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Opens the secrets of the rows of [`SECRETS`].
-fn open_secrets(
-    master: &MasterKey,
-    business: BusinessId,
-    channel: ChannelId,
-    rows: &[SqliteRow],
-) -> StoreResult<ChannelSecrets> {
-    let mut sealed = Vec::with_capacity(rows.len());
-    for row in rows {
-        let Some(name) = get(row, 2)? else { continue };
-        let key = match get::<Option<i64>>(row, 0)? {
-            Some(number) => Some((number, get(row, 1)?)),
-            None => None,
-        };
-        sealed.push(Sealed { key, name, sealed: get(row, 3)? });
-    }
-    secret::open(master, (business, channel), &sealed)
 }

@@ -79,6 +79,7 @@ fn noun_of(message: &str) -> &'static str {
         "flows" => "flow",
         "flow_versions" => "flow version",
         "sessions" => "session",
+        "plugins" => "plugin",
         _ => "row",
     }
 }

@@ -49,6 +49,18 @@ macro_rules! references {
     };
 }
 
+/// The values of plugins that went over first.
+macro_rules! values_over {
+    ($columns:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM plugin_values INDEXED BY plugin_values_until WHERE until <= $1 \
+                ORDER BY until, rowid LIMIT $2"
+        )
+    };
+}
+
 statements! {
     BEGIN_UPKEEP = "BEGIN IMMEDIATE; SELECT 1 FROM leases WHERE name = $1 AND fence = $2";
     END_UPKEEP = "COMMIT";
@@ -57,6 +69,23 @@ statements! {
             AND doc ->> '$.at' < $1 RETURNING 1";
     DROP_COUNTERS = "DELETE FROM counters WHERE (business_id, day, channel_id, kind) IN ( \
             SELECT business_id, day, channel_id, kind FROM counters INDEXED BY counters_day \
+            WHERE day < $1 ORDER BY day LIMIT $2) RETURNING 1";
+    /// Values of plugins that are over, as far as one move goes; the counts first.
+    DROP_VALUES = concat!(
+        "UPDATE plugin_counts SET keys = keys - g.freed, bytes = bytes - g.size FROM ( \
+            SELECT business_id, plugin_id, count(*) AS freed, \
+                sum(length(key) + length(value)) AS size \
+            FROM (", values_over!("business_id, plugin_id, key, value"), ") \
+            GROUP BY business_id, plugin_id) g \
+        WHERE plugin_counts.business_id = g.business_id \
+            AND plugin_counts.plugin_id = g.plugin_id; \
+        DELETE FROM plugin_values WHERE rowid IN (", values_over!("rowid"), ") RETURNING 1"
+    );
+    DROP_LINES = "DELETE FROM plugin_lines WHERE (business_id, plugin_id, number) IN ( \
+            SELECT business_id, plugin_id, number FROM plugin_lines INDEXED BY plugin_lines_at \
+            WHERE at < $1 ORDER BY at LIMIT $2) RETURNING 1";
+    DROP_DAYS = "DELETE FROM plugin_days WHERE (business_id, plugin_id, day) IN ( \
+            SELECT business_id, plugin_id, day FROM plugin_days INDEXED BY plugin_days_day \
             WHERE day < $1 ORDER BY day LIMIT $2) RETURNING 1";
     RECEIVED_END = references!("received_refs").0;
     DROP_RECEIVED = references!("received_refs").1;
@@ -164,9 +193,34 @@ async fn queues(
         let drop = query(DROP_COUNTERS).bind(day_column(day_of(before))).bind(limit);
         report.counters = write.run(drop).await?.len() as u64;
     }
+    plugins(write, options, report).await?;
     let most = u64::from(options.limit);
-    let dropped = [report.requests, report.parked, report.counters];
-    sweep.queues = dropped.iter().all(|rows| *rows < most);
+    let dropped = [
+        [report.requests, report.parked, report.counters],
+        [report.plugin_values, report.plugin_lines, report.plugin_days],
+    ];
+    sweep.queues = dropped.as_flattened().iter().all(|rows| *rows < most);
+    Ok(())
+}
+
+/// Drops what plugins keep, said and took, where it is over or old.
+async fn plugins(
+    write: &mut Write<'_>,
+    options: &UpkeepOptions,
+    report: &mut UpkeepReport,
+) -> StoreResult<()> {
+    let (keep, limit) = (&options.keep, i64::from(options.limit));
+    let before = |kept| Retention::before(kept, options.now);
+    let over = query(DROP_VALUES).bind(millis(options.now)).bind(limit);
+    report.plugin_values = write.run(over).await?.len() as u64;
+    if let Some(before) = before(keep.plugin_lines) {
+        let drop = query(DROP_LINES).bind(millis(before)).bind(limit);
+        report.plugin_lines = write.run(drop).await?.len() as u64;
+    }
+    if let Some(before) = before(keep.plugin_days) {
+        let drop = query(DROP_DAYS).bind(day_column(day_of(before))).bind(limit);
+        report.plugin_days = write.run(drop).await?.len() as u64;
+    }
     Ok(())
 }
 

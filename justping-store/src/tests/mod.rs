@@ -3,6 +3,7 @@
 pub(crate) mod agreement;
 pub(crate) mod noisy;
 mod nouns;
+mod plugins;
 pub(crate) mod search;
 mod world;
 

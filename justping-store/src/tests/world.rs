@@ -26,7 +26,7 @@ pub(super) const BUSINESSES: u8 = 2;
 pub(super) type Step = (u8, u8, u8, u8);
 
 /// How many kinds of step there are.
-pub(super) const KINDS: u8 = 34;
+pub(super) const KINDS: u8 = 37;
 
 /// Both stores, the time, and what workers hold.
 pub(super) struct Pair<T> {
@@ -278,6 +278,8 @@ where
             29 => self.touch_agent(a, b, c).await,
             30 => self.touch_flow(a, b, c).await,
             31 => self.touch_directory(a, b, c).await,
+            34 => self.touch_plugin(a, b, c).await,
+            35 | 36 => self.touch_value(a, b, c).await,
             _ => self.touch_request(a, b, c).await,
         }
         self.compare_next_due().await;

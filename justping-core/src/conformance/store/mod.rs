@@ -12,6 +12,7 @@ mod isolation;
 mod knowledge;
 mod ledger;
 mod outbox;
+mod plugin;
 mod post;
 mod publication;
 mod schedule;
@@ -33,6 +34,7 @@ pub use isolation::*;
 pub use knowledge::*;
 pub use ledger::*;
 pub use outbox::*;
+pub use plugin::*;
 pub use post::*;
 pub use publication::*;
 pub use schedule::*;
@@ -46,7 +48,7 @@ pub use usage::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 247;
+pub const CHECKS: usize = 282;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -303,6 +305,41 @@ macro_rules! store_conformance {
             source_delete_takes_what_was_found
             foreign_knowledge_is_hidden
             knowledge_agrees_with_the_store_in_memory
+            plugin_release_never_changes
+            plugin_releases_are_listed_newest_first
+            plugin_is_created_once
+            plugin_needs_its_release
+            plugins_are_listed_by_id
+            plugin_update_checks_the_revision
+            plugin_history_is_bounded
+            plugin_secrets_are_set_one_by_one
+            plugin_delete_takes_all
+            plugin_value_is_what_was_written
+            plugin_values_have_bounds
+            plugin_values_need_their_plugin
+            plugin_quota_is_exact
+            plugin_values_expire
+            plugin_values_that_are_over_take_no_room
+            plugin_numbers_add_up
+            plugin_numbers_do_not_overflow
+            plugin_numbers_keep_their_end
+            plugin_keys_are_in_the_order_of_bytes
+            plugin_keys_begin_with_the_prefix
+            plugin_keys_are_bounded
+            plugins_keep_values_apart
+            plugin_numbers_survive_a_crowd
+            plugin_quota_holds_in_a_crowd
+            plugin_lines_are_paged_newest_first
+            plugin_lines_are_filtered
+            plugin_lines_come_in_batches
+            plugin_log_is_bounded
+            plugin_lines_survive_a_crowd
+            plugin_days_add_up
+            plugin_days_survive_a_crowd
+            foreign_plugins_are_hidden
+            foreign_plugin_data_is_hidden
+            upkeep_drops_values_of_plugins
+            upkeep_drops_logs_of_plugins
         ] }
     };
 }

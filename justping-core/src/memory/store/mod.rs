@@ -6,7 +6,7 @@
 //! | `table`, `queue`, `line`, `thread` | how rows are kept: by business, by due moment, by whose turn it is, by conversation |
 //! | `inbox`, `turn`, `outbox`, `status`, `timer`, `call` | the engine's moves |
 //! | `upkeep` | leases, and what goes |
-//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `counter`, `idempotency`, `search`, `knowledge` | the nouns |
+//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `counter`, `idempotency`, `search`, `knowledge`, `plugin` | the nouns |
 
 mod agent;
 mod call;
@@ -23,6 +23,7 @@ mod inbox;
 mod knowledge;
 mod line;
 mod outbox;
+mod plugin;
 mod queue;
 mod search;
 mod session;
@@ -46,6 +47,7 @@ use self::idempotency::Requests;
 use self::knowledge::Library;
 use self::line::Lines;
 use self::outbox::Outbox;
+use self::plugin::Shelf;
 use self::search::Index;
 use self::session::Run;
 use self::status::References;
@@ -122,6 +124,7 @@ struct State {
     leases: Leases,
     index: Index,
     library: Library,
+    plugins: Shelf,
 }
 
 impl State {
@@ -154,6 +157,7 @@ impl State {
             leases: Leases::default(),
             index: Index::default(),
             library: Library::new(),
+            plugins: Shelf::new(),
         }
     }
 

@@ -65,6 +65,16 @@ impl<I: Ord + Copy, R> Table<I, R> {
         self.businesses.values().flat_map(BTreeMap::values)
     }
 
+    /// Every row of every business.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut R> {
+        self.businesses.values_mut().flat_map(BTreeMap::values_mut)
+    }
+
+    /// Every row of a business.
+    pub(super) fn rows(&self, business: BusinessId) -> impl Iterator<Item = &R> {
+        self.businesses.get(&business).into_iter().flat_map(BTreeMap::values)
+    }
+
     /// Every row of a business.
     pub(super) fn rows_mut(&mut self, business: BusinessId) -> impl Iterator<Item = &mut R> {
         self.businesses.get_mut(&business).into_iter().flat_map(BTreeMap::values_mut)

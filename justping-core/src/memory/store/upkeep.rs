@@ -75,11 +75,19 @@ impl State {
             sent: self.trim_sent(references, limit),
             events: self.trim_events(before(keep.events), limit),
             counters: self.trim_counters(day_of(before(keep.counters)), limit),
+            plugin_values: self.plugins.trim_values(options.now, limit),
+            plugin_lines: self.plugins.trim_lines(before(keep.plugin_lines), limit),
+            plugin_days: self.plugins.trim_days(day_of(before(keep.plugin_days)), limit),
             ..UpkeepReport::default()
         };
         let UpkeepReport { requests, parked, received, sent, events, counters, .. } = report;
-        let counts = [requests, parked, received, sent, events, counters];
-        if counts.contains(&u64::from(limit)) {
+        let UpkeepReport { plugin_values, plugin_lines, plugin_days, .. } = report;
+        let counts = [
+            [requests, parked, received],
+            [sent, events, counters],
+            [plugin_values, plugin_lines, plugin_days],
+        ];
+        if counts.as_flattened().contains(&u64::from(limit)) {
             report.next = Some(Cursor(String::new()));
         }
         Ok(report)

@@ -45,12 +45,11 @@ pub use noun::{
     SessionStore,
 };
 pub use plugin::{
-    KvSum, KvWrite, PLUGIN_BATCH_MAX, PLUGIN_KEYS_MAX, PluginDayFilter, PluginKeys, PluginStore,
-    PluginWrite,
+    KvSum, KvWrite, PLUGIN_BATCH_MAX, PLUGIN_KEYS_MAX, PluginDayFilter, PluginKeys,
+    PluginReleaseKey, PluginStore, PluginWrite, check_lines, plugin_sum,
 };
 pub use search::{MessageFilter, SearchIndex};
 pub use upkeep::{LeaseStore, Retention, UPKEEP_LEASE, UpkeepOptions, UpkeepReport, UpkeepStore};
-
 pub use usage::{USAGE_MODEL_MAX_BYTES, UsageEntry, UsageFilter, UsageHold, UsageStore};
 
 /// Most mailbox entries that one claim of a conversation carries.
@@ -72,6 +71,7 @@ pub trait Store:
     + KnowledgeStore
     + LeaseStore
     + MemberStore
+    + PluginStore
     + SearchIndex
     + SessionStore
     + UpkeepStore
@@ -94,10 +94,10 @@ impl<S> Store for S where
         + KnowledgeStore
         + LeaseStore
         + MemberStore
+        + PluginStore
         + SearchIndex
         + SessionStore
         + UpkeepStore
-        + UsageStore
         + UsageStore
 {
 }

@@ -60,6 +60,10 @@ pub struct Retention {
     pub requests: Option<Duration>,
     /// Daily counters.
     pub counters: Option<Duration>,
+    /// Lines of plugins' logs.
+    pub plugin_lines: Option<Duration>,
+    /// What plugins took, by day.
+    pub plugin_days: Option<Duration>,
 }
 
 impl Default for Retention {
@@ -71,6 +75,8 @@ impl Default for Retention {
             parked: Some(30 * DAY),
             requests: Some(DAY),
             counters: Some(5 * 366 * DAY),
+            plugin_lines: Some(90 * DAY),
+            plugin_days: Some(5 * 366 * DAY),
         }
     }
 }
@@ -119,6 +125,12 @@ pub struct UpkeepReport {
     pub events: u64,
     /// Counters that were dropped.
     pub counters: u64,
+    /// Values of plugins that were over.
+    pub plugin_values: u64,
+    /// Lines of plugins' logs that were dropped.
+    pub plugin_lines: u64,
+    /// Days of plugins that were dropped.
+    pub plugin_days: u64,
     /// Where the next move goes on; `None` when all is done.
     pub next: Option<Cursor>,
 }
@@ -135,6 +147,9 @@ impl UpkeepReport {
         self.sent += more.sent;
         self.events += more.events;
         self.counters += more.counters;
+        self.plugin_values += more.plugin_values;
+        self.plugin_lines += more.plugin_lines;
+        self.plugin_days += more.plugin_days;
         self.next = more.next;
     }
 }

@@ -80,6 +80,8 @@ const GROWING: &[&str] = &[
     "identities",
     "message_places",
     "messages",
+    "plugin_lines",
+    "plugin_values",
     "received_refs",
     "sent_refs",
     "sessions",

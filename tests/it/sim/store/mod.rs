@@ -4,6 +4,7 @@
 mod engine;
 mod knowledge;
 mod noun;
+mod plugin;
 mod upkeep;
 
 use std::fmt;

@@ -1,0 +1,303 @@
+//! Plugins: releases, what is installed, and its secrets.
+
+use async_trait::async_trait;
+use justping_core::model::{
+    BusinessId, ChannelSecrets, Page, PageRequest, Plugin, PluginDay, PluginId, PluginLine,
+    PluginLineKind, PluginRelease, PluginSpend, Timestamp,
+};
+use justping_core::port::store::{
+    KvSum, KvWrite, PluginDayFilter, PluginKeys, PluginReleaseKey, PluginStore, PluginWrite,
+    StoreError, StoreResult,
+};
+use sqlx::query;
+
+use super::SqliteStore;
+use super::connection::Write;
+use super::keys::{open_all, seal_all};
+use super::row::{after, get, get_doc, millis, parse_cursor, parse_doc, statements, to_doc};
+use crate::envelope::MasterKey;
+use crate::secret::Owner;
+
+statements! {
+    /// One row when the business exists.
+    KEEP_RELEASE = "BEGIN IMMEDIATE; \
+        INSERT INTO plugin_releases (business_id, digest, name, created_at, doc) \
+            SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM businesses WHERE id = $1) \
+            ON CONFLICT DO NOTHING; \
+        SELECT 1 FROM businesses WHERE id = $1; \
+        COMMIT";
+    RELEASE = "SELECT doc FROM plugin_releases WHERE business_id = $1 AND digest = $2";
+    RELEASES = "SELECT doc FROM plugin_releases \
+        WHERE business_id = $1 AND name = $2 AND (created_at, digest) < ($3, $4) \
+        ORDER BY created_at DESC, digest DESC LIMIT $5";
+    FIRST_RELEASES = "SELECT doc FROM plugin_releases WHERE business_id = $1 AND name = $2 \
+        ORDER BY created_at DESC, digest DESC LIMIT $3";
+    /// One row: the newest data key, whether the business exists, the plugin as it stands.
+    PLACE_OF_PLUGIN = "BEGIN IMMEDIATE; \
+        SELECT k.key_id, k.wrapped, \
+            EXISTS (SELECT 1 FROM businesses WHERE id = $1), \
+            (SELECT doc FROM plugins WHERE business_id = $1 AND id = $2) \
+        FROM (SELECT 1) LEFT JOIN business_keys k ON k.business_id = $1 \
+        ORDER BY k.key_id DESC LIMIT 1";
+    HAS_RELEASE = "SELECT 1 FROM plugin_releases \
+        WHERE business_id = $1 AND digest = $2 AND name = $3";
+    INSERT_PLUGIN = "INSERT INTO plugins (business_id, id, name, doc) VALUES ($1, $2, $3, $4); \
+        INSERT INTO plugin_counts (business_id, plugin_id, keys, bytes, lines) \
+            VALUES ($1, $2, 0, 0, 0)";
+    UPDATE_PLUGIN = "UPDATE plugins SET doc = $4 WHERE business_id = $1 AND id = $2 AND name = $3";
+    PUT_PLUGIN_SECRETS = "INSERT OR REPLACE INTO plugin_secrets \
+            (business_id, plugin_id, name, sealed) \
+            SELECT $1, $2, value ->> 0, unhex(value ->> 1) FROM json_each($3); \
+        COMMIT";
+    PLUGIN = "SELECT doc FROM plugins WHERE business_id = $1 AND id = $2";
+    PLUGIN_BY_NAME = "SELECT doc FROM plugins WHERE business_id = $1 AND name = $2";
+    DELETE_PLUGIN = "DELETE FROM plugins WHERE business_id = $1 AND id = $2 RETURNING 1";
+    PLUGINS = "SELECT doc FROM plugins WHERE business_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+    /// Each secret of the plugin with each key of the business; one row when it has no secrets.
+    PLUGIN_SECRETS = "SELECT k.key_id, k.wrapped, s.name, s.sealed FROM plugins p \
+        LEFT JOIN plugin_secrets s ON s.business_id = p.business_id AND s.plugin_id = p.id \
+        LEFT JOIN business_keys k ON k.business_id = p.business_id \
+        WHERE p.business_id = $1 AND p.id = $2 ORDER BY s.name, k.key_id";
+}
+
+#[async_trait]
+impl PluginStore for SqliteStore {
+    async fn keep_plugin_release(&self, release: &PluginRelease) -> StoreResult<()> {
+        let keep = query(KEEP_RELEASE)
+            .bind(release.business_id.uuid())
+            .bind(release.digest.clone())
+            .bind(release.name.clone())
+            .bind(millis(release.created_at))
+            .bind(to_doc(release)?);
+        let mut write = self.connections.write().await?;
+        let result = write.whole(keep).await;
+        let rows = write.settle(result).await?;
+        rows.first().map(drop).ok_or(StoreError::NotFound("business"))
+    }
+
+    async fn plugin_release(
+        &self,
+        business: BusinessId,
+        digest: &str,
+    ) -> StoreResult<PluginRelease> {
+        let query = query(RELEASE).bind(business.uuid()).bind(digest.to_owned());
+        let row = self.connections.read_one(query, "plugin release").await?;
+        get_doc(&row, 0, "plugin release")
+    }
+
+    async fn plugin_releases(
+        &self,
+        business: BusinessId,
+        name: &str,
+        page: &PageRequest,
+    ) -> StoreResult<Page<PluginRelease>> {
+        let before = parse_cursor::<PluginReleaseKey>(page.after.as_ref())?;
+        let sql = if before.is_some() { RELEASES } else { FIRST_RELEASES };
+        let mut list = query(sql).bind(business.uuid()).bind(name.to_owned());
+        if let Some(PluginReleaseKey { at, digest }) = before {
+            list = list.bind(at).bind(digest);
+        }
+        let rows = self.connections.read(list.bind(page.rows() as i64 + 1)).await?;
+        let rows = rows.iter().map(|row| get_doc(row, 0, "plugin release"));
+        let rows = rows.collect::<StoreResult<_>>()?;
+        Ok(Page::from_rows(rows, page.rows(), |row| PluginReleaseKey::of(row).to_string()))
+    }
+
+    async fn create_plugin(&self, plugin: &Plugin, secrets: &ChannelSecrets) -> StoreResult<()> {
+        let mut write = self.connections.write().await?;
+        let result = create(&mut write, &self.master_key, plugin, secrets).await;
+        write.settle(result).await
+    }
+
+    async fn plugin(&self, business: BusinessId, id: PluginId) -> StoreResult<Plugin> {
+        let query = query(PLUGIN).bind(business.uuid()).bind(id.uuid());
+        get_doc(&self.connections.read_one(query, "plugin").await?, 0, "plugin")
+    }
+
+    async fn plugin_by_name(&self, business: BusinessId, name: &str) -> StoreResult<Plugin> {
+        let query = query(PLUGIN_BY_NAME).bind(business.uuid()).bind(name.to_owned());
+        get_doc(&self.connections.read_one(query, "plugin").await?, 0, "plugin")
+    }
+
+    async fn update_plugin(
+        &self,
+        plugin: &Plugin,
+        secrets: Option<&ChannelSecrets>,
+    ) -> StoreResult<Plugin> {
+        let mut write = self.connections.write().await?;
+        let result = update(&mut write, &self.master_key, plugin, secrets).await;
+        write.settle(result).await
+    }
+
+    async fn delete_plugin(&self, business: BusinessId, id: PluginId) -> StoreResult<()> {
+        let delete = query(DELETE_PLUGIN).bind(business.uuid()).bind(id.uuid());
+        let rows = self.connections.change(delete).await?;
+        rows.first().map(drop).ok_or(StoreError::NotFound("plugin"))
+    }
+
+    async fn plugins(&self, business: BusinessId, page: &PageRequest) -> StoreResult<Page<Plugin>> {
+        let from = parse_cursor::<PluginId>(page.after.as_ref())?;
+        let list = query(PLUGINS).bind(business.uuid()).bind(after(from.map(PluginId::uuid)));
+        let rows = self.connections.read(list.bind(page.rows() as i64 + 1)).await?;
+        let rows = rows.iter().map(|row| get_doc(row, 0, "plugin")).collect::<StoreResult<_>>()?;
+        Ok(Page::from_rows(rows, page.rows(), |row: &Plugin| row.id.to_string()))
+    }
+
+    async fn plugin_secrets(
+        &self,
+        business: BusinessId,
+        id: PluginId,
+    ) -> StoreResult<ChannelSecrets> {
+        let list = query(PLUGIN_SECRETS).bind(business.uuid()).bind(id.uuid());
+        let rows = self.connections.read(list).await?;
+        if rows.is_empty() {
+            return Err(StoreError::NotFound("plugin"));
+        }
+        open_all(&self.master_key, Owner::plugin(business, id), &rows)
+    }
+
+    async fn plugin_value(
+        &self,
+        business: BusinessId,
+        id: PluginId,
+        key: &str,
+        now: Timestamp,
+    ) -> StoreResult<Option<Vec<u8>>> {
+        self.read_value(business, id, key, now).await
+    }
+
+    async fn set_plugin_value(
+        &self,
+        write: &PluginWrite<'_>,
+        value: &[u8],
+    ) -> StoreResult<KvWrite> {
+        self.set_value(write, value).await
+    }
+
+    async fn add_plugin_value(&self, write: &PluginWrite<'_>, by: i64) -> StoreResult<KvSum> {
+        self.add_value(write, by).await
+    }
+
+    async fn delete_plugin_value(
+        &self,
+        business: BusinessId,
+        id: PluginId,
+        key: &str,
+    ) -> StoreResult<()> {
+        self.delete_value(business, id, key).await
+    }
+
+    async fn plugin_keys(
+        &self,
+        business: BusinessId,
+        id: PluginId,
+        looked_for: &PluginKeys<'_>,
+    ) -> StoreResult<Vec<String>> {
+        self.list_keys(business, id, looked_for).await
+    }
+
+    async fn add_plugin_lines(&self, lines: &[PluginLine]) -> StoreResult<()> {
+        self.add_lines(lines).await
+    }
+
+    async fn plugin_lines(
+        &self,
+        business: BusinessId,
+        id: PluginId,
+        kind: Option<PluginLineKind>,
+        page: &PageRequest,
+    ) -> StoreResult<Page<PluginLine>> {
+        self.list_lines(business, id, kind, page).await
+    }
+
+    async fn add_plugin_spend(
+        &self,
+        spends: &[(BusinessId, PluginId, Timestamp, PluginSpend)],
+    ) -> StoreResult<()> {
+        self.add_days(spends).await
+    }
+
+    async fn plugin_days(
+        &self,
+        business: BusinessId,
+        filter: &PluginDayFilter,
+    ) -> StoreResult<Vec<PluginDay>> {
+        self.list_days(business, filter).await
+    }
+}
+
+impl SqliteStore {
+    /// Says whether a plugin is there, of which nothing else was found.
+    pub(super) async fn check_plugin(&self, business: BusinessId, id: PluginId) -> StoreResult<()> {
+        let query = query(PLUGIN).bind(business.uuid()).bind(id.uuid());
+        self.connections.read_one(query, "plugin").await.map(drop)
+    }
+}
+
+async fn create(
+    write: &mut Write<'_>,
+    master: &MasterKey,
+    plugin: &Plugin,
+    secrets: &ChannelSecrets,
+) -> StoreResult<()> {
+    let place = write.begin(place_of(plugin)).await?;
+    let place = place.first().ok_or(StoreError::NotFound("business"))?;
+    if !get::<bool>(place, 2)? {
+        return Err(StoreError::NotFound("business"));
+    }
+    check_release(write, plugin).await?;
+    let plugin = plugin.clone().bounded();
+    write.run(put(INSERT_PLUGIN, &plugin)?).await?;
+    let owner = Owner::plugin(plugin.business_id, plugin.id);
+    let rows = seal_all(write, master, owner, Some(secrets), place).await?;
+    put_secrets(write, &plugin, rows).await
+}
+
+async fn update(
+    write: &mut Write<'_>,
+    master: &MasterKey,
+    change: &Plugin,
+    secrets: Option<&ChannelSecrets>,
+) -> StoreResult<Plugin> {
+    let place = write.begin(place_of(change)).await?;
+    let place = place.first().ok_or(StoreError::NotFound("plugin"))?;
+    let stored: Option<&str> = get(place, 3)?;
+    let stored: Plugin = parse_doc(stored.ok_or(StoreError::NotFound("plugin"))?, "plugin")?;
+    if stored.revision != change.revision {
+        return Err(StoreError::Stale("plugin"));
+    }
+    let plugin = stored.replaced(change);
+    check_release(write, &plugin).await?;
+    write.run(put(UPDATE_PLUGIN, &plugin)?).await?;
+    let owner = Owner::plugin(plugin.business_id, plugin.id);
+    let rows = seal_all(write, master, owner, secrets, place).await?;
+    put_secrets(write, &plugin, rows).await?;
+    Ok(plugin)
+}
+
+fn place_of(plugin: &Plugin) -> super::connection::Bound {
+    query(PLACE_OF_PLUGIN).bind(plugin.business_id.uuid()).bind(plugin.id.uuid())
+}
+
+async fn check_release(write: &mut Write<'_>, plugin: &Plugin) -> StoreResult<()> {
+    let find = query(HAS_RELEASE)
+        .bind(plugin.business_id.uuid())
+        .bind(plugin.digest.clone())
+        .bind(plugin.name.clone());
+    let rows = write.run(find).await?;
+    rows.first().map(drop).ok_or(StoreError::NotFound("plugin release"))
+}
+
+fn put(statement: &'static str, plugin: &Plugin) -> StoreResult<super::connection::Bound> {
+    Ok(query(statement)
+        .bind(plugin.business_id.uuid())
+        .bind(plugin.id.uuid())
+        .bind(plugin.name.clone())
+        .bind(to_doc(plugin)?))
+}
+
+/// Stores secrets, and ends the transaction.
+async fn put_secrets(write: &mut Write<'_>, plugin: &Plugin, rows: String) -> StoreResult<()> {
+    let put = query(PUT_PLUGIN_SECRETS).bind(plugin.business_id.uuid()).bind(plugin.id.uuid());
+    write.commit(put.bind(rows)).await.map(drop)
+}
