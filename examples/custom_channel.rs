@@ -76,7 +76,7 @@ impl Channel for Terminal {
         &self.capabilities
     }
 
-    fn receive(&self, _request: &WebhookRequest<'_>) -> Result<Received, ReceiveError> {
+    async fn receive(&self, _request: &WebhookRequest<'_>) -> Result<Received, ReceiveError> {
         Err(ReceiveError::Unsupported)
     }
 

@@ -4,6 +4,8 @@
 
 use std::error::Error;
 use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use criterion::Criterion;
 use hmac::{Hmac, KeyInit, Mac};
@@ -18,6 +20,16 @@ use uuid::Uuid;
 
 const PHONE_NUMBER_ID: &str = "106540352242922";
 const SECRET: &str = "bench-app-secret";
+
+/// What a future gives that waits for nothing.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(result) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return result;
+        }
+    }
+}
 
 fn hook(messages: &[Value], statuses: &[Value]) -> String {
     let value = json!({
@@ -93,10 +105,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             headers: &headers,
             body: body.as_bytes(),
         };
-        channel.receive(&request)?;
+        at_once(channel.receive(&request))?;
         let name = format!("webhook/{name} ({} bytes)", body.len());
         criterion.bench_function(&name, |bencher| {
-            bencher.iter(|| channel.receive(black_box(&request)));
+            bencher.iter(|| at_once(channel.receive(black_box(&request))));
         });
     }
     criterion.final_summary();

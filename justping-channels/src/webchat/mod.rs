@@ -251,7 +251,7 @@ impl Channel for WebChatChannel {
     }
 
     /// Takes no webhooks: news comes over the socket.
-    fn receive(&self, _: &WebhookRequest<'_>) -> Result<Received, ReceiveError> {
+    async fn receive(&self, _: &WebhookRequest<'_>) -> Result<Received, ReceiveError> {
         Err(ReceiveError::Unsupported)
     }
 

@@ -432,7 +432,7 @@ async fn the_channel_itself_does_nothing_and_says_so() {
     assert_eq!(chat.verify().await, Ok(()));
     for method in [HttpMethod::Get, HttpMethod::Post] {
         let request = WebhookRequest { method, query: &[], headers: &[], body: b"{}" };
-        assert_eq!(chat.receive(&request), Err(ReceiveError::Unsupported));
+        assert_eq!(chat.receive(&request).await, Err(ReceiveError::Unsupported));
     }
     assert_eq!(chat.capabilities(), &CAPABILITIES);
 }

@@ -185,7 +185,7 @@ impl Channel for WhatsAppChannel {
         &self.capabilities
     }
 
-    fn receive(&self, request: &WebhookRequest<'_>) -> Result<Received, ReceiveError> {
+    async fn receive(&self, request: &WebhookRequest<'_>) -> Result<Received, ReceiveError> {
         let sender = self.client.sender();
         match request.method {
             HttpMethod::Get => webhook::challenge(request, sender).map(Received::Challenge),

@@ -49,14 +49,18 @@ const HUGE: usize = 64 << 20;
 const DEEP: usize = 100_000;
 
 impl ChannelSubject {
-    fn post(&self, headers: &[(String, String)], body: &[u8]) -> Result<Received, ReceiveError> {
+    async fn post(
+        &self,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> Result<Received, ReceiveError> {
         let method = HttpMethod::Post;
-        self.channel.receive(&WebhookRequest { method, query: &[], headers, body })
+        self.channel.receive(&WebhookRequest { method, query: &[], headers, body }).await
     }
 
     /// Hands over a body with its proof.
-    fn signed(&self, body: &[u8]) -> Result<Received, ReceiveError> {
-        self.post(&(self.sign)(body), body)
+    async fn signed(&self, body: &[u8]) -> Result<Received, ReceiveError> {
+        self.post(&(self.sign)(body), body).await
     }
 }
 
@@ -77,7 +81,7 @@ pub async fn capabilities_hold_together(subject: &ChannelSubject) {
 /// A genuine webhook gives its news in order, every time.
 pub async fn webhook_gives_its_news(subject: &ChannelSubject) {
     for _ in 0..2 {
-        assert_eq!(subject.signed(&subject.body), Ok(Received::Events(subject.news.clone())));
+        assert_eq!(subject.signed(&subject.body).await, Ok(Received::Events(subject.news.clone())));
     }
 }
 
@@ -102,7 +106,7 @@ pub async fn webhook_messages_are_complete(subject: &ChannelSubject) {
 /// Without a proof nothing is believed, and nothing is parsed either.
 pub async fn webhook_without_proof_is_refused(subject: &ChannelSubject) {
     for body in [&subject.body[..], b"", b"garbage"] {
-        assert_eq!(subject.post(&[], body), Err(ReceiveError::Unauthorized));
+        assert_eq!(subject.post(&[], body).await, Err(ReceiveError::Unauthorized));
     }
 }
 
@@ -121,12 +125,12 @@ pub async fn webhook_with_a_false_proof_is_refused(subject: &ChannelSubject) {
     for change in falsify {
         let headers: Vec<_> =
             genuine.iter().map(|(name, value)| (name.clone(), change(value))).collect();
-        let received = subject.post(&headers, &subject.body);
+        let received = subject.post(&headers, &subject.body).await;
         assert_eq!(received, Err(ReceiveError::Unauthorized), "{headers:?}");
     }
     if subject.proof == Proof::Body {
         let foreign = (subject.sign)(b"another body");
-        let received = subject.post(&foreign, &subject.body);
+        let received = subject.post(&foreign, &subject.body).await;
         assert_eq!(received, Err(ReceiveError::Unauthorized));
     }
 }
@@ -140,13 +144,17 @@ pub async fn webhook_cannot_be_changed(subject: &ChannelSubject) {
     for at in 0..subject.body.len() {
         let mut body = subject.body.clone();
         body[at] ^= 1;
-        assert_eq!(subject.post(&headers, &body), Err(ReceiveError::Unauthorized), "byte {at}");
+        assert_eq!(
+            subject.post(&headers, &body).await,
+            Err(ReceiveError::Unauthorized),
+            "byte {at}"
+        );
     }
     let mut longer = subject.body.clone();
     longer.push(b' ');
-    assert_eq!(subject.post(&headers, &longer), Err(ReceiveError::Unauthorized));
+    assert_eq!(subject.post(&headers, &longer).await, Err(ReceiveError::Unauthorized));
     let shorter = &subject.body[..subject.body.len() - 1];
-    assert_eq!(subject.post(&headers, shorter), Err(ReceiveError::Unauthorized));
+    assert_eq!(subject.post(&headers, shorter).await, Err(ReceiveError::Unauthorized));
 }
 
 /// Whatever a provider signs, the channel reads it or refuses it, and never fails otherwise.
@@ -175,7 +183,7 @@ pub async fn webhook_parsing_is_total(subject: &ChannelSubject) {
         }
     }
     for body in bodies {
-        let received = subject.signed(&body);
+        let received = subject.signed(&body).await;
         let text = String::from_utf8_lossy(&body);
         assert_ne!(received, Err(ReceiveError::Unauthorized), "{text}");
         if let Ok(Received::Events(events)) = received {
@@ -190,9 +198,9 @@ pub async fn webhook_parsing_is_total(subject: &ChannelSubject) {
 
 /// A body that is too large or too deep is refused.
 pub async fn webhook_is_bounded(subject: &ChannelSubject) {
-    assert!(subject.signed(&vec![b' '; HUGE]).is_err());
-    assert!(subject.signed(&vec![b'['; DEEP]).is_err());
-    assert!(subject.signed("{\"a\":".repeat(DEEP).as_bytes()).is_err());
+    assert!(subject.signed(&vec![b' '; HUGE]).await.is_err());
+    assert!(subject.signed(&vec![b'['; DEEP]).await.is_err());
+    assert!(subject.signed("{\"a\":".repeat(DEEP).as_bytes()).await.is_err());
 }
 
 /// A request that asks for a subscription without a proof gets no challenge.
@@ -208,7 +216,7 @@ pub async fn challenge_needs_a_proof(subject: &ChannelSubject) {
     for query in [&query[..], &[]] {
         let method = HttpMethod::Get;
         let request = WebhookRequest { method, query, headers: &[], body: b"" };
-        assert!(subject.channel.receive(&request).is_err());
+        assert!(subject.channel.receive(&request).await.is_err());
     }
 }
 

@@ -126,7 +126,7 @@ impl Channel for Line {
         &self.carrier.capabilities
     }
 
-    fn receive(&self, _: &WebhookRequest<'_>) -> Result<Received, ReceiveError> {
+    async fn receive(&self, _: &WebhookRequest<'_>) -> Result<Received, ReceiveError> {
         Err(ReceiveError::Unsupported)
     }
 

@@ -31,7 +31,7 @@ impl JustPing {
         if !open.config.enabled {
             return Err(EngineError::Disabled.into());
         }
-        match open.adapter.receive(request)? {
+        match open.adapter.receive(request).await? {
             Received::Challenge(text) => Ok(WebhookReply::Challenge(text)),
             Received::Events(news) => {
                 self.record(&open, news).await?;

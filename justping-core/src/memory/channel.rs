@@ -213,7 +213,7 @@ impl Channel for MemoryChannel {
         &self.capabilities
     }
 
-    fn receive(&self, request: &WebhookRequest<'_>) -> Result<Received, ReceiveError> {
+    async fn receive(&self, request: &WebhookRequest<'_>) -> Result<Received, ReceiveError> {
         let secret = request.header(MemoryProvider::HEADER).unwrap_or_default();
         if self.secret.is_empty() || !same(secret.as_bytes(), self.secret.as_bytes()) {
             return Err(ReceiveError::Unauthorized);

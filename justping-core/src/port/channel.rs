@@ -216,7 +216,8 @@ pub struct ChannelConfigError {
 /// with the same `idempotency_key`.
 ///
 /// # Cancellation
-/// A dropped `send` may or may not have sent: the engine treats it as unknown.
+/// A dropped `send` may or may not have sent: the engine treats it as unknown. A dropped `receive`
+/// took nothing: the provider repeats the webhook.
 ///
 /// # Implementing
 /// See [`memory::MemoryChannel`](crate::memory::MemoryChannel) for the smallest one; run
@@ -226,11 +227,11 @@ pub trait Channel: Send + Sync + Debug + 'static {
     /// What it can do.
     fn capabilities(&self) -> &Capabilities;
 
-    /// Verifies and parses a webhook.
+    /// Verifies and parses a webhook. The provider waits for the answer: nothing is asked of it here.
     ///
     /// # Errors
     /// [`ReceiveError`]; the request is answered with 401, 400, 413 or 405 and nothing is stored.
-    fn receive(&self, request: &WebhookRequest<'_>) -> Result<Received, ReceiveError>;
+    async fn receive(&self, request: &WebhookRequest<'_>) -> Result<Received, ReceiveError>;
 
     /// Hands a message to the provider, once.
     ///

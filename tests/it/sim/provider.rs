@@ -110,8 +110,8 @@ impl Channel for SimChannel {
         &self.world.plan().shops[self.shop].capabilities
     }
 
-    fn receive(&self, request: &WebhookRequest<'_>) -> Result<Received, ReceiveError> {
-        self.wire.receive(request)
+    async fn receive(&self, request: &WebhookRequest<'_>) -> Result<Received, ReceiveError> {
+        self.wire.receive(request).await
     }
 
     async fn send(&self, outbound: &Outbound) -> Result<Receipt, SendError> {

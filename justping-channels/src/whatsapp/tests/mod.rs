@@ -10,7 +10,9 @@ mod settings;
 mod signs;
 mod supplied;
 
+use std::pin::pin;
 use std::sync::LazyLock;
+use std::task::{Context, Poll, Waker};
 
 use justping_core::model::{
     BusinessId, ChannelConfig, ChannelId, ChannelKind, ChannelSecrets, Content, Identity, Inbound,
@@ -70,12 +72,20 @@ pub(super) fn post(
     signature: &str,
 ) -> Result<Received, ReceiveError> {
     let headers = [("x-hub-signature-256".to_owned(), signature.to_owned())];
-    channel.receive(&WebhookRequest {
+    at_once(channel.receive(&WebhookRequest {
         method: HttpMethod::Post,
         query: &[],
         headers: &headers,
         body,
-    })
+    }))
+}
+
+/// What a future gives that waits for nothing.
+pub(super) fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => panic!("it waits"),
+    }
 }
 
 /// One channel for all tests that send nothing: opening one reads the machine's certificates.
