@@ -16,6 +16,8 @@ mod mac;
 pub mod package;
 mod port;
 pub mod sandbox;
+#[cfg(test)]
+mod tests;
 
 pub use self::caller::{Caller, millis};
 pub use self::capability::{MESSAGE_KEY_MAX_BYTES, parse_contact_patch, parse_content};

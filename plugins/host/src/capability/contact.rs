@@ -6,7 +6,7 @@ use std::sync::Arc;
 use justping_core::model::{Capability, ChannelKind, Contact, ContactId, ContactPatch, Identity};
 use justping_core::port::{StoreError, StoreResult};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{CallState, trouble};
 use crate::contract::Contact as Told;
@@ -123,7 +123,10 @@ struct ContactChange {
 /// # Errors
 /// What is wrong, for the plugin's author.
 pub fn parse_contact_patch(json: &str) -> Result<ContactPatch, String> {
-    let change: ContactChange = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let object: Map<String, Value> =
+        serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let change: ContactChange =
+        serde_json::from_value(object.into()).map_err(|error| error.to_string())?;
     let texts =
         [("name", &change.name, NAME_MAX_CHARS), ("locale", &change.locale, LABEL_MAX_CHARS)];
     for (field, text, max) in texts {

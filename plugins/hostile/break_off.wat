@@ -1,0 +1,3 @@
+;; Breaks off.
+(module (@prelude) (@tool)
+  (func (export "justping:plugin/tools@0.1.0#call") (type $call) (unreachable)))

@@ -1,0 +1,6 @@
+;; Wants an answer to be written outside of its memory.
+(module
+  (import "justping:plugin/kv@0.1.0" "get" (func $get (param i32 i32 i32)))
+  (@prelude) (@tool)
+  (func (export "justping:plugin/tools@0.1.0#call") (type $call)
+    (call $get (i32.const 0) (i32.const 1) (i32.const -8)) (unreachable)))

@@ -1,0 +1,6 @@
+;; Logs at a level that there is not.
+(module
+  (import "justping:plugin/log@0.1.0" "write" (func $write (param i32 i32 i32)))
+  (@prelude) (@tool)
+  (func (export "justping:plugin/tools@0.1.0#call") (type $call)
+    (call $write (i32.const 99) (i32.const 1000) (i32.const 2)) (unreachable)))
