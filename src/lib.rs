@@ -11,6 +11,7 @@
 //! | `agents` | `flows`, `http`, `openai`, `anthropic`, `mcp` | flow documents, nodes, models, tools |
 //! | `channels` | `whatsapp`, `webchat` | adapters of providers |
 //! | `http` | `http` | the one outbound client, and what customers may ask of it |
+//! | `plugins` | `plugins` | the sandbox in which businesses run their own code |
 //! | `store` | `sqlite`, `postgres`, `redis`, `rabbitmq` | stores that last; what processes share |
 //!
 //! # A conversation
@@ -54,5 +55,7 @@ pub use justping_agents as agents;
 pub use justping_channels as channels;
 #[cfg(feature = "http")]
 pub use justping_http as http;
+#[cfg(feature = "plugins")]
+pub use justping_plugins as plugins;
 #[cfg(any(feature = "postgres", feature = "rabbitmq", feature = "redis", feature = "sqlite"))]
 pub use justping_store as store;

@@ -14,15 +14,21 @@ pub mod limits;
 mod line;
 mod mac;
 pub mod package;
+pub mod plugins;
 mod port;
 pub mod sandbox;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use self::caller::{Caller, millis};
 pub use self::capability::{MESSAGE_KEY_MAX_BYTES, parse_contact_patch, parse_content};
 pub use self::limits::{Limits, LimitsWish};
 pub use self::line::{LINES_WAITING_MAX, LineSink};
+pub use self::plugins::{
+    Ask, Installed, OperatorPolicy, Plugins, PluginsConfig, Signers, UseError,
+};
 pub use self::port::{Messenger, MessengerError, PluginMessage, Ports};
 pub use self::sandbox::{
     CacheConfig, CallError, CallMeter, Called, Code, ComponentDigest, Export, LoadError, Sandbox,

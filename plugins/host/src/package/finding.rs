@@ -1,10 +1,10 @@
 use std::fmt;
 
 use justping_core::port::Severity;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Something about a package that its author should know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackageFinding {
     /// Whether the package can be used in spite of it.
     pub severity: Severity,
@@ -55,7 +55,7 @@ fn severity(severity: Severity) -> &'static str {
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)*) => {
         /// What kind of thing a [`PackageFinding`] is. The names are stable.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum PackageCode {
             $($(#[doc = $doc])+ #[serde(rename = $name)] $variant,)*

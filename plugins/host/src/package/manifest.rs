@@ -1,14 +1,14 @@
 use std::collections::BTreeSet;
-use std::fmt;
 use std::ops::Range;
 
 use justping_core::model::{Capability, Grants};
 use semver::Version;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use toml::Spanned;
 
 use super::{MANIFEST_FILE, PackageCode, PackageFinding, check_origin, compile_schema};
+use crate::{Export, LimitsWish};
 
 /// The version of the contract that is spoken here; any patch of it is.
 pub const CONTRACT: Version = Version::new(0, 1, 0);
@@ -37,48 +37,6 @@ pub enum Dialect {
     Development,
 }
 
-/// What a plugin can have for the platform to call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Export {
-    /// Nodes of flows.
-    Nodes,
-    /// Tools for models.
-    Tools,
-    /// Looking at messages on their way.
-    Hooks,
-    /// Hearing what happens.
-    Subscriber,
-    /// A channel.
-    Channels,
-    /// Functions for texts.
-    Filters,
-}
-
-impl Export {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Nodes, Self::Tools, Self::Hooks, Self::Subscriber, Self::Channels, Self::Filters];
-
-    /// Its name in manifests and in the contract.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Nodes => "nodes",
-            Self::Tools => "tools",
-            Self::Hooks => "hooks",
-            Self::Subscriber => "subscriber",
-            Self::Channels => "channels",
-            Self::Filters => "filters",
-        }
-    }
-}
-
-impl fmt::Display for Export {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// A capability that a plugin asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Request {
@@ -92,18 +50,6 @@ pub struct Request {
     /// Of [`Capability::Secrets`]: their names.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub names: BTreeSet<String>,
-}
-
-/// What a plugin would like to be allowed; it gets at most what the operator allows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Wishes {
-    /// Memory of a call, in MiB.
-    pub memory_mib: Option<u32>,
-    /// Time on a processor of a call, in milliseconds.
-    pub cpu_ms: Option<u32>,
-    /// Time of a call altogether, in milliseconds.
-    pub wall_ms: Option<u32>,
 }
 
 /// What `plugin.toml` says.
@@ -130,7 +76,7 @@ pub struct Manifest {
     /// JSON Schema of its configuration, of an object.
     pub config_schema: Option<Value>,
     /// What it would like to be allowed.
-    pub limits: Wishes,
+    pub limits: LimitsWish,
     /// All of it, as it was written.
     pub written: Value,
 }
@@ -166,38 +112,6 @@ impl Manifest {
         }
         grants
     }
-
-    /// Says what is wrong with a configuration: the place in it as a JSON pointer, and why.
-    pub fn config_problems(&self, config: &Map<String, Value>) -> Vec<(String, String)> {
-        config_problems(self.config_schema.as_ref(), config)
-    }
-}
-
-/// Most problems of one configuration that are told.
-const PROBLEMS_MAX: usize = 50;
-
-/// Says what is wrong with a configuration. Without a schema there is none to give.
-pub(crate) fn config_problems(
-    schema: Option<&Value>,
-    config: &Map<String, Value>,
-) -> Vec<(String, String)> {
-    let Some(schema) = schema else {
-        let unknown = |name: &String| {
-            (
-                format!("/{}", name.replace('~', "~0").replace('/', "~1")),
-                "nobody asks for this".into(),
-            )
-        };
-        return config.keys().take(PROBLEMS_MAX).map(unknown).collect();
-    };
-    match compile_schema(schema) {
-        Ok(validator) => {
-            let config = Value::Object(config.clone());
-            let errors = validator.iter_errors(&config).take(PROBLEMS_MAX);
-            errors.map(|e| (e.instance_path().to_string(), e.masked().to_string())).collect()
-        }
-        Err(error) => vec![(String::new(), error.to_string())],
-    }
 }
 
 /// The form of `plugin.toml`, with places.
@@ -216,7 +130,7 @@ struct Raw {
     capabilities: Vec<Spanned<RawRequest>>,
     config: Option<Spanned<toml::Table>>,
     config_schema: Option<Spanned<String>>,
-    limits: Option<Spanned<Wishes>>,
+    limits: Option<Spanned<LimitsWish>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -337,7 +251,7 @@ impl Reading<'_> {
         let mut exports = BTreeSet::new();
         for export in list.into_inner() {
             if !exports.insert(*export.get_ref()) {
-                let message = format!("{} is there twice", export.get_ref());
+                let message = format!("{} is there twice", export.get_ref().name());
                 self.note(PackageCode::ManifestField, export.span(), message);
             }
         }
@@ -432,8 +346,8 @@ impl Reading<'_> {
         compiled.map_err(|message| self.note(PackageCode::ConfigSchema, span, message)).ok()
     }
 
-    fn wishes(&mut self, wishes: &Spanned<Wishes>) -> Wishes {
-        let Wishes { memory_mib, cpu_ms, wall_ms } = *wishes.get_ref();
+    fn wishes(&mut self, wishes: &Spanned<LimitsWish>) -> LimitsWish {
+        let LimitsWish { memory_mib, cpu_ms, wall_ms } = *wishes.get_ref();
         if [memory_mib, cpu_ms, wall_ms].contains(&Some(0)) {
             let message = "with a limit of 0 nothing can run";
             self.note(PackageCode::ManifestField, wishes.span(), message);

@@ -2,16 +2,19 @@
 //! `plugin.wasm` and, when somebody answers for it, `plugin.sig`.
 //!
 //! `archive` the tar · `manifest` what `plugin.toml` says · `origin` where requests may go · `schema`
-//! JSON Schemas of strangers · `signature` who answers for it · `finding` what is wrong with it.
+//! JSON Schemas of strangers · `signature` who answers for it · `verify` whether its component keeps what
+//! its manifest says · `inspection` what it is found to be · `finding` what is wrong with it.
 
 mod archive;
 mod finding;
+mod inspection;
 mod manifest;
 mod origin;
 mod schema;
 mod signature;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use sha2::{Digest, Sha256};
 
@@ -20,12 +23,16 @@ pub use self::archive::{
     PACKAGE_MAX_BYTES, SIGNATURE_FILE, SIGNATURE_MAX_BYTES,
 };
 pub use self::finding::{PackageCode, PackageFinding};
+pub use self::inspection::{ChannelInfo, ExitInfo, FilterInfo, Inspection, NodeInfo, ToolInfo};
 pub use self::manifest::{
-    CAPABILITIES_MAX, CONTRACT, Dialect, Export, HOSTS_MAX, Manifest, Request, SECRETS_MAX, Wishes,
+    CAPABILITIES_MAX, CONTRACT, Dialect, HOSTS_MAX, Manifest, Request, SECRETS_MAX,
 };
 pub use self::origin::{OriginError, check_origin};
-pub use self::schema::{SCHEMA_MAX_BYTES, SchemaError, compile_schema};
+pub use self::schema::{
+    Problem, SCHEMA_MAX_BYTES, SchemaError, Templates, compile_schema, config_problems,
+};
 pub use self::signature::{KeyError, PublicKey, SecretKey, sign};
+pub use self::verify::{DESCRIBED_MAX, Verified, VerifyError, verify};
 
 /// What a reader of packages lets pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,5 @@
 use jsonschema::{PatternOptions, Validator};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Most bytes of a JSON Schema.
 pub const SCHEMA_MAX_BYTES: usize = 64 * 1024;
@@ -39,4 +39,89 @@ pub fn compile_schema(schema: &Value) -> Result<Validator, SchemaError> {
         .with_pattern_options(patterns)
         .build(schema)
         .map_err(|error| SchemaError::Malformed(error.to_string()))
+}
+
+/// Most problems of one value that are told.
+const PROBLEMS_MAX: usize = 50;
+
+/// What is wrong with one part of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// JSON pointer into the value.
+    pub path: String,
+    /// Why, without the value itself.
+    pub message: String,
+}
+
+/// How texts with templates, `{{ … }}`, are judged: what they will be is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Templates {
+    /// As the texts they are.
+    Literal,
+    /// Not at all.
+    Open,
+}
+
+/// Says what is wrong with a configuration. Where no schema asks for anything, nothing may be given.
+pub fn config_problems(
+    schema: Option<&Value>,
+    config: &Map<String, Value>,
+    templates: Templates,
+) -> Vec<Problem> {
+    let Some(schema) = schema else {
+        let unknown = |name: &String| Problem {
+            path: format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+            message: "nobody asks for this".to_owned(),
+        };
+        return config.keys().take(PROBLEMS_MAX).map(unknown).collect();
+    };
+    let validator = match compile_schema(schema) {
+        Ok(validator) => validator,
+        Err(error) => return vec![Problem { path: String::new(), message: error.to_string() }],
+    };
+    let config = Value::Object(config.clone());
+    let errors = validator.iter_errors(&config);
+    let judged = errors.filter(|error| templates == Templates::Literal || !is_open(error));
+    let problem = |error: jsonschema::ValidationError<'_>| Problem {
+        path: error.instance_path().to_string(),
+        message: error.masked().to_string(),
+    };
+    judged.take(PROBLEMS_MAX).map(problem).collect()
+}
+
+/// Keywords that judge a value by its parts.
+const COMBINED: &[&str] = &[
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+    "if",
+    "then",
+    "else",
+    "contains",
+    "uniqueItems",
+    "const",
+    "enum",
+];
+
+/// Whether a problem may be none once templates are filled in.
+fn is_open(error: &jsonschema::ValidationError<'_>) -> bool {
+    let instance = error.instance();
+    match &**instance {
+        Value::String(text) => is_template(text),
+        whole => COMBINED.contains(&error.kind().keyword()) && has_template(whole),
+    }
+}
+
+fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
+}
+
+fn has_template(value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_template(text),
+        Value::Array(items) => items.iter().any(has_template),
+        Value::Object(members) => members.values().any(has_template),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }

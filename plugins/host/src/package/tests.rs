@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use justping_core::model::Capability;
 use proptest::prelude::*;
+use serde_json::json;
 use tar::{EntryType, Header};
 
 use super::*;
@@ -85,16 +86,25 @@ fn a_package_comes_back_as_it_was_written() {
 #[test]
 fn a_configuration_is_checked_against_the_schema() {
     let manifest = Manifest::read(MANIFEST.as_bytes(), Dialect::Strict).unwrap();
-    let config = |json: serde_json::Value| json.as_object().unwrap().clone();
-    assert!(manifest.config_problems(&config(serde_json::json!({"shop": "a"}))).is_empty());
-    let problems = manifest.config_problems(&config(serde_json::json!({"shop": 7})));
-    assert_eq!(problems[0].0, "/shop");
-    assert!(!problems[0].1.contains('7'), "values are not repeated: {problems:?}");
-    assert_eq!(manifest.config_problems(&config(serde_json::json!({"other": 1}))).len(), 2);
-    let none = Manifest { config_schema: None, ..manifest };
-    assert!(none.config_problems(&config(serde_json::json!({}))).is_empty());
-    let problems = none.config_problems(&config(serde_json::json!({"a/b": 1})));
-    assert_eq!(problems[0].0, "/a~1b");
+    let schema = manifest.config_schema.unwrap();
+    let problems = |schema: Option<&serde_json::Value>, json: serde_json::Value, templates| {
+        config_problems(schema, json.as_object().unwrap(), templates)
+    };
+    let literal = |json| problems(Some(&schema), json, Templates::Literal);
+    assert!(literal(json!({"shop": "a"})).is_empty());
+    let wrong = literal(json!({"shop": 7}));
+    assert_eq!((wrong.len(), wrong[0].path.as_str()), (1, "/shop"));
+    assert!(!wrong[0].message.contains('7'), "values are not repeated: {wrong:?}");
+    assert_eq!(literal(json!({"other": 1})).len(), 2);
+    let long = json!({"shop": "{{ contact.fields.shop|upper }}"});
+    assert_eq!(literal(long.clone()).len(), 1);
+    assert!(problems(Some(&schema), long, Templates::Open).is_empty());
+    assert_eq!(problems(Some(&schema), json!({"shop": 7}), Templates::Open).len(), 1);
+    let either = json!({"type": "object", "oneOf": [{"properties": {"a": {"const": "x"}}}]});
+    assert!(problems(Some(&either), json!({"a": "{{ x }}"}), Templates::Open).is_empty());
+    assert_eq!(problems(Some(&either), json!({"a": "y"}), Templates::Open).len(), 1);
+    assert!(problems(None, json!({}), Templates::Literal).is_empty());
+    assert_eq!(problems(None, json!({"a/b": 1}), Templates::Literal)[0].path, "/a~1b");
 }
 
 #[test]
