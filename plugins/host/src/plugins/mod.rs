@@ -13,6 +13,8 @@ mod ledger;
 mod manage;
 mod policy;
 mod shelf;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::future::Future;
