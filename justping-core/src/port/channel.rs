@@ -99,6 +99,9 @@ pub enum ReceiveError {
     /// The channel takes no webhooks of this method.
     #[error("the channel does not take such requests")]
     Unsupported,
+    /// The channel cannot look at it now: the provider is to repeat it.
+    #[error("the webhook cannot be read now: {0}")]
+    Unavailable(String),
 }
 
 /// A message to send.
@@ -230,7 +233,7 @@ pub trait Channel: Send + Sync + Debug + 'static {
     /// Verifies and parses a webhook. The provider waits for the answer: nothing is asked of it here.
     ///
     /// # Errors
-    /// [`ReceiveError`]; the request is answered with 401, 400, 413 or 405 and nothing is stored.
+    /// [`ReceiveError`]; the request is answered with 401, 400, 413, 404 or 503 and nothing is stored.
     async fn receive(&self, request: &WebhookRequest<'_>) -> Result<Received, ReceiveError>;
 
     /// Hands a message to the provider, once.

@@ -4,8 +4,10 @@
 //! `contract` the shapes of the WIT contract · `limits` how much a plugin may take · `sandbox` loading
 //! and calling · `capability` what plugins may use · `port` what capabilities work with · `caller` for
 //! whom a call is made · `line` lines of logs on their way to the store · `package` plugins as they
-//! travel · `blob` where they are kept · `plugins` what businesses have installed.
+//! travel · `blob` where they are kept · `plugins` what businesses have installed · `adapter` what plugins
+//! are to the engine.
 
+pub mod adapter;
 pub mod blob;
 mod caller;
 mod capability;
@@ -17,10 +19,10 @@ pub mod package;
 pub mod plugins;
 mod port;
 pub mod sandbox;
-#[cfg(test)]
-mod tests;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use self::caller::{Caller, millis};
 pub use self::capability::{MESSAGE_KEY_MAX_BYTES, parse_contact_patch, parse_content};

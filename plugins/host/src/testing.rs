@@ -129,7 +129,7 @@ impl Guest {
               {functions})"#,
             self.imports
         );
-        encode(&exports, &module)
+        component(&exports, &module)
     }
 
     fn list_nodes(&self, data: &mut Data) -> u32 {
@@ -212,7 +212,28 @@ impl Data {
     }
 }
 
-fn encode(exports: &[&str], module: &str) -> Bytes {
+/// A component with the nodes that [`conformance::plugin`](justping_core::conformance::plugin) asks for:
+/// `greet`, and `count`, which waits.
+///
+/// # Panics
+/// When it cannot be made.
+pub fn counting_nodes() -> Bytes {
+    component(&["nodes"], include_str!("fixture/nodes.wat"))
+}
+
+/// A component that is a channel: what it does stands in its text.
+///
+/// # Panics
+/// When it cannot be made.
+pub fn gateway() -> Bytes {
+    component(&["channels"], include_str!("fixture/channel.wat"))
+}
+
+/// A component that exports these interfaces, of a core module as WebAssembly text.
+///
+/// # Panics
+/// When it cannot be made.
+pub fn component(exports: &[&str], module: &str) -> Bytes {
     let mut module = wat::parse_str(module).unwrap_or_else(|error| panic!("{error}\n{module}"));
     let mut resolve = Resolve::default();
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/0.1.0");

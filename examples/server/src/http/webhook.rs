@@ -35,6 +35,7 @@ const WEBHOOK_PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route("/webhooks/whatsapp/{channel}", get(webhook).post(webhook).fallback(wrong_method))
+        .route("/webhooks/plugin/{channel}", get(webhook).post(webhook).fallback(wrong_method))
 }
 
 async fn wrong_method(Public(app): Public) -> Response {
@@ -112,6 +113,9 @@ fn refusal(error: WebhookError) -> Problem {
         }
         WebhookError::Refused(ReceiveError::TooLarge) => Problem::too_large(),
         WebhookError::Refused(ReceiveError::Unsupported) => Problem::not_found(),
+        WebhookError::Refused(ReceiveError::Unavailable(_)) => {
+            Problem::unavailable("the channel cannot read the webhook now")
+        }
         WebhookError::Engine(error) => engine_refusal(error),
     }
 }
