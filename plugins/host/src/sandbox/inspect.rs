@@ -1,7 +1,7 @@
 //! A look at a component before anything of it is compiled.
 
 use justping_core::model::Capability;
-use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
+use wasmparser::{ComponentExternalKind, Encoding, FunctionBody, Operator, Parser, Payload};
 
 use super::code::Export;
 use super::error::LoadError;
@@ -12,6 +12,9 @@ use crate::limits::{CORE_INSTANCES_MAX, Limits, MEMORIES_MAX, TABLES_MAX};
 pub(crate) const NOTE_MAX_CHARS: usize = 500;
 /// Most bytes of one function: compiling takes more than linear time.
 pub(crate) const FUNCTION_MAX_BYTES: u64 = 512 * 1024;
+/// Most locals of a function times its loops: the compiler carries each local into each loop, so a small
+/// function of many of both would fill its memory.
+pub(crate) const LOOPED_LOCALS_MAX: u64 = 4_000_000;
 /// Most functions of all modules together.
 pub(crate) const FUNCTIONS_MAX: u64 = 60_000;
 /// Most modules and components within.
@@ -89,6 +92,8 @@ fn look(payload: &Payload<'_>, is_outermost: bool, counts: &mut Counts) -> Resul
             counts.functions += 1;
             let bytes = body.range().len() as u64;
             bound("bytes in one function", bytes, FUNCTION_MAX_BYTES)?;
+            let locals = looped_locals(body).map_err(|error| malformed(&error))?;
+            bound("locals times loops in one function", locals, LOOPED_LOCALS_MAX)?;
         }
         _ => {}
     }
@@ -104,6 +109,19 @@ impl Counts {
         bound("memories", self.memories, u64::from(MEMORIES_MAX))?;
         bound("tables", self.tables, u64::from(TABLES_MAX))
     }
+}
+
+/// The locals of a function times its loops.
+fn looped_locals(body: &FunctionBody<'_>) -> wasmparser::Result<u64> {
+    let mut locals = 0_u64;
+    for group in body.get_locals_reader()? {
+        locals += u64::from(group?.0);
+    }
+    let mut loops = 0_u64;
+    for operator in body.get_operators_reader()? {
+        loops += u64::from(matches!(operator?, Operator::Loop { .. }));
+    }
+    Ok(locals.saturating_mul(loops))
 }
 
 fn bound(what: &'static str, count: u64, max: u64) -> Result<(), LoadError> {

@@ -46,6 +46,9 @@ use crate::port::Ports;
 
 /// Threads on which guests compute.
 pub const THREADS: usize = 2;
+/// Threads on which no guest computes: they see to new calls, timers and answers at once, while the
+/// others are in the midst of a turn.
+const SPARE_THREADS: usize = 1;
 /// Most calls that have an instance at once.
 pub const CALLS_MAX: u32 = 256;
 /// Most components in memory.
@@ -180,7 +183,7 @@ impl Sandbox {
         let linker = capability::linker(&engine).map_err(broken)?;
         let threads = config.threads.max(1);
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads)
+            .worker_threads(threads + SPARE_THREADS)
             .max_blocking_threads(1)
             .thread_name("plugin")
             .enable_time()

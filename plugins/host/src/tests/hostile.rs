@@ -14,7 +14,7 @@ use super::guest::{PRELUDE, component, component_of, echo};
 use super::{Bench, caller};
 use crate::contract::{Message, channels, nodes};
 use crate::sandbox::{FilterAsk, ToolAsk};
-use crate::{CallError, Caller, Code, SandboxConfig};
+use crate::{CallError, Caller, Code, Limits, SandboxConfig};
 
 /// How far over its limit a call may end. On a machine that does nothing else it is a tick or two; here
 /// other tests compute at the same time, on the same processors.
@@ -107,6 +107,11 @@ fn granted() -> Caller {
 fn granted_for(name: &str) -> Caller {
     match name {
         "clock_flood" => caller(&[Capability::Clock]),
+        // Writing all of 32 MiB may take longer than a call has.
+        "memory_bomb_written" => {
+            let limits = Limits { memory_bytes: 8 << 20, ..Limits::default() };
+            Caller { limits: Arc::new(limits), ..granted() }
+        }
         _ => granted(),
     }
 }
@@ -248,8 +253,30 @@ pub(super) fn resident_bytes() -> Option<usize> {
     text.split_whitespace().nth(1)?.parse::<usize>().ok().map(|pages| pages * 4096)
 }
 
+/// Runs this test again in a process of its own, whose memory is nobody else's.
+fn is_alone(test: &str) -> bool {
+    const ALONE: &str = "JUSTPING_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let name = format!("tests::hostile::{test}");
+    let run = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([&name, "--exact", "--nocapture"])
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    println!("{said}");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    assert!(said.contains("1 passed"));
+    false
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_good_guest_goes_on_and_memory_stays_flat() {
+    if !is_alone("a_good_guest_goes_on_and_memory_stays_flat") {
+        return;
+    }
     let bench = Arc::new(plenty().await);
     let good = bench.load(echo()).await;
     let mut codes = Vec::new();
@@ -294,7 +321,7 @@ async fn a_good_guest_goes_on_and_memory_stays_flat() {
     assert!(calls > 50);
     assert!(longest < SLACK, "{longest:?}");
     if let (Some(before), Some(after)) = (before, after) {
-        assert!(after < before + (48 << 20), "{before} → {after}");
+        assert!(after < before + (16 << 20), "{before} → {after}");
     }
     freed(&bench).await;
 }

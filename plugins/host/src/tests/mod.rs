@@ -2,8 +2,10 @@
 
 mod call;
 mod capability;
+mod fair;
 pub(crate) mod guest;
 mod hostile;
+mod load;
 mod store;
 
 use std::sync::Arc;
