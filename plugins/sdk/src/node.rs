@@ -138,14 +138,14 @@ pub enum Next<M> {
 ///
 /// ```
 /// # use justping_plugin::Step;
-/// let step: Step<()> = Step::leave("found").say("It is on its way.").set("parcel", 17);
+/// let step: Step<()> = Step::leave("found").say("It is on its way.").give(17);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step<M> {
     /// Messages to send before, in the API's form.
     pub messages: Vec<Value>,
-    /// Variables to set.
-    pub variables: Map<String, Value>,
+    /// What it gives to the flow: it is saved in the variable that the flow names, if it names one.
+    pub output: Option<Value>,
     /// How the contact changes, in the form of `PATCH /api/v1/contacts/{id}`, if it does. Needs the
     /// capability `contacts-write`.
     pub contact: Option<Value>,
@@ -165,7 +165,7 @@ impl<M> Step<M> {
     }
 
     fn to(next: Next<M>) -> Self {
-        Self { messages: Vec::new(), variables: Map::new(), contact: None, next }
+        Self { messages: Vec::new(), output: None, contact: None, next }
     }
 
     /// Sends a text before.
@@ -181,11 +181,10 @@ impl<M> Step<M> {
         self
     }
 
-    /// Sets a variable.
+    /// Gives a value to the flow, which saves it in the variable of its choice.
     #[must_use]
-    pub fn set(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.variables.insert(name.into(), value.into());
-        self
+    pub fn give(self, output: impl Into<Value>) -> Self {
+        Self { output: Some(output.into()), ..self }
     }
 
     /// Changes the contact, in the form of `PATCH /api/v1/contacts/{id}`.
@@ -254,7 +253,7 @@ fn write<M: Serialize>(step: Step<M>) -> Result<wit::Step, Failure> {
     };
     Ok(wit::Step {
         messages: step.messages.iter().map(Value::to_string).collect(),
-        variables: Value::Object(step.variables).to_string(),
+        output: step.output.map(|output| output.to_string()),
         contact: step.contact.map(|patch| patch.to_string()),
         next,
     })

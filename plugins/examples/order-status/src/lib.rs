@@ -78,7 +78,7 @@ fn found(number: &str, order: &Order) -> Step<()> {
         Some(eta) => format!("Order {number} is {} and comes on {eta}.", order.status),
         None => format!("Order {number} is {}.", order.status),
     };
-    Step::leave("found").say(words).set("order_status", order.status.as_str())
+    Step::leave("found").say(words).give(order.status.as_str())
 }
 
 justping_plugin::export_nodes!(Lookup);
