@@ -157,6 +157,7 @@ fn counted(body: &EventBody) -> Option<&'static str> {
         | EventBody::MemberOffline { .. }
         | EventBody::TypingStarted { .. }
         | EventBody::TypingStopped { .. } => return None,
+        EventBody::MessageDropped { .. } => "message.dropped",
         EventBody::ConversationCreated { .. } => "conversation.created",
         EventBody::ConversationUpdated { .. } => "conversation.updated",
         EventBody::ContactCreated { .. } => "contact.created",

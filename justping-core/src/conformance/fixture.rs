@@ -545,7 +545,7 @@ pub struct Waiting {
 
 /// The provider took the message and calls it `reference`.
 pub fn sent_as(reference: &str) -> SendOutcome {
-    SendOutcome::Sent { provider_ref: Some(reference.to_owned()) }
+    SendOutcome::Sent { provider_ref: Some(reference.to_owned()), changed: None }
 }
 
 /// The text of a message event.

@@ -21,6 +21,7 @@
 //! | [`Presence`](crate::port::Presence) | [`presence_conformance!`](crate::presence_conformance) | a [`PresenceSubject`] |
 //! | [`Queue`](crate::port::Queue) | [`queue_conformance!`](crate::queue_conformance) | a [`QueueSubject`] |
 //! | [`Clock`](crate::port::Clock) | [`clock_conformance!`](crate::clock_conformance) | a [`ClockSubject`] |
+//! | [`MessageHook`](crate::port::MessageHook) | [`hook_conformance!`](crate::hook_conformance) | a [`HookSubject`] |
 //! | [`AiProvider`](crate::port::AiProvider) | [`ai_conformance!`](crate::ai_conformance) | an [`AiSubject`] |
 //! | [`ToolSource`](crate::port::ToolSource) | [`tool_source_conformance!`](crate::tool_source_conformance) | a [`ToolSourceSubject`] |
 //! | [`FlowNode`](crate::port::FlowNode) | [`node_conformance!`](crate::node_conformance) | a [`NodeSubject`] |
@@ -44,6 +45,7 @@ pub mod cache;
 pub mod channel;
 pub mod clock;
 pub mod fixture;
+pub mod hook;
 pub mod limiter;
 pub mod node;
 pub mod plugin;
@@ -56,6 +58,7 @@ pub use ai::AiSubject;
 pub use cache::CacheSubject;
 pub use channel::ChannelSubject;
 pub use clock::ClockSubject;
+pub use hook::HookSubject;
 pub use limiter::LimiterSubject;
 pub use node::NodeSubject;
 pub use plugin::PluginSubject;

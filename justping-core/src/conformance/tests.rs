@@ -56,6 +56,36 @@ fn pass_on(clock: &Arc<ManualClock>) -> super::clock::Pass {
     })
 }
 
+mod memory_hook {
+    use super::*;
+    use crate::conformance::HookSubject;
+    use crate::memory::MemoryHook;
+    use crate::model::{BusinessId, ChannelKind};
+    use crate::port::{HookContext, Verdict};
+
+    crate::hook_conformance!(async || {
+        let id = |n| uuid::Uuid::from_u128(n);
+        let business_id = BusinessId::from_uuid(id(1));
+        let hook = MemoryHook::new();
+        let polite = Content::text("thank you");
+        hook.rule(business_id, "give", Verdict::Change(polite.clone()));
+        hook.rule(business_id, "spam", Verdict::drop("nobody wants that"));
+        HookSubject {
+            hook: Arc::new(hook),
+            context: HookContext {
+                business_id,
+                channel_id: ChannelId::from_uuid(id(2)),
+                kind: ChannelKind::MEMORY,
+            },
+            passes: Content::text("hello"),
+            changes: (Content::text("give"), polite),
+            drops: Content::text("spam"),
+            stranger: BusinessId::from_uuid(id(3)),
+            guard: Box::new(()),
+        }
+    });
+}
+
 mod memory_limiter {
     use super::*;
     use crate::port::{Grant, Rate, RateLimiter};
@@ -625,6 +655,7 @@ fn every_check_is_listed() {
         ("bus", include_str!("bus.rs"), super::bus::CHECKS),
         ("channel", include_str!("channel.rs"), super::channel::CHECKS),
         ("clock", include_str!("clock.rs"), super::clock::CHECKS),
+        ("hook", include_str!("hook.rs"), super::hook::CHECKS),
         ("limiter", include_str!("limiter.rs"), super::limiter::CHECKS),
         ("node", include_str!("node.rs"), super::node::CHECKS),
         ("tool_source", include_str!("tool_source.rs"), super::tool_source::CHECKS),

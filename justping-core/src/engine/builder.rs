@@ -12,8 +12,8 @@ use crate::memory::{MemoryBus, MemoryLimiter, MemoryStore};
 use crate::model::WorkerId;
 use crate::policy::ResumeLinks;
 use crate::port::{
-    ChannelProvider, Clock, Entropy, EventBus, FlowRuntime, IdSource, RateLimiter, Store,
-    WakeSource,
+    ChannelProvider, Clock, Entropy, EventBus, FlowRuntime, IdSource, MessageHook, RateLimiter,
+    Store, WakeSource,
 };
 use crate::system::{SystemClock, SystemEntropy};
 
@@ -41,6 +41,7 @@ pub struct Builder {
     providers: Vec<Arc<dyn ChannelProvider>>,
     wakes: Option<Arc<dyn WakeSource>>,
     links: Option<ResumeLinks>,
+    hook: Option<Arc<dyn MessageHook>>,
     config: EngineConfig,
 }
 
@@ -105,6 +106,13 @@ impl Builder {
     #[must_use]
     pub fn links(mut self, links: ResumeLinks) -> Self {
         self.links = Some(links);
+        self
+    }
+
+    /// Who looks at messages on their way; without it, nobody.
+    #[must_use]
+    pub fn hook(mut self, hook: Arc<dyn MessageHook>) -> Self {
+        self.hook = Some(hook);
         self
     }
 
@@ -174,6 +182,7 @@ impl Builder {
             upkept: Mutex::default(),
             wakes: self.wakes,
             links: self.links,
+            hook: self.hook,
         };
         Ok(JustPing { inner: Arc::new(inner) })
     }

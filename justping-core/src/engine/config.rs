@@ -13,6 +13,8 @@ pub struct EngineConfig {
     pub send_lease: Duration,
     /// How long a call may take before another worker may do it again.
     pub call_lease: Duration,
+    /// How long a hook may look at what one request brought, or at one message that leaves.
+    pub hook_wait: Duration,
     /// How long a send of unknown outcome waits for a status before the channel's policy decides.
     pub unknown_wait: Duration,
     /// How often workers look for work that nobody told them about.
@@ -53,6 +55,7 @@ impl Default for EngineConfig {
             turn_lease: Duration::from_secs(30),
             send_lease: Duration::from_secs(60),
             call_lease: Duration::from_secs(120),
+            hook_wait: Duration::from_secs(10),
             unknown_wait: Duration::from_secs(120),
             poll: Duration::from_secs(1),
             turns_per_claim: 64,

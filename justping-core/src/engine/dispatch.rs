@@ -4,8 +4,8 @@ use super::places::Placed;
 use super::registry::OpenChannel;
 use super::{EngineError, JustPing};
 use crate::model::{
-    ChannelKind, Contact, ContactPatch, Event, EventBody, Failure, FailureKind, Identity, Origin,
-    OutboxState, Timestamp, UnknownPolicy,
+    ChannelKind, Contact, ContactPatch, Content, Event, EventBody, Failure, FailureKind, Identity,
+    Origin, OutboxState, Timestamp, UnknownPolicy,
 };
 use crate::policy::{self, ATTEMPTS_MAX, Decision, SendFacts, retry_delay};
 use crate::port::store::{SendClaim, SendOutcome, SendRecord};
@@ -106,7 +106,7 @@ impl JustPing {
 
     async fn attempt(&self, claim: &SendClaim, deadline: Timestamp) -> SendOutcome {
         match self.permit(claim, deadline).await {
-            Ok(open) => self.hand_over(claim, &open).await,
+            Ok((open, changed)) => self.hand_over(claim, &open, changed).await,
             Err(outcome) if claim.row.state == OutboxState::Unknown => in_doubt(outcome),
             Err(outcome) => outcome,
         }
@@ -117,7 +117,7 @@ impl JustPing {
         &self,
         claim: &SendClaim,
         deadline: Timestamp,
-    ) -> Result<OpenChannel, SendOutcome> {
+    ) -> Result<(OpenChannel, Option<Content>), SendOutcome> {
         let row = &claim.row;
         if row.origin == Origin::Bot && row.generation != claim.conversation.generation {
             return Err(superseded());
@@ -137,8 +137,9 @@ impl JustPing {
             return Err(failed(FailureKind::UnknownOutcome, "no status told whether it left"));
         }
         self.may_leave(claim, &open).await?;
+        let changed = self.before_send(claim, &open).await?;
         self.still_ours(claim, deadline).await?;
-        Ok(open)
+        Ok((open, changed))
     }
 
     /// Asks the policy, the pause and the limiter, in this order.
@@ -197,12 +198,17 @@ impl JustPing {
         Ok(())
     }
 
-    async fn hand_over(&self, claim: &SendClaim, open: &OpenChannel) -> SendOutcome {
+    async fn hand_over(
+        &self,
+        claim: &SendClaim,
+        open: &OpenChannel,
+        changed: Option<Content>,
+    ) -> SendOutcome {
         let row = &claim.row;
         let kind = &open.adapter.capabilities().kind;
         let outbound = Outbound {
             to: addresses(&claim.contact, kind),
-            content: claim.message.content.clone(),
+            content: changed.as_ref().unwrap_or(&claim.message.content).clone(),
             reply_to: claim.message.reply_to.clone(),
             idempotency_key: row.idempotency_key(),
         };
@@ -211,7 +217,10 @@ impl JustPing {
         let sent = tokio::time::timeout(patience, open.adapter.send(&outbound)).await;
         let unknown = || SendError::Unknown { detail: "no answer in time".to_owned() };
         match sent.unwrap_or_else(|_| Err(unknown())) {
-            Ok(receipt) => SendOutcome::Sent { provider_ref: receipt.provider_ref },
+            Ok(receipt) => {
+                let changed = changed.map(Box::new);
+                SendOutcome::Sent { provider_ref: receipt.provider_ref, changed }
+            }
             Err(error) => self.after_error(claim, open, error, began).await,
         }
     }
@@ -231,25 +240,37 @@ impl JustPing {
             }
             return SendOutcome::Failed(failure);
         }
-        let tries = row.attempts + 1;
-        let salt = row.seq ^ row.message_id.uuid().as_u64_pair().1;
         match error {
             SendError::Unknown { .. } => {
                 SendOutcome::Unknown { due_at: self.later(self.inner.config.unknown_wait) }
             }
             // The provider asks the sender to slow down: the message itself is not to blame.
             SendError::RateLimited { after } => {
-                let due_at = self.later(retry_delay(1, after, salt));
+                let due_at = self.later(retry_delay(1, after, salt(claim)));
                 let now = self.inner.clock.now();
                 self.inner.paces.refused(open.config.id, began, now, due_at);
                 SendOutcome::Defer { due_at }
             }
-            _ if tries >= ATTEMPTS_MAX => failed(FailureKind::Exhausted, &error.to_string()),
-            SendError::Retry { after, .. } => {
-                SendOutcome::Retry { due_at: self.later(retry_delay(tries, after, salt)) }
+            SendError::Retry { after, .. } => self.again(claim, after, &error.to_string()),
+            _ if row.attempts + 1 >= ATTEMPTS_MAX => {
+                failed(FailureKind::Exhausted, &error.to_string())
             }
             _ => failed(FailureKind::Rejected, &error.to_string()),
         }
+    }
+
+    /// Another try later, if there is one left.
+    pub(super) fn again(
+        &self,
+        claim: &SendClaim,
+        after: Option<Duration>,
+        detail: &str,
+    ) -> SendOutcome {
+        let tries = claim.row.attempts + 1;
+        if tries >= ATTEMPTS_MAX {
+            return failed(FailureKind::Exhausted, detail);
+        }
+        SendOutcome::Retry { due_at: self.later(retry_delay(tries, after, salt(claim))) }
     }
 
     /// Remembers what the provider knows: this contact wants silence.
@@ -292,6 +313,11 @@ fn in_doubt(outcome: SendOutcome) -> SendOutcome {
         }
         tried => tried,
     }
+}
+
+/// Spreads the tries of different messages.
+fn salt(claim: &SendClaim) -> u64 {
+    claim.row.seq ^ claim.row.message_id.uuid().as_u64_pair().1
 }
 
 fn superseded() -> SendOutcome {

@@ -41,7 +41,7 @@ impl JustPing {
     }
 
     /// Takes news of a channel that came by another way than a webhook, such as a socket. Answers
-    /// for the messages among it, in order.
+    /// for the messages among it, in order; those that a hook dropped are left out.
     ///
     /// # Errors
     /// [`EngineError`] when the channel is missing or disabled, or the store is unavailable.
@@ -68,7 +68,8 @@ impl JustPing {
         for one in news {
             sorted.put(one);
         }
-        let accepts = sorted.messages.into_iter().map(|m| self.accept_row(open, m, now)).collect();
+        let messages = self.after_receive(open, sorted.messages, now).await?;
+        let accepts = messages.into_iter().map(|m| self.accept_row(open, m, now)).collect();
         let accepted = self.inner.accepts.submit(accepts).await?;
         self.announce(&accepted, now).await;
         self.record_statuses(open, sorted.statuses, now).await?;

@@ -11,6 +11,7 @@
 //! | `turn` | leases conversations, decides, commits |
 //! | `fate` | what becomes of live sessions when another version is published; pure |
 //! | `dispatch` | leases sends, applies the policy, calls the channel |
+//! | `hook` | what hooks say of messages, and what of it holds |
 //! | `outside` | events from outside for sessions that wait for them |
 //! | `echo` | what people sent past us |
 //! | `pace` | how fast each channel goes: pauses, throttles, moments for a backlog |
@@ -32,6 +33,7 @@ mod dispatch;
 mod echo;
 mod error;
 mod fate;
+mod hook;
 mod inbox;
 mod operate;
 mod outside;
@@ -75,7 +77,8 @@ use crate::model::{BusinessId, ConversationId, WorkerId};
 use crate::policy::ResumeLinks;
 use crate::port::store::{Accept, Accepted, SendRecord, StatusOutcome, StatusRecord, UpkeepReport};
 use crate::port::{
-    Clock, Entropy, EventBus, FlowRuntime, IdSource, Loops, RateLimiter, Store, WakeSource,
+    Clock, Entropy, EventBus, FlowRuntime, IdSource, Loops, MessageHook, RateLimiter, Store,
+    WakeSource,
 };
 
 use batch::Batcher;
@@ -119,6 +122,7 @@ struct Inner {
     upkept: Mutex<UpkeepReport>,
     wakes: Option<Arc<dyn WakeSource>>,
     links: Option<ResumeLinks>,
+    hook: Option<Arc<dyn MessageHook>>,
 }
 
 /// Tells the loops that there is something to do.

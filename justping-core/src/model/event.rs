@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BusinessId, ContactId, Conversation, ConversationId, DeliveryStatus, MemberId, Message,
-    MessageId, SessionId, SessionStatus, Timestamp, Typist,
+    BusinessId, ChannelId, ContactId, Conversation, ConversationId, DeliveryStatus, MemberId,
+    Message, MessageId, SessionId, SessionStatus, Timestamp, Typist,
 };
 
 /// A fact that happened. Sockets, outgoing webhooks, analytics and plugins live on these.
@@ -45,6 +45,17 @@ pub enum EventBody {
     MessageDelta {
         /// The part.
         text: String,
+    },
+    /// A message was received and went no further: a hook of the business stopped it. Told again when
+    /// the provider repeats the message.
+    #[serde(rename = "message.dropped")]
+    MessageDropped {
+        /// The channel it came by.
+        channel_id: ChannelId,
+        /// The provider's id of the message.
+        provider_ref: String,
+        /// Why.
+        reason: String,
     },
     /// A conversation was opened by its first message.
     #[serde(rename = "conversation.created")]

@@ -80,6 +80,8 @@ pub enum FailureKind {
     Superseded,
     /// The channel is disabled, deleted or misconfigured.
     ChannelUnavailable,
+    /// A hook of the business stopped it.
+    DroppedByHook,
 }
 
 /// A failure as it is stored with the message.

@@ -7,6 +7,7 @@ mod cache;
 mod channel;
 mod clock;
 mod entropy;
+mod hook;
 mod limiter;
 mod node;
 mod plugin;
@@ -32,6 +33,7 @@ pub use channel::{
 };
 pub use clock::{Clock, ClockExt};
 pub use entropy::{Entropy, IdSource};
+pub use hook::{HOOK_REASON_MAX_CHARS, HookContext, MessageHook, Verdict};
 pub use limiter::{Grant, Rate, RateLimiter};
 pub use node::{
     AgentView, Awaited, BuiltNode, CallScope, ContactView, DeltaSink, Effect, ExitDescriptor, Fit,

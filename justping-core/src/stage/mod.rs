@@ -15,7 +15,7 @@ use crate::model::{
 };
 use crate::policy::ResumeLinks;
 use crate::port::store::MessageOrder;
-use crate::port::{Capabilities, Clock, FlowRuntime, Store, StoreError};
+use crate::port::{Capabilities, Clock, FlowRuntime, MessageHook, Store, StoreError};
 
 /// When the clock of a stage starts unless told otherwise: 2026-01-05T09:00:00Z, a Monday morning.
 const START: i64 = 1_767_603_600_000;
@@ -49,6 +49,7 @@ pub struct StageBuilder {
     seed: u64,
     config: EngineConfig,
     links: Option<ResumeLinks>,
+    hook: Option<Arc<dyn MessageHook>>,
     instructions: String,
     model: Option<String>,
 }
@@ -89,6 +90,13 @@ impl StageBuilder {
         self
     }
 
+    /// Lets this look at messages on their way.
+    #[must_use]
+    pub fn hook(mut self, hook: Arc<dyn MessageHook>) -> Self {
+        self.hook = Some(hook);
+        self
+    }
+
     /// Gives the engine these limits.
     #[must_use]
     pub fn config(mut self, config: EngineConfig) -> Self {
@@ -119,6 +127,9 @@ impl StageBuilder {
         let mut builder = JustPing::builder();
         if let Some(links) = self.links {
             builder = builder.links(links);
+        }
+        if let Some(hook) = self.hook {
+            builder = builder.hook(hook);
         }
         let engine = builder
             .store(self.store)
@@ -167,6 +178,7 @@ impl Stage {
             seed: 1,
             config: EngineConfig::default(),
             links: None,
+            hook: None,
             instructions: String::new(),
             model: None,
         }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use justping_core::model::{
-    BusinessId, ChannelId, ConversationId, DeliveryStatus, Failure, Message, Rollup, StatusUpdate,
-    Timestamp,
+    BusinessId, ChannelId, Content, ConversationId, DeliveryStatus, Failure, Message, Rollup,
+    StatusUpdate, Timestamp,
 };
 
 /// News that may wait for its message. Beyond it the oldest is dropped: it is most likely about
@@ -70,6 +70,14 @@ impl Delivery {
         self.ended.push((business, (id, seq)));
         self.settled.remove(&(id, seq));
         self.hear((business, id, seq), channel, news)
+    }
+
+    /// Has a message say what left instead of it.
+    pub(crate) fn rewrite(&mut self, business: BusinessId, (id, seq): Place, content: Content) {
+        if let Some((message, changed)) = self.messages.get_mut(&(business, id, seq)) {
+            message.content = content;
+            *changed = true;
+        }
     }
 
     fn hear(

@@ -11,7 +11,7 @@ use crate::document::millis;
 /// The provider's name that a result brought.
 pub(crate) fn reference(record: &SendRecord) -> Option<&str> {
     match &record.outcome {
-        SendOutcome::Sent { provider_ref } => provider_ref.as_deref(),
+        SendOutcome::Sent { provider_ref, .. } => provider_ref.as_deref(),
         _ => None,
     }
 }
@@ -80,8 +80,11 @@ impl SendDesk {
             SendOutcome::Unknown { due_at } => {
                 self.settle(business, place, true, millis(due_at), false)
             }
-            SendOutcome::Sent { provider_ref } => {
+            SendOutcome::Sent { provider_ref, changed } => {
                 self.parcels.remove(&place);
+                if let Some(content) = changed {
+                    self.delivery.rewrite(business, place, *content);
+                }
                 let sent = (DeliveryStatus::Sent, now, None);
                 let moved = self.delivery.finish((business, channel), place, sent);
                 let named = provider_ref

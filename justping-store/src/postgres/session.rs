@@ -11,7 +11,7 @@ use sqlx::query;
 
 use super::PostgresStore;
 use super::connection::Scope;
-use super::row::{from, get, get_count, get_doc, get_text, parse_cursor, statements};
+use super::row::{from, get, get_count, get_doc, get_text, parse_cursor, statements, to_doc};
 use crate::document::to_live_counts;
 
 statements! {
@@ -50,6 +50,12 @@ statements! {
             WHERE business_id = $1 AND session_id = $2 AND number > $3 \
             ORDER BY number LIMIT $4) v \
         ORDER BY number";
+    RECORD_EVENT = "WITH counted AS ( \
+            INSERT INTO event_counters AS k (business_id, last) \
+            SELECT id, 1 FROM businesses WHERE id = $1 \
+            ON CONFLICT (business_id) DO UPDATE SET last = k.last + 1 \
+            RETURNING k.business_id, k.last) \
+        INSERT INTO events (business_id, seq, doc) SELECT business_id, last, $2 FROM counted";
     EVENTS = "SELECT seq, doc FROM events WHERE business_id = $1 AND seq > $2 \
         ORDER BY seq LIMIT $3";
 }
@@ -172,5 +178,13 @@ impl EventStore for PostgresStore {
             items: page.items.into_iter().map(|(_, event)| event).collect(),
             next: page.next,
         })
+    }
+
+    async fn record_event(&self, event: &Event) -> StoreResult<()> {
+        if !event.body.is_stored() {
+            return Ok(());
+        }
+        let record = query(RECORD_EVENT).bind(event.business_id.uuid()).bind(to_doc(event)?);
+        self.connections.insert(Scope::Business(event.business_id), record, "business").await
     }
 }

@@ -48,6 +48,9 @@ statements! {
             WHERE business_id = $1 AND session_id = $2 AND number > $3 \
             ORDER BY number LIMIT $4) \
         ORDER BY number";
+    RECORD_EVENT = "INSERT INTO events (business_id, seq, doc) \
+        SELECT $1, 1 + coalesce((SELECT max(seq) FROM events WHERE business_id = $1), 0), $2 \
+        WHERE EXISTS (SELECT 1 FROM businesses WHERE id = $1)";
     EVENTS = "SELECT seq, doc FROM events WHERE business_id = $1 AND seq > $2 \
         ORDER BY seq LIMIT $3";
 }
@@ -156,5 +159,13 @@ impl EventStore for SqliteStore {
             items: page.items.into_iter().map(|(_, event)| event).collect(),
             next: page.next,
         })
+    }
+
+    async fn record_event(&self, event: &Event) -> StoreResult<()> {
+        if !event.body.is_stored() {
+            return Ok(());
+        }
+        let record = query(RECORD_EVENT).bind(event.business_id.uuid()).bind(to_doc(event)?);
+        self.connections.insert(record, "business").await
     }
 }

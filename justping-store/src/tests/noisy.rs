@@ -101,7 +101,7 @@ pub(crate) async fn check(store: &dyn Store, crowd: u128) {
             seq: claim.row.seq,
             fence: claim.fence,
             now: at(now),
-            outcome: SendOutcome::Sent { provider_ref: None },
+            outcome: SendOutcome::Sent { provider_ref: None, changed: None },
         };
         store.record_sends(sends.iter().map(record).collect()).await.unwrap();
 

@@ -560,8 +560,11 @@ where
                     1 => SendOutcome::Defer { due_at },
                     2 => SendOutcome::Unknown { due_at },
                     3 => SendOutcome::Failed(failure()),
-                    4 => SendOutcome::Sent { provider_ref: None },
-                    _ => SendOutcome::Sent { provider_ref: Some(reference(c)) },
+                    4 => SendOutcome::Sent { provider_ref: None, changed: None },
+                    _ => SendOutcome::Sent {
+                        provider_ref: Some(reference(c)),
+                        changed: (c & 2 == 0).then(|| Box::new(content(b))),
+                    },
                 },
             });
         }

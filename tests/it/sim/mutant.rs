@@ -165,7 +165,7 @@ impl Mutant {
         for record in &mut batch {
             match record.outcome {
                 SendOutcome::Retry { .. } if self.is(Mutation::CountsARetryAsSent) => {
-                    record.outcome = SendOutcome::Sent { provider_ref: None };
+                    record.outcome = SendOutcome::Sent { provider_ref: None, changed: None };
                 }
                 SendOutcome::Unknown { due_at } if self.is(Mutation::ForgetsTheDoubt) => {
                     record.outcome = SendOutcome::Defer { due_at };

@@ -1,7 +1,9 @@
 //! Stored events and answered requests.
 
 use crate::conformance::fixture::{World, assert_not_found, at, next_one};
-use crate::model::{ConversationChange, Event, EventBody, Owner, PageRequest, Priority};
+use crate::model::{
+    BusinessId, ConversationChange, Event, EventBody, Owner, PageRequest, Priority,
+};
 use crate::port::Store;
 use crate::port::store::{IdempotencyRecord, IdempotencyStart, Post};
 
@@ -70,6 +72,32 @@ pub async fn events_are_paged_in_order(store: &dyn Store) {
     }
     assert_eq!(seen, events(&world).await);
     assert_eq!(seen[..all.len()], all);
+}
+
+/// An event that no move brings is recorded behind the others; one that is not stored is left out.
+pub async fn an_event_is_recorded_by_itself(store: &dyn Store) {
+    let (ours, theirs) = (World::new(store).await, World::new(store).await);
+    ours.quiet("ann").await;
+    let mut expected = events(&ours).await;
+    let event = |body| Event { business_id: ours.business, conversation_id: None, at: at(7), body };
+    let dropped = event(EventBody::MessageDropped {
+        channel_id: ours.channel,
+        provider_ref: "m\u{0}1".to_owned(),
+        reason: "spam".to_owned(),
+    });
+    for _ in 0..2 {
+        store.record_event(&dropped).await.unwrap();
+        expected.push(dropped.clone());
+    }
+    let fleeting = event(EventBody::MessageDelta { text: "par".to_owned() });
+    store.record_event(&fleeting).await.unwrap();
+    assert_eq!(events(&ours).await, expected);
+    ours.quiet("bob").await;
+    assert_eq!(events(&ours).await[..expected.len()], expected);
+    assert!(events(&ours).await.len() > expected.len());
+    assert_eq!(events(&theirs).await, []);
+    let nobody = Event { business_id: BusinessId::from_uuid(ours.uuid()), ..dropped };
+    assert_not_found(store.record_event(&nobody).await);
 }
 
 fn request(key: &str, content: u8, seconds: i64) -> IdempotencyRecord {

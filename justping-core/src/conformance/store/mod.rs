@@ -48,7 +48,7 @@ pub use usage::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 282;
+pub const CHECKS: usize = 284;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -172,6 +172,7 @@ macro_rules! store_conformance {
             sends_claim_one_a_conversation
             sends_are_exclusive
             send_recorded_as_sent
+            send_recorded_with_a_change
             send_recorded_without_a_reference
             send_recorded_as_failed
             send_retry_counts_and_defer_does_not
@@ -219,6 +220,7 @@ macro_rules! store_conformance {
             events_of_an_accept
             events_of_changes
             events_are_paged_in_order
+            an_event_is_recorded_by_itself
             counters_know_no_duplicates
             counters_follow_a_message_forward
             counters_include_skipped_steps

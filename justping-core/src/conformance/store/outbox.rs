@@ -2,7 +2,7 @@
 
 use crate::conformance::fixture::{LEASE_S, World, at, sent_as};
 use crate::model::{
-    Conversation, DeliveryStatus, Failure, FailureKind, Lane, Message, OutboxState,
+    Content, Conversation, DeliveryStatus, Failure, FailureKind, Lane, Message, OutboxState,
 };
 use crate::port::Store;
 use crate::port::store::{Post, SendClaim, SendOutcome, SendQuota};
@@ -141,12 +141,31 @@ pub async fn send_recorded_as_sent(store: &dyn Store) {
     assert_eq!(world.messages(conversation.id).await.remove(1), stored);
 }
 
+/// What left instead of a message is what it says from then on.
+pub async fn send_recorded_with_a_change(store: &dyn Store) {
+    let world = World::new(store).await;
+    let (conversation, messages) = queued(&world, "ann", 2).await;
+    let claim = world.send_one(at(1)).await;
+    let content = Content::text("instead \u{0}é");
+    let changed = Some(Box::new(content.clone()));
+    let outcome = SendOutcome::Sent { provider_ref: Some("p1".to_owned()), changed };
+    let told = world.record(&claim, outcome.clone()).await;
+    assert_eq!((told[0].status, &told[0].content), (DeliveryStatus::Sent, &content));
+    let thread = world.messages(conversation.id).await;
+    assert_eq!((thread[1].id, &thread[1].content), (messages[0].id, &content));
+    assert_eq!(thread[2].content, messages[1].content, "the other is what it was");
+    let claim = world.send_one(at(2)).await;
+    world.record(&SendClaim { fence: claim.fence + 1, ..claim }, outcome).await;
+    assert_eq!(world.messages(conversation.id).await[2].content, messages[1].content);
+}
+
 /// A provider without ids is fine.
 pub async fn send_recorded_without_a_reference(store: &dyn Store) {
     let world = World::new(store).await;
     queued(&world, "ann", 1).await;
     let claim = world.send_one(at(1)).await;
-    let changed = world.record(&claim, SendOutcome::Sent { provider_ref: None }).await;
+    let changed =
+        world.record(&claim, SendOutcome::Sent { provider_ref: None, changed: None }).await;
     assert_eq!((changed[0].status, &changed[0].provider_ref), (DeliveryStatus::Sent, &None));
 }
 

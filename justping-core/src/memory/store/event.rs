@@ -71,4 +71,11 @@ impl EventStore for MemoryStore {
         let events = state.events.get(&business).into_iter().flat_map(|all| all.after(skip));
         Ok(page(events, request))
     }
+
+    async fn record_event(&self, event: &Event) -> StoreResult<()> {
+        let mut state = self.state();
+        state.business(event.business_id)?;
+        state.record_event(event.clone());
+        Ok(())
+    }
 }

@@ -147,8 +147,11 @@ impl State {
                 send.row.attempts = send.row.attempts.saturating_sub(1);
                 send.settle(OutboxState::Pending, due_at)
             }
-            SendOutcome::Sent { provider_ref } => {
+            SendOutcome::Sent { provider_ref, changed } => {
                 let moved = thread.finish(record.seq, |message| {
+                    if let Some(content) = changed {
+                        message.content = *content;
+                    }
                     counters.hear(channel, message, (DeliveryStatus::Sent, record.now, None))
                 });
                 match provider_ref {

@@ -250,12 +250,14 @@ pub struct SendClaim {
 }
 
 /// How a try ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SendOutcome {
     /// The provider took it.
     Sent {
         /// The provider's id.
         provider_ref: Option<String>,
+        /// What left, if it was not what the message says: from now on the message says this.
+        changed: Option<Box<Content>>,
     },
     /// It did not leave; try again then. Counts as a try.
     Retry {
@@ -277,7 +279,7 @@ pub enum SendOutcome {
 }
 
 /// The result of a claimed send.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SendRecord {
     /// The business.
     pub business_id: BusinessId,

@@ -349,11 +349,16 @@ pub trait SessionStore: Send + Sync + Debug + 'static {
 
 /// Stored events: `contact.created` and `conversation.created` of an accept, in this order,
 /// `conversation.updated` whenever a conversation's owner, status or priority changed, and what
-/// turns bring. `message.*` events are not stored: the messages themselves are the record.
+/// turns bring. Of `message.*` only what became no message is stored, `message.dropped`: messages
+/// themselves are the record of the others.
 #[async_trait]
 pub trait EventStore: Send + Sync + Debug + 'static {
     /// Lists the events of a business in the order of their commits.
     async fn events(&self, business: BusinessId, page: &PageRequest) -> StoreResult<Page<Event>>;
+
+    /// Records an event that no other move brings. One that is not stored
+    /// ([`EventBody::is_stored`](crate::model::EventBody::is_stored)) is left out.
+    async fn record_event(&self, event: &Event) -> StoreResult<()>;
 }
 
 /// Answers to requests that carried an idempotency key.

@@ -217,7 +217,7 @@ pub(super) fn sent(claim: &SendClaim, reference: &str) -> SendRecord {
         seq: claim.row.seq,
         fence: claim.fence,
         now: at(1),
-        outcome: SendOutcome::Sent { provider_ref: Some(reference.to_owned()) },
+        outcome: SendOutcome::Sent { provider_ref: Some(reference.to_owned()), changed: None },
     }
 }
 
@@ -347,7 +347,7 @@ async fn a_message_behind_one_that_ends_is_never_stranded() {
             seq: claims[0].row.seq,
             fence: claims[0].fence,
             now: at(1),
-            outcome: SendOutcome::Sent { provider_ref: None },
+            outcome: SendOutcome::Sent { provider_ref: None, changed: None },
         };
         let next = vec![post(id, 50_001 + round)];
         let (written, recorded) =

@@ -382,6 +382,10 @@ impl EventStore for SimStore {
     async fn events(&self, business: BusinessId, page: &PageRequest) -> StoreResult<Page<Event>> {
         self.pass("events", self.world.store.events(business, page)).await
     }
+
+    async fn record_event(&self, event: &Event) -> StoreResult<()> {
+        self.pass("record_event", self.world.store.record_event(event)).await
+    }
 }
 
 #[async_trait]

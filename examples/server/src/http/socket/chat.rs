@@ -396,7 +396,11 @@ impl Chat {
         let (conversation, seq) = match accepted.into_iter().next() {
             Some(Accepted::New { message, .. }) => (message.conversation_id, message.seq),
             Some(Accepted::Duplicate { conversation_id, seq }) => (conversation_id, seq),
-            None => return Err(End::TryAgain),
+            // A hook of the business stopped it; to send it again would change nothing.
+            None => {
+                let detail = "this message was not taken";
+                return self.refuse("message_refused", detail, Some(client_id)).await;
+            }
         };
         self.put(&ServerFrame::Accepted { client_id, seq }).await?;
         let is_known = self.visitor.as_ref().is_some_and(|visitor| visitor.conversation.is_some());
