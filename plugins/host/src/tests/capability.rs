@@ -4,17 +4,18 @@
 use std::sync::Arc;
 
 use justping_core::model::{
-    Capability, ChannelKind, ChannelSecrets, Contact, ContactId, Grants, Identity, PluginLevel,
-    PluginLineKind, PluginQuota,
+    Capability, ChannelKind, Contact, ContactId, Grants, Identity, PluginLevel, PluginLineKind,
+    PluginQuota,
 };
 use justping_core::port::store::ContactStore as _;
 use justping_http::Policy;
+use proptest::prelude::*;
 use uuid::Uuid;
 use wiremock::matchers::{header, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::guest::tool;
-use super::{Bench, business, caller, caller_of, moment, plugin};
+use super::{Bench, business, caller, caller_of, moment};
 use crate::{CallError, Caller, Limits, SandboxConfig};
 
 fn import(interface: &str, function: &str, params: &str) -> String {
@@ -141,8 +142,7 @@ async fn what_is_not_granted_is_denied_and_noted_once_a_call() {
     let [line] = called.meter.lines.as_slice() else { panic!("{:?}", called.meter.lines) };
     assert_eq!((line.kind, line.level), (PluginLineKind::Denied, PluginLevel::Warn));
     assert_eq!(line.text, "kv is not granted");
-    bench.sandbox.ports().lines.flush().await;
-    assert_eq!(bench.plugins.lines.lock().unwrap().as_slice(), std::slice::from_ref(line));
+    assert_eq!(bench.lines().await.as_slice(), std::slice::from_ref(line));
 }
 
 #[tokio::test]
@@ -163,8 +163,7 @@ async fn lines_are_bounded_and_clean() {
     let line = &called.meter.lines[0];
     assert_eq!((line.kind, line.level), (PluginLineKind::Log, PluginLevel::Warn));
     assert!(line.text.starts_with("a\\nbü") && line.text.len() <= 1024);
-    bench.sandbox.ports().lines.flush().await;
-    assert_eq!(bench.plugins.lines.lock().unwrap().len(), 64);
+    assert_eq!(bench.lines().await.len(), 64);
 }
 
 #[tokio::test]
@@ -259,8 +258,6 @@ async fn web() -> (MockServer, Bench) {
     let server = MockServer::start().await;
     let policy = Policy { except: vec![*server.address()], ..Policy::default() };
     let bench = Bench::with(SandboxConfig::default(), policy).await;
-    let secrets: ChannelSecrets = [("token", "s3cret-token"), ("empty", "")].into_iter().collect();
-    bench.plugins.secrets.lock().unwrap().insert((business(1), plugin(1)), secrets);
     (server, bench)
 }
 
@@ -413,8 +410,8 @@ fn contact(of: u128, number: u128) -> Contact {
 async fn contacts_are_read_in_ones_own_business() {
     let bench = Bench::new().await;
     let (own, foreign) = (contact(1, 11), contact(2, 22));
-    bench.contacts.create_contact(&own).await.unwrap();
-    bench.contacts.create_contact(&foreign).await.unwrap();
+    bench.store.create_contact(&own).await.unwrap();
+    bench.store.create_contact(&foreign).await.unwrap();
     // Says the custom fields of whom it found.
     let report = "(if (result i32) (call $byte (local.get $r)) (then (call $report (i32.const 1)
           (i32.load8_u offset=4 (local.get $r)) (i32.const 0) (i32.const 0)))
@@ -445,8 +442,8 @@ async fn contacts_are_read_in_ones_own_business() {
 async fn contacts_are_changed_with_a_grant_of_its_own() {
     let bench = Bench::new().await;
     let (own, foreign) = (contact(1, 11), contact(2, 22));
-    bench.contacts.create_contact(&own).await.unwrap();
-    bench.contacts.create_contact(&foreign).await.unwrap();
+    bench.store.create_contact(&own).await.unwrap();
+    bench.store.create_contact(&foreign).await.unwrap();
     let update = format!(
         "{ROOM} (call $f (local.get $tp) (local.get $tl) (local.get $ap) (local.get $al) (local.get $r))
         (call $report (call $byte (local.get $r)) (i32.load8_u offset=4 (local.get $r)) (i32.const 0) (i32.const 0))"
@@ -458,7 +455,7 @@ async fn contacts_are_changed_with_a_grant_of_its_own() {
     let id = own.id.to_string();
     let patch = r#"{"name":"Ann","add_tags":["vip"],"fields":{"tier":null}}"#;
     assert_eq!(bench.told(&update, who.clone(), ["", &id, patch]).await.unwrap(), "00:");
-    let changed = bench.contacts.contact(business(1), own.id).await.unwrap();
+    let changed = bench.store.contact(business(1), own.id).await.unwrap();
     assert_eq!((changed.name.as_deref(), changed.fields.len()), (Some("Ann"), 0));
     let bad = [
         "",
@@ -481,7 +478,7 @@ async fn contacts_are_changed_with_a_grant_of_its_own() {
     assert_eq!(bench.told(&update, who, ["", &other, patch]).await.unwrap(), "11:");
     let reader = caller(&[Capability::Contacts]);
     assert_eq!(bench.told(&update, reader, ["", &id, patch]).await.unwrap(), "10:");
-    let same = bench.contacts.contact(business(2), foreign.id).await.unwrap();
+    let same = bench.store.contact(business(2), foreign.id).await.unwrap();
     assert_eq!(same.name, foreign.name);
 }
 
@@ -538,4 +535,97 @@ async fn host_calls_are_counted_by_kind() {
         "{error}"
     );
     assert_eq!(called.meter.host_calls, 101);
+}
+
+/// Calls every host function with its arguments, a number of times: keys, texts and JSON alike are what
+/// somebody made up.
+fn everything() -> Vec<u8> {
+    let imports = [
+        ("log", "write", "i32 i32 i32"),
+        ("kv", "get", "i32 i32 i32"),
+        ("kv", "set", "i32 i32 i32 i32 i32 i64 i32"),
+        ("kv", "increment", "i32 i32 i64 i32"),
+        ("kv", "delete", "i32 i32 i32"),
+        ("kv", "keys", "i32 i32 i32 i32 i32 i32 i32"),
+        ("secrets", "has", "i32 i32 i32"),
+        ("secrets", "hmac-sha256", "i32 i32 i32 i32 i32"),
+        ("contacts", "get", "i32 i32 i32"),
+        ("contacts", "find", "i32 i32 i32 i32 i32"),
+        ("contacts-write", "update", "i32 i32 i32 i32 i32"),
+        ("messaging", "send", "i32 i32 i32 i32 i32 i32 i32"),
+        ("http", "send", "i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32"),
+    ];
+    let declared: String = imports
+        .iter()
+        .enumerate()
+        .map(|(at, (interface, function, params))| {
+            import(interface, function, params).replace("$f", &format!("$f{at}"))
+        })
+        .collect();
+    let call = "(local.set $r (call $alloc (i32.const 128)))
+        (call $f0 (i32.const 1) (local.get $ap) (local.get $al))
+        (call $f1 (local.get $ap) (local.get $al) (local.get $r))
+        (call $f2 (local.get $ap) (local.get $al) (local.get $tp) (local.get $tl)
+          (i32.const 1) (local.get $now) (local.get $r))
+        (call $f3 (local.get $ap) (local.get $al) (local.get $now) (local.get $r))
+        (call $f4 (local.get $ap) (local.get $al) (local.get $r))
+        (call $f5 (local.get $ap) (local.get $al) (i32.const 1) (local.get $tp) (local.get $tl)
+          (i32.const -1) (local.get $r))
+        (call $f6 (local.get $ap) (local.get $al) (local.get $r))
+        (call $f7 (local.get $ap) (local.get $al) (local.get $tp) (local.get $tl) (local.get $r))
+        (call $f8 (local.get $ap) (local.get $al) (local.get $r))
+        (call $f9 (local.get $ap) (local.get $al) (local.get $tp) (local.get $tl) (local.get $r))
+        (call $f10 (local.get $tp) (local.get $tl) (local.get $ap) (local.get $al) (local.get $r))
+        (call $f11 (local.get $cp) (local.get $cl) (local.get $ap) (local.get $al)
+          (local.get $tp) (local.get $tl) (local.get $r))
+        (call $f12 (i32.const 0) (local.get $ap) (local.get $al) (i32.const 0) (i32.const 0)
+          (i32.const 1) (local.get $tp) (local.get $tl) (i32.const 1) (i32.const 5) (local.get $r))
+        (call $ok (local.get $ap) (local.get $al))";
+    tool(&declared, call)
+}
+
+/// Texts that somebody may try: of all kinds, and those that nearly mean something.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => any::<String>(),
+        2 => "(con|conv|msg)_[0-9a-z]{20,30}",
+        2 => r#"\{"(name|fields|add_tags|type|text|opt_in|time_zone)":("[a-z ]{0,5}"|\[\]|\{\}|null|1)\}"#,
+        1 => "https?://[a-z0-9.@:/\\[\\]%]{0,30}",
+        1 => "(\\.\\./|%00|\0|'|\"|;|--){1,10}",
+        1 => proptest::string::string_regex("[\\[{]{100,3000}").unwrap(),
+        1 => Just("x".repeat(70_000)),
+    ]
+}
+
+struct Tried {
+    runtime: tokio::runtime::Runtime,
+    bench: Bench,
+    code: Arc<crate::Code>,
+}
+
+static TRIED: std::sync::LazyLock<Tried> = std::sync::LazyLock::new(|| {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let bench = runtime.block_on(Bench::new());
+    let code = runtime.block_on(bench.load(everything()));
+    Tried { runtime, bench, code }
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Whatever a guest asks for, it is answered: the platform neither breaks nor ends the call.
+    #[test]
+    fn no_words_break_a_host_function(one in text(), two in text(), three in text(), is_granted: bool) {
+        let tried = &*TRIED;
+        let granted = if is_granted { Capability::ALL.to_vec() } else { Vec::new() };
+        let who = with_secrets(with_hosts(caller(&granted), &["http://127.0.0.1:1"]), &["token"]);
+        // What is said in a debug build takes longer than a call has.
+        let called = tried.runtime.block_on(tried.bench.ask(&tried.code, who, [&one, &two, &three]));
+        match called.result {
+            Ok(told) => prop_assert_eq!(told, three),
+            Err(CallError::Cpu { .. }) => {}
+            Err(error) => prop_assert!(false, "{}", error),
+        }
+        prop_assert!(called.meter.lines.len() <= 64 + Capability::ALL.len() + 1);
+    }
 }

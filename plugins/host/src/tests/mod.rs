@@ -6,20 +6,20 @@ mod fair;
 pub(crate) mod guest;
 mod hostile;
 mod load;
-mod store;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use justping_core::memory::{ManualClock, MemoryStore};
 use justping_core::model::{
-    Business, BusinessId, Capability, Grants, MessageId, PluginId, PluginQuota, Timestamp,
+    Business, BusinessId, Capability, Grants, MessageId, PageRequest, Plugin, PluginId, PluginLine,
+    PluginQuota, PluginRelease, Timestamp,
 };
-use justping_core::port::store::BusinessStore as _;
+use justping_core::port::store::{BusinessStore as _, PluginStore as _};
 use justping_http::{OpenClient, Policy};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use self::store::TestPlugins;
 use crate::sandbox::{Called, ToolAsk};
 use crate::{
     CallError, Caller, Code, Limits, LineSink, Messenger, MessengerError, PluginMessage, Ports,
@@ -64,11 +64,44 @@ impl Messenger for TestMessenger {
     }
 }
 
+/// Installs a plugin, of which only that it is there matters, with two secrets.
+async fn install(store: &MemoryStore, of: BusinessId, number: u128) {
+    let digest = format!("{number:064x}");
+    let release = PluginRelease {
+        digest: digest.clone(),
+        business_id: of,
+        name: format!("plugin-{number}"),
+        version: "1.0.0".to_owned(),
+        manifest: Value::Null,
+        requested: Grants::default(),
+        inspection: Value::Null,
+        bytes: 0,
+        signer: None,
+        created_at: moment(),
+    };
+    store.keep_plugin_release(&release).await.unwrap();
+    let installed = Plugin {
+        id: plugin(number),
+        business_id: of,
+        name: release.name,
+        enabled: true,
+        digest,
+        history: Vec::new(),
+        grants: Grants::default(),
+        config: Map::new(),
+        fail_open: true,
+        revision: 1,
+        created_at: moment(),
+        updated_at: moment(),
+    };
+    let secrets = [("token", "s3cret-token"), ("empty", "")].into_iter().collect();
+    store.create_plugin(&installed, &secrets).await.unwrap();
+}
+
 /// A sandbox and the platform around it.
 pub(crate) struct Bench {
     pub(crate) sandbox: Sandbox,
-    pub(crate) plugins: Arc<TestPlugins>,
-    pub(crate) contacts: Arc<MemoryStore>,
+    pub(crate) store: Arc<MemoryStore>,
     pub(crate) messenger: Arc<TestMessenger>,
     pub(crate) clock: Arc<ManualClock>,
 }
@@ -79,29 +112,37 @@ impl Bench {
     }
 
     pub(crate) async fn with(config: SandboxConfig, policy: Policy) -> Self {
-        let plugins = Arc::new(TestPlugins::default());
-        let contacts = Arc::new(MemoryStore::new());
-        for number in 1..=2 {
-            let (id, name) = (business(number), format!("business {number}"));
-            let known = Business { id, name, created_at: moment() };
-            contacts.create_business(&known).await.unwrap();
+        let store = Arc::new(MemoryStore::new());
+        for of in 1..=2 {
+            let (id, name) = (business(of), format!("business {of}"));
+            store.create_business(&Business { id, name, created_at: moment() }).await.unwrap();
+            for by in 1..=2 {
+                install(&store, id, by).await;
+            }
         }
         let messenger = Arc::new(TestMessenger::default());
         let clock = Arc::new(ManualClock::new(moment()));
         let ports = Ports {
-            plugins: Arc::clone(&plugins) as _,
-            contacts: Arc::clone(&contacts) as _,
+            plugins: Arc::clone(&store) as _,
+            contacts: Arc::clone(&store) as _,
             http: OpenClient::new(policy),
             messenger: Arc::clone(&messenger) as _,
             clock: Arc::clone(&clock) as _,
-            lines: LineSink::start(Arc::clone(&plugins) as _),
+            lines: LineSink::start(Arc::clone(&store) as _),
         };
         let sandbox = Sandbox::new(config, ports).unwrap();
-        Self { sandbox, plugins, contacts, messenger, clock }
+        Self { sandbox, store, messenger, clock }
     }
 
     pub(crate) async fn load(&self, component: Vec<u8>) -> Arc<Code> {
         self.sandbox.load(component).await.unwrap()
+    }
+
+    /// The lines of the first business's first plugin, as stored, the newest first.
+    pub(crate) async fn lines(&self) -> Vec<PluginLine> {
+        self.sandbox.ports().lines.flush().await;
+        let page = PageRequest::first(100);
+        self.store.plugin_lines(business(1), plugin(1), None, &page).await.unwrap().items
     }
 
     /// Calls the tool of a guest with three texts: contact, tool and arguments.
