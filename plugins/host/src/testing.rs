@@ -229,6 +229,14 @@ pub fn gateway() -> Bytes {
     component(&["channels"], include_str!("fixture/channel.wat"))
 }
 
+/// A component that looks at messages: what it does stands in its text.
+///
+/// # Panics
+/// When it cannot be made.
+pub fn censor() -> Bytes {
+    component(&["hooks"], include_str!("fixture/hook.wat"))
+}
+
 /// A component that exports these interfaces, of a core module as WebAssembly text.
 ///
 /// # Panics

@@ -5,6 +5,7 @@
 //! of it.
 
 mod channel;
+mod hook;
 mod node;
 #[cfg(test)]
 mod tests;

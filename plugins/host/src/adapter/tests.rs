@@ -19,8 +19,8 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::blob::PackageBlobs;
-use crate::plugins::{NewPlugin, Plugins, PluginsConfig};
-use crate::testing::{Guest, counting_nodes, gateway, manifest, package};
+use crate::plugins::{Change, NewPlugin, Plugins, PluginsConfig};
+use crate::testing::{Guest, censor, counting_nodes, gateway, manifest, package};
 use crate::{LineSink, Messenger, MessengerError, PluginMessage, Ports, Sandbox, SandboxConfig};
 
 #[derive(Debug)]
@@ -307,6 +307,85 @@ mod channels {
         let gone = channel.send(&to("+49")).await.unwrap_err();
         assert!(matches!(gone, SendError::Rejected { .. }), "{gone}");
         assert_eq!(post(&*channel, MESSAGE).await, Err(ReceiveError::Unsupported));
+    }
+}
+
+mod hooks {
+    use justping_core::conformance::HookSubject;
+    use justping_core::model::{ChannelId, ChannelKind, Content, Identity, InboundMessage};
+    use justping_core::port::{HookContext, MessageHook as _, Verdict};
+
+    use super::*;
+
+    fn context() -> HookContext {
+        HookContext {
+            business_id: business(1),
+            channel_id: ChannelId::from_uuid(Uuid::nil()),
+            kind: ChannelKind::MEMORY,
+        }
+    }
+
+    async fn subject() -> HookSubject {
+        let plugins = plugins().await;
+        install(&plugins, 1, "censor", "\"hooks\"", &censor()).await;
+        // What is known of a business is what was read of it.
+        plugins.all(business(2)).await.unwrap();
+        HookSubject {
+            hook: Arc::new(plugins),
+            context: context(),
+            passes: Content::text("fine"),
+            changes: (Content::text("curse"), Content::text("changed")),
+            drops: Content::text("drop it"),
+            stranger: business(2),
+            guard: Box::new(()),
+        }
+    }
+
+    justping_core::hook_conformance!(subject);
+
+    fn received(text: &str) -> InboundMessage {
+        InboundMessage {
+            provider_ref: "m1".to_owned(),
+            from: vec![Identity::new(ChannelKind::MEMORY, "ann")],
+            name: None,
+            content: Content::text(text),
+            reply_to: None,
+            sent_at: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_plugin_that_breaks_lets_pass_or_drops_as_the_business_wants() {
+        let plugins = plugins().await;
+        install(&plugins, 1, "censor", "\"hooks\"", &censor()).await;
+        let (context, breaks) = (context(), received("trap"));
+        assert_eq!(plugins.after_receive(&context, &breaks).await, Verdict::Pass);
+        let id = PluginId::from_uuid(Uuid::from_u128(1));
+        let closed = Change { fail_open: Some(false), ..Change::default() };
+        plugins.change(business(1), id, closed, "Ada").await.unwrap();
+        let verdict = plugins.after_receive(&context, &breaks).await;
+        assert!(
+            matches!(&verdict, Verdict::Drop { reason } if reason.contains("trapped")),
+            "{verdict:?}"
+        );
+        assert_eq!(plugins.after_receive(&context, &received("fine")).await, Verdict::Pass);
+    }
+
+    #[tokio::test]
+    async fn hooks_see_what_the_one_before_made_of_it() {
+        let plugins = plugins().await;
+        // `a` changes into `changed`, which begins with c: `b` changes it once more.
+        for (number, name) in [(1, "a"), (2, "b")] {
+            let name = format!("{name}-censor");
+            install(&plugins, number, &name, "\"hooks\"", &censor()).await;
+        }
+        let verdict = plugins.after_receive(&context(), &received("c")).await;
+        assert_eq!(verdict, Verdict::Change(Content::text("changed")));
+        let dropped = plugins.after_receive(&context(), &received("d")).await;
+        assert_eq!(dropped, Verdict::Drop { reason: "not here".to_owned() });
+        assert!(plugins.is_set(business(1)));
+        plugins.all(business(2)).await.unwrap();
+        assert!(!plugins.is_set(business(2)));
     }
 }
 

@@ -29,6 +29,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 pub(crate) use self::bound::Bounds;
 pub use self::contact::parse_contact_patch;
+pub(crate) use self::contact::told;
 pub use self::messaging::{MESSAGE_KEY_MAX_BYTES, parse_content};
 pub(crate) use self::outside::AbortOnDrop;
 use crate::caller::Caller;

@@ -218,6 +218,21 @@ impl Plugins {
         Ok(all.iter().filter(runs).cloned().collect())
     }
 
+    /// Whether a plugin of the business that runs may export this. It is a look in memory: `false` only
+    /// where that is known for sure.
+    pub fn may_export(&self, business: BusinessId, export: Export) -> bool {
+        let slot = self.inner.shelf.slot(business);
+        let now = self.inner.clock.now();
+        let Ok(slot) = slot.try_lock() else { return true };
+        let known = slot.as_ref().filter(|known| known.is_fresh(now));
+        known.is_none_or(|known| {
+            let runs = |one: &Arc<Installed>| {
+                one.plugin.enabled && one.inspection.exports.contains(&export)
+            };
+            known.plugins.iter().any(runs)
+        })
+    }
+
     /// Every plugin that is installed, running or not, by name.
     ///
     /// # Errors
