@@ -71,6 +71,24 @@ pub fn nonsense() -> PageRequest {
     PageRequest { after: Some(Cursor("\u{0}no cursor".to_owned())), limit: 10 }
 }
 
+/// Runs futures at the same time, as far as the store lets them.
+pub async fn together<F: Future>(crowd: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut crowd: Vec<_> = crowd.map(Box::pin).collect();
+    let mut results = Vec::new();
+    std::future::poll_fn(|cx| {
+        crowd.retain_mut(|one| match one.as_mut().poll(cx) {
+            std::task::Poll::Ready(result) => {
+                results.push(result);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if crowd.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    results
+}
+
 /// One business in a store, with an agent, a channel that names it, and a member.
 #[derive(Debug)]
 pub struct World<'a> {

@@ -633,6 +633,7 @@ fn every_check_is_listed() {
         include_str!("store/counter.rs"),
         include_str!("store/directory.rs"),
         include_str!("store/fairness.rs"),
+        include_str!("store/feed.rs"),
         include_str!("store/flow.rs"),
         include_str!("store/isolation.rs"),
         include_str!("store/ledger.rs"),

@@ -12,8 +12,8 @@ use crate::memory::{MemoryBus, MemoryLimiter, MemoryStore};
 use crate::model::WorkerId;
 use crate::policy::ResumeLinks;
 use crate::port::{
-    ChannelProvider, Clock, Entropy, EventBus, FlowRuntime, IdSource, MessageHook, RateLimiter,
-    Store, WakeSource,
+    ChannelProvider, Clock, Entropy, EventBus, EventSubscriber, FlowRuntime, IdSource, MessageHook,
+    RateLimiter, Store, WakeSource,
 };
 use crate::system::{SystemClock, SystemEntropy};
 
@@ -42,6 +42,7 @@ pub struct Builder {
     wakes: Option<Arc<dyn WakeSource>>,
     links: Option<ResumeLinks>,
     hook: Option<Arc<dyn MessageHook>>,
+    subscriber: Option<Arc<dyn EventSubscriber>>,
     config: EngineConfig,
 }
 
@@ -116,6 +117,13 @@ impl Builder {
         self
     }
 
+    /// Who hears what happened, at least once and in order; without it, nobody does.
+    #[must_use]
+    pub fn subscriber(mut self, subscriber: Arc<dyn EventSubscriber>) -> Self {
+        self.subscriber = Some(subscriber);
+        self
+    }
+
     /// Limits and patience.
     #[must_use]
     pub fn config(mut self, config: EngineConfig) -> Self {
@@ -183,6 +191,7 @@ impl Builder {
             wakes: self.wakes,
             links: self.links,
             hook: self.hook,
+            subscriber: self.subscriber,
         };
         Ok(JustPing { inner: Arc::new(inner) })
     }

@@ -37,6 +37,12 @@ pub struct EngineConfig {
     pub index_every: Duration,
     /// Rows that the search takes in at once; until they are stored, nothing else is.
     pub rows_per_index: u32,
+    /// How often subscribers are told what happened since.
+    pub feed_every: Duration,
+    /// How long a process may tell one batch before another one may.
+    pub feed_lease: Duration,
+    /// Most events that a subscriber is told at once.
+    pub feed_batch: u32,
     /// How long the loops may finish what they began when they are told to stop.
     pub drain: Duration,
     /// How often the process that leads does the upkeep.
@@ -67,6 +73,9 @@ impl Default for EngineConfig {
             timers_per_move: 500,
             index_every: Duration::from_secs(1),
             rows_per_index: 256,
+            feed_every: Duration::from_secs(1),
+            feed_lease: Duration::from_secs(30),
+            feed_batch: 50,
             drain: Duration::from_secs(20),
             upkeep_every: Duration::from_secs(60 * 60),
             upkeep_lease: Duration::from_secs(60),

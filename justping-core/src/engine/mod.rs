@@ -11,6 +11,7 @@
 //! | `turn` | leases conversations, decides, commits |
 //! | `fate` | what becomes of live sessions when another version is published; pure |
 //! | `dispatch` | leases sends, applies the policy, calls the channel |
+//! | `feed` | stored events, told to subscribers |
 //! | `hook` | what hooks say of messages, and what of it holds |
 //! | `outside` | events from outside for sessions that wait for them |
 //! | `echo` | what people sent past us |
@@ -33,6 +34,7 @@ mod dispatch;
 mod echo;
 mod error;
 mod fate;
+mod feed;
 mod hook;
 mod inbox;
 mod operate;
@@ -61,6 +63,7 @@ pub use builder::{BuildError, Builder};
 pub use config::EngineConfig;
 pub use error::{EngineError, PublishError, WebhookError};
 pub use fate::{Fate, StrandedReason};
+pub use feed::FEED_TRIES_MAX;
 pub use inbox::WebhookReply;
 pub use operate::SendMessage;
 pub use outside::{OUTSIDE_DATA_MAX_BYTES, OUTSIDE_NAME_MAX_CHARS, OutsideError};
@@ -77,8 +80,8 @@ use crate::model::{BusinessId, ConversationId, WorkerId};
 use crate::policy::ResumeLinks;
 use crate::port::store::{Accept, Accepted, SendRecord, StatusOutcome, StatusRecord, UpkeepReport};
 use crate::port::{
-    Clock, Entropy, EventBus, FlowRuntime, IdSource, Loops, MessageHook, RateLimiter, Store,
-    WakeSource,
+    Clock, Entropy, EventBus, EventSubscriber, FlowRuntime, IdSource, Loops, MessageHook,
+    RateLimiter, Store, WakeSource,
 };
 
 use batch::Batcher;
@@ -123,6 +126,7 @@ struct Inner {
     wakes: Option<Arc<dyn WakeSource>>,
     links: Option<ResumeLinks>,
     hook: Option<Arc<dyn MessageHook>>,
+    subscriber: Option<Arc<dyn EventSubscriber>>,
 }
 
 /// Tells the loops that there is something to do.

@@ -40,11 +40,20 @@ enum Loop {
     Upkeep,
     Index,
     Wakes,
+    Feed,
 }
 
 /// Every one.
-const LOOPS: [Loop; 7] =
-    [Loop::Turns, Loop::Sends, Loop::Calls, Loop::Schedule, Loop::Upkeep, Loop::Index, Loop::Wakes];
+const LOOPS: [Loop; 8] = [
+    Loop::Turns,
+    Loop::Sends,
+    Loop::Calls,
+    Loop::Schedule,
+    Loop::Upkeep,
+    Loop::Index,
+    Loop::Wakes,
+    Loop::Feed,
+];
 
 impl Worked {
     fn total(&self) -> u64 {
@@ -93,6 +102,7 @@ impl JustPing {
                     Loop::Upkeep => engine.upkeep_loop(signal).await,
                     Loop::Index => engine.index_loop(signal).await,
                     Loop::Wakes => engine.wake_loop(signal).await,
+                    Loop::Feed => engine.feed_loop(signal).await,
                 }
             });
             if let Some(Err(death)) = alone.join_next().await {

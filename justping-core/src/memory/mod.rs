@@ -13,6 +13,7 @@ mod plugin;
 mod presence;
 mod queue;
 mod store;
+mod subscriber;
 mod tool;
 mod wake;
 
@@ -28,5 +29,6 @@ pub use plugin::ScriptedPlugins;
 pub use presence::MemoryPresence;
 pub use queue::MemoryQueue;
 pub use store::MemoryStore;
+pub use subscriber::MemorySubscriber;
 pub use tool::MemoryTools;
 pub use wake::MemoryWakes;

@@ -15,6 +15,7 @@ mod presence;
 mod queue;
 mod runtime;
 pub mod store;
+mod subscriber;
 mod tool;
 mod wake;
 
@@ -51,6 +52,9 @@ pub use runtime::{
     Program, STATE_MAX_BYTES, Severity, StepEvent, StepInput, Visit,
 };
 pub use store::{Store, StoreError, StoreResult};
+pub use subscriber::{
+    EventSubscriber, FeedEvent, FeedName, SUBSCRIPTION_NAME_MAX_BYTES, SubscriberError,
+};
 pub use tool::{
     TOOL_NAME_MAX_BYTES, TOOL_NAME_SEPARATOR, Tool, ToolContext, ToolError, ToolOrigin, ToolOutput,
     ToolSource, is_tool_name,

@@ -38,6 +38,7 @@ mod conversation;
 mod counter;
 mod engine;
 mod error;
+mod feed;
 mod flow;
 mod idempotency;
 mod keys;

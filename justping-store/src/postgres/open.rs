@@ -59,6 +59,7 @@ pub(super) const MIGRATIONS: &[Step] = &[
     (7, "knowledge", include_str!("../../migrations/postgres/0007_knowledge.sql")),
     (8, "usage", include_str!("../../migrations/postgres/0008_usage.sql")),
     (9, "plugins", include_str!("../../migrations/postgres/0009_plugins.sql")),
+    (10, "feeds", include_str!("../../migrations/postgres/0010_feeds.sql")),
 ];
 
 /// A migration: its number, its name, its statements.

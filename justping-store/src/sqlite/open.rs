@@ -52,6 +52,7 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "knowledge", include_str!("../../migrations/sqlite/0007_knowledge.sql")),
     (8, "usage", include_str!("../../migrations/sqlite/0008_usage.sql")),
     (9, "plugins", include_str!("../../migrations/sqlite/0009_plugins.sql")),
+    (10, "feeds", include_str!("../../migrations/sqlite/0010_feeds.sql")),
 ];
 
 /// Opens the connections of a database, made or brought up to date as needed.

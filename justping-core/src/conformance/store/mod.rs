@@ -7,6 +7,7 @@ mod conversation;
 mod counter;
 mod directory;
 mod fairness;
+mod feed;
 mod flow;
 mod isolation;
 mod knowledge;
@@ -29,6 +30,7 @@ pub use conversation::*;
 pub use counter::*;
 pub use directory::*;
 pub use fairness::*;
+pub use feed::*;
 pub use flow::*;
 pub use isolation::*;
 pub use knowledge::*;
@@ -48,7 +50,7 @@ pub use usage::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 284;
+pub const CHECKS: usize = 292;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -307,6 +309,14 @@ macro_rules! store_conformance {
             source_delete_takes_what_was_found
             foreign_knowledge_is_hidden
             knowledge_agrees_with_the_store_in_memory
+            feed_begins_at_its_first_claim
+            feed_goes_on_behind_what_was_told
+            feed_lease_that_ran_out_is_told_again
+            feed_waits_after_a_failure
+            feeds_have_names
+            foreign_events_are_not_told
+            feed_has_no_gap_in_a_crowd
+            feed_batches_are_bounded
             plugin_release_never_changes
             plugin_releases_are_listed_newest_first
             plugin_is_created_once

@@ -1,7 +1,5 @@
 //! Plugins: what is installed, what it keeps within its quota, what it says and takes.
 
-use std::future::poll_fn;
-use std::task::Poll;
 use std::time::Duration;
 
 use serde_json::{Map, json};
@@ -9,6 +7,7 @@ use uuid::Uuid;
 
 use crate::conformance::fixture::{
     World, assert_conflict, assert_invalid, assert_not_found, assert_stale, at, next_one, nonsense,
+    together,
 };
 use crate::model::{
     BusinessId, Capability, ChannelSecrets, Cursor, Grants, PLUGIN_HISTORY_MAX,
@@ -186,24 +185,6 @@ fn all_days() -> PluginDayFilter {
 
 fn spend(calls: u64, peak_bytes: u64) -> PluginSpend {
     PluginSpend { calls, failures: calls / 2, cpu_micros: calls * 7, peak_bytes }
-}
-
-/// Runs futures at the same time, as far as the store lets them.
-async fn together<F: Future>(crowd: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut crowd: Vec<_> = crowd.map(Box::pin).collect();
-    let mut results = Vec::new();
-    poll_fn(|cx| {
-        crowd.retain_mut(|one| match one.as_mut().poll(cx) {
-            Poll::Ready(result) => {
-                results.push(result);
-                false
-            }
-            Poll::Pending => true,
-        });
-        if crowd.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    results
 }
 
 /// Does all of the upkeep.

@@ -17,8 +17,13 @@ pub(super) struct Events {
 }
 
 impl Events {
+    /// The number of the newest.
+    pub(super) fn newest(&self) -> usize {
+        self.dropped + self.rows.len()
+    }
+
     /// Those after a number, with their numbers.
-    fn after(&self, number: usize) -> impl Iterator<Item = (usize, Event)> {
+    pub(super) fn after(&self, number: usize) -> impl Iterator<Item = (usize, Event)> {
         let rows = (self.dropped + 1..).zip(self.rows.iter().cloned());
         rows.skip(number.saturating_sub(self.dropped))
     }

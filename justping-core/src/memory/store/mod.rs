@@ -6,7 +6,7 @@
 //! | `table`, `queue`, `line`, `thread` | how rows are kept: by business, by due moment, by whose turn it is, by conversation |
 //! | `inbox`, `turn`, `outbox`, `status`, `timer`, `call` | the engine's moves |
 //! | `upkeep` | leases, and what goes |
-//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `counter`, `idempotency`, `search`, `knowledge`, `plugin` | the nouns |
+//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `counter`, `idempotency`, `search`, `knowledge`, `plugin`, `feed` | the nouns |
 
 mod agent;
 mod call;
@@ -17,6 +17,7 @@ mod counter;
 mod directory;
 mod engine;
 mod event;
+mod feed;
 mod flow;
 mod idempotency;
 mod inbox;
@@ -42,6 +43,7 @@ use self::call::Calls;
 use self::channel::ChannelRow;
 use self::contact::Contacts;
 use self::event::Events;
+use self::feed::Feed;
 use self::flow::FlowRow;
 use self::idempotency::Requests;
 use self::knowledge::Library;
@@ -60,7 +62,7 @@ use crate::model::{
     Agent, AgentId, ApiKey, ApiKeyId, Business, BusinessId, ChannelId, ContactId, ConversationId,
     FlowId, FlowVersion, FlowVersionId, Member, MemberId, Rollup, SessionId, Timestamp,
 };
-use crate::port::{StoreError, StoreResult};
+use crate::port::{FeedName, StoreError, StoreResult};
 
 /// A store that lives as long as the process. Implements all of [`Store`](crate::port::Store).
 #[derive(Debug)]
@@ -125,6 +127,7 @@ struct State {
     index: Index,
     library: Library,
     plugins: Shelf,
+    feeds: BTreeMap<FeedName, Feed>,
 }
 
 impl State {
@@ -158,6 +161,7 @@ impl State {
             index: Index::default(),
             library: Library::new(),
             plugins: Shelf::new(),
+            feeds: BTreeMap::new(),
         }
     }
 

@@ -19,6 +19,7 @@
 
 mod counter;
 mod error;
+mod feed;
 mod knowledge;
 mod moves;
 mod noun;
@@ -29,6 +30,7 @@ mod usage;
 
 pub use counter::{COUNTER_DAYS_MAX, CounterFilter, CounterStore};
 pub use error::{StoreError, StoreResult};
+pub use feed::{FEED_BATCH_MAX, FeedClaim, FeedOutcome, FeedStore};
 pub use knowledge::{
     KNOWLEDGE_BATCH_MAX, KNOWLEDGE_HITS_MAX, KnowledgeFound, KnowledgeHit, KnowledgeQuery,
     KnowledgeStore, Meaning, SourceClaim, SourceHold, SourceNext, SourceReport, Unembedded,
@@ -66,6 +68,7 @@ pub trait Store:
     + CounterStore
     + EngineStore
     + EventStore
+    + FeedStore
     + FlowStore
     + IdempotencyStore
     + KnowledgeStore
@@ -89,6 +92,7 @@ impl<S> Store for S where
         + CounterStore
         + EngineStore
         + EventStore
+        + FeedStore
         + FlowStore
         + IdempotencyStore
         + KnowledgeStore

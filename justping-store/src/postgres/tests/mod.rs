@@ -107,6 +107,7 @@ fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         conversation::STATEMENTS,
         counter::STATEMENTS,
         usage::STATEMENTS,
+        feed::STATEMENTS,
         flow::STATEMENTS,
         idempotency::STATEMENTS,
         keys::STATEMENTS,

@@ -3,11 +3,12 @@ use justping::model::{
     BudgetScope, BusinessId, Contact, ConversationId, Counter, Message, Page, PageRequest,
     SearchQuery, Spend, Timestamp, UsageDay, WorkerId,
 };
-use justping::port::StoreResult;
 use justping::port::store::{
-    CounterFilter, CounterStore, LeaseStore, MessageFilter, SearchIndex, UpkeepOptions,
-    UpkeepReport, UpkeepStore, UsageEntry, UsageFilter, UsageHold, UsageStore,
+    CounterFilter, CounterStore, FeedClaim, FeedOutcome, FeedStore, LeaseStore, MessageFilter,
+    SearchIndex, UpkeepOptions, UpkeepReport, UpkeepStore, UsageEntry, UsageFilter, UsageHold,
+    UsageStore,
 };
+use justping::port::{FeedName, StoreResult};
 
 use super::SimStore;
 
@@ -32,6 +33,32 @@ impl LeaseStore for SimStore {
 impl UpkeepStore for SimStore {
     async fn upkeep(&self, options: &UpkeepOptions) -> StoreResult<UpkeepReport> {
         self.pass("upkeep", self.world.store.upkeep(options)).await
+    }
+}
+
+#[async_trait]
+impl FeedStore for SimStore {
+    async fn claim_feed(
+        &self,
+        feed: &FeedName,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Option<FeedClaim>> {
+        self.pass("claim_feed", self.world.store.claim_feed(feed, now, until, limit)).await
+    }
+
+    async fn record_feed(
+        &self,
+        feed: &FeedName,
+        fence: u64,
+        outcome: FeedOutcome,
+    ) -> StoreResult<()> {
+        self.pass("record_feed", self.world.store.record_feed(feed, fence, outcome)).await
+    }
+
+    async fn close_feed(&self, feed: &FeedName) -> StoreResult<()> {
+        self.pass("close_feed", self.world.store.close_feed(feed)).await
     }
 }
 
