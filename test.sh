@@ -11,6 +11,8 @@ command -v chromedriver >/dev/null || packages+=(chromium-driver)
 [ -x /usr/lib/postgresql/15/bin/initdb ] || packages+=(postgresql-15)
 command -v redis-server >/dev/null || packages+=(redis-server)
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || packages+=(rabbitmq-server)
+command -v npm >/dev/null || packages+=(npm)
+python3 -m venv -h >/dev/null 2>&1 || packages+=(python3-venv)
 if ((${#packages[@]})); then
   step "installing ${packages[*]}"
   as_root=$([ "$(id -u)" = 0 ] || echo sudo)

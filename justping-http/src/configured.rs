@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::redirect;
 
@@ -79,6 +80,11 @@ impl ConfiguredRequest {
     pub fn json(self, body: impl Into<Vec<u8>>) -> Self {
         let json = HeaderValue::from_static("application/json");
         Self(self.0.header(CONTENT_TYPE, json).body(body.into()))
+    }
+
+    /// Sends these bytes as the body.
+    pub fn body(self, body: impl Into<Bytes>) -> Self {
+        Self(self.0.body(body.into()))
     }
 
     /// Bounds the time from the start to the end of the answer.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use tar::{EntryType, Header};
 
 use super::{PackageCode, PackageFinding};
+use crate::limits::{UPLOAD_CEILING_BYTES, UPLOAD_MAX_BYTES};
 
 /// The file with the manifest.
 pub const MANIFEST_FILE: &str = "plugin.toml";
@@ -13,9 +14,11 @@ pub const COMPONENT_FILE: &str = "plugin.wasm";
 pub const SIGNATURE_FILE: &str = "plugin.sig";
 
 /// Most bytes of a package unless the operator allows more.
-pub const PACKAGE_MAX_BYTES: usize = 8 * 1024 * 1024;
+pub const PACKAGE_MAX_BYTES: usize = UPLOAD_MAX_BYTES + PACKAGE_EXTRA_BYTES;
 /// Most bytes of a component that an operator can allow: what the larger languages need.
-pub const COMPONENT_MAX_BYTES: usize = 24 * 1024 * 1024;
+pub const COMPONENT_MAX_BYTES: usize = UPLOAD_CEILING_BYTES;
+/// What a package has around its component, at most.
+pub const PACKAGE_EXTRA_BYTES: usize = 2 * MANIFEST_MAX_BYTES;
 /// Most bytes of a manifest.
 pub const MANIFEST_MAX_BYTES: usize = 64 * 1024;
 /// Most bytes of a signature.

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::archive::{
     Archive, COMPONENT_FILE, COMPONENT_MAX_BYTES, MANIFEST_FILE, MANIFEST_MAX_BYTES,
-    PACKAGE_MAX_BYTES, SIGNATURE_FILE, SIGNATURE_MAX_BYTES,
+    PACKAGE_EXTRA_BYTES, PACKAGE_MAX_BYTES, SIGNATURE_FILE, SIGNATURE_MAX_BYTES,
 };
 pub use self::finding::{PackageCode, PackageFinding};
 pub use self::inspection::{ChannelInfo, ExitInfo, FilterInfo, Inspection, NodeInfo, ToolInfo};

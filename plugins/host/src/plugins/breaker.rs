@@ -174,7 +174,7 @@ impl State {
     }
 }
 
-/// Forgets the pauses that are over; when that is not enough, all that never led to one.
+/// Forgets all but the pauses that last; when even these are too many, everything.
 fn make_room(states: &mut HashMap<Key, State>, now: Timestamp) {
     if states.len() < REMEMBERED_MAX {
         return;

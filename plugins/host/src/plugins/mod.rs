@@ -332,8 +332,13 @@ impl Plugins {
     /// # Errors
     /// What the store says; nothing is lost by it.
     pub async fn write(&self) -> StoreResult<()> {
-        self.inner.sandbox.ports().lines.flush().await;
-        self.inner.ledger.write().await
+        let inner = Arc::clone(&self.inner);
+        // In a task of its own: who stops waiting loses nothing of what was taken out to be written.
+        let writing = tokio::spawn(async move {
+            inner.sandbox.ports().lines.flush().await;
+            inner.ledger.write().await
+        });
+        writing.await.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
     }
 
     /// Writes what calls took until `stop` comes, and then what is left.

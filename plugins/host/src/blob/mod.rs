@@ -1,5 +1,12 @@
 //! Where packages are kept: under their digests, in a folder or in a service for objects.
 
+#[cfg(feature = "azure")]
+mod azure;
+#[cfg(any(feature = "azure", feature = "s3"))]
+mod client;
+#[cfg(feature = "s3")]
+mod s3;
+
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -11,11 +18,15 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{GetResult, ObjectStore, ObjectStoreExt as _};
 
-use crate::package::{COMPONENT_MAX_BYTES, MANIFEST_MAX_BYTES, digest};
+#[cfg(feature = "azure")]
+pub use self::azure::AzureConfig;
+#[cfg(feature = "s3")]
+pub use self::s3::S3Config;
+use crate::package::{COMPONENT_MAX_BYTES, PACKAGE_EXTRA_BYTES, digest};
 
 /// Most bytes of a kept package: the largest component that an operator can allow, and what is
 /// around it.
-pub const BLOB_MAX_BYTES: usize = COMPONENT_MAX_BYTES + 2 * MANIFEST_MAX_BYTES;
+pub const BLOB_MAX_BYTES: usize = COMPONENT_MAX_BYTES + PACKAGE_EXTRA_BYTES;
 
 /// Hexadecimal digits of a digest.
 const DIGEST_CHARS: usize = 64;
@@ -125,6 +136,12 @@ async fn collect(named: &str, found: GetResult) -> Result<Bytes, BlobError> {
         bytes.extend_from_slice(&piece);
     }
     Ok(bytes.into())
+}
+
+/// Whether an address says that it is not encrypted.
+#[cfg(any(feature = "azure", feature = "s3"))]
+fn is_plain(endpoint: &str) -> bool {
+    endpoint.starts_with("http://")
 }
 
 fn failed(named: &str, error: &object_store::Error) -> BlobError {
