@@ -7,9 +7,11 @@ use justping::agents::Flows;
 use justping::agents::fetch::Fetcher;
 use justping::agents::knowledge::{Ingest, Knowledge, Reader};
 use justping::model::{Timestamp, WorkerId};
+use justping::plugins::Plugins;
 use justping::port::{AiProvider, Cache, Clock, IdSource, Presence, Store};
 use tokio::sync::{Semaphore, watch};
 
+use crate::http::Problem;
 use crate::metric::{QueueGauges, WebhookMetrics};
 use crate::shared::Shared;
 
@@ -27,6 +29,7 @@ pub struct App {
     knowledge: Knowledge,
     ingest: Ingest,
     fetcher: Option<Arc<dyn Fetcher>>,
+    plugins: Option<Plugins>,
     presence: Arc<dyn Presence>,
     cache: Arc<dyn Cache>,
     webhooks: WebhookMetrics,
@@ -50,6 +53,7 @@ impl App {
             knowledge,
             ingest,
             fetcher: None,
+            plugins: None,
             presence,
             cache,
             webhooks: WebhookMetrics::new(),
@@ -81,6 +85,21 @@ impl App {
         self.ingest = Ingest::new(reader(&self.jp, ai, fetcher.clone()));
         self.fetcher = fetcher;
         self
+    }
+
+    /// Lets businesses run plugins.
+    #[must_use]
+    pub fn with_plugins(mut self, plugins: Option<Plugins>) -> Self {
+        self.plugins = plugins;
+        self
+    }
+
+    /// The plugins of businesses.
+    ///
+    /// # Errors
+    /// 404 when the operator switched them off.
+    pub(crate) fn plugins(&self) -> Result<&Plugins, Problem> {
+        self.plugins.as_ref().ok_or_else(Problem::plugins_off)
     }
 
     /// What businesses know.

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::http::idempotency::KEPT;
+use crate::plugin::{PluginConfig, PluginConfigError, PluginFlags};
 
 /// Says why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum ConfigError {
     /// Two settings that belong together are not both there.
     #[error("{0} is needed as well: an AI provider is an address or a key, and a model")]
     Incomplete(&'static str),
+    /// What is said of plugins makes no sense.
+    #[error(transparent)]
+    Plugins(#[from] PluginConfigError),
 }
 
 /// How the log is written.
@@ -184,6 +188,9 @@ pub struct Flags {
     /// such as `127.0.0.1:9000`, separated by commas [default: none].
     #[arg(long, env = "JUSTPING_HTTP_ALLOW", value_name = "ADDRESS:PORT", value_delimiter = ',')]
     http_allow: Option<Vec<SocketAddr>>,
+    /// Plugins.
+    #[command(flatten)]
+    plugins: PluginFlags,
     /// How the log is written [default: text].
     #[arg(long, env = "JUSTPING_LOG_FORMAT", value_enum)]
     log_format: Option<LogFormat>,
@@ -316,6 +323,8 @@ pub struct Config {
     pub whatsapp_hosts: Vec<String>,
     /// Addresses that HTTP nodes may ask beside the public web.
     pub http_allow: Vec<SocketAddr>,
+    /// What the operator says of plugins; `None` when they are off.
+    pub plugins: Option<PluginConfig>,
     /// How the log is written.
     pub log_format: LogFormat,
     /// Whether this process works.
@@ -398,6 +407,7 @@ impl Flags {
             ai_month_micros: self.ai_month_micros.or(file.ai_month_micros),
             whatsapp_hosts: self.whatsapp_hosts.or(file.whatsapp_hosts),
             http_allow: self.http_allow.or(file.http_allow),
+            plugins: self.plugins.over(file.plugins),
             log_format: self.log_format.or(file.log_format),
             workers: self.workers.or(file.workers),
             turn_lease_ms: self.turn_lease_ms.or(file.turn_lease_ms),
@@ -454,6 +464,8 @@ impl Flags {
             engine.rows_per_index = POSTGRES_INDEX_ROWS;
         }
         let ai = self.ai()?;
+        let http_allow = self.http_allow.unwrap_or_default();
+        let plugins = self.plugins.complete(&data_dir, &http_allow)?;
         Ok(Config {
             listen: self.listen.unwrap_or(LISTEN),
             public_url: self.public_url.map(|url| url.trim_end_matches('/').to_owned()),
@@ -463,7 +475,8 @@ impl Flags {
             redis_url: self.redis_url.map(|url| url.0),
             ai,
             whatsapp_hosts: hosts(self.whatsapp_hosts),
-            http_allow: self.http_allow.unwrap_or_default(),
+            http_allow,
+            plugins,
             log_format: self.log_format.unwrap_or(LogFormat::Text),
             workers: self.workers.unwrap_or(Workers::On),
             engine,

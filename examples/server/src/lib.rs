@@ -12,6 +12,7 @@ pub mod demo;
 pub mod http;
 mod log;
 mod metric;
+pub mod plugin;
 pub mod run;
 pub mod shared;
 pub mod token;

@@ -26,6 +26,7 @@ use crate::config::{Config, ConfigError, Workers};
 use crate::database::{DatabaseError, Opened};
 use crate::demo::{self, DemoAi, DemoError, Seeded};
 use crate::metric::{self, CountingBus};
+use crate::plugin::{self, PluginStartError};
 use crate::shared::Shared;
 use crate::{ai, http, log};
 
@@ -67,6 +68,9 @@ pub enum RunError {
     /// Links cannot be made.
     #[error(transparent)]
     Links(#[from] LinkProblem),
+    /// Plugins cannot run.
+    #[error("plugins cannot run (--plugins off does without): {0}")]
+    Plugins(#[from] PluginStartError),
     /// The demo cannot be set up.
     #[error(transparent)]
     Demo(#[from] DemoError),
@@ -92,9 +96,14 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let opened = Opened::open(&config).await?;
     let clock = Arc::new(SystemClock::new());
     let ai = config.ai.as_ref().map(|settings| ai::provider(settings, clock)).transpose()?;
+    let plugins = plugins(&config, &opened)?;
     let flows = flows(&config, &opened, ai.as_ref());
+    let flows = plugins.iter().fold(flows, |flows, plugins| plugins.join_flows(flows));
     let shared = Shared::open(config.redis_url.as_ref()).await?;
     let mut builder = JustPing::builder();
+    if let Some(plugins) = &plugins {
+        builder = plugins.join(builder);
+    }
     if let Some(wakes) = opened.wakes() {
         builder = builder.wakes(wakes);
     }
@@ -114,6 +123,9 @@ async fn serve(config: Config) -> Result<(), RunError> {
         .limiter(Arc::clone(&shared.limiter))
         .config(config.engine.clone())
         .build()?;
+    if let Some(plugins) = &plugins {
+        plugins.connect(&jp);
+    }
     let demo_ai = if config.ai.is_some() { DemoAi::With } else { DemoAi::Without };
     let show = |token: &str| say(&format!("API key (shown once): {token}"));
     if demo::seed(&jp, demo_ai, show).await? == Seeded::Overtaken {
@@ -123,12 +135,26 @@ async fn serve(config: Config) -> Result<(), RunError> {
     tracing::info!(%address, "listening");
 
     let relay = shared.relay.clone();
-    let app = App::new(jp, flows).shared(shared);
+    let plugins = plugins.map(|opened| opened.plugins);
+    let app = App::new(jp, flows).shared(shared).with_plugins(plugins.clone());
     let app = Arc::new(app.learning(ai, Some(Arc::new(fetcher(&config)))));
     work(&app, listener, config.workers, relay).await;
+    if let Some(plugins) = &plugins
+        && let Err(error) = plugins.write().await
+    {
+        tracing::warn!(%error, "what plugins took last is lost");
+    }
     opened.close().await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Where businesses run their own code, unless the operator does not want it.
+fn plugins(config: &Config, opened: &Opened) -> Result<Option<plugin::Opened>, PluginStartError> {
+    let Some(settings) = &config.plugins else { return Ok(None) };
+    let policy = Policy { except: config.http_allow.clone(), ..Policy::default() };
+    let clock = Arc::new(SystemClock::new());
+    plugin::Opened::start(settings, &opened.store(), clock, policy).map(Some)
 }
 
 /// Tells whoever started the process.
@@ -166,6 +192,11 @@ async fn work(app: &Arc<App>, listener: TcpListener, workers: Workers, relay: Op
     if let Some(relay) = relay {
         tasks.spawn(pass_hints(Arc::clone(app), relay, workers));
     }
+    let accounting = app.plugins().ok().cloned().map(|plugins| {
+        let mut stopping = app.stopping();
+        let stopped = async move { drop(stopping.wait_for(|stop| *stop).await) };
+        tokio::spawn(async move { plugins.run(stopped).await })
+    });
     let (engine, ingest) = (app.jp().clone(), app.ingest().clone());
     let mut stopping = app.stopping();
     let engine = async move {
@@ -198,6 +229,11 @@ async fn work(app: &Arc<App>, listener: TcpListener, workers: Workers, relay: Op
     http::serve(listener, http::router(app), stop, CONNECTIONS_PATIENCE).await;
     if let Err(error) = engine.await {
         tracing::error!(%error, "the workers died");
+    }
+    if let Some(accounting) = accounting
+        && let Err(error) = accounting.await
+    {
+        tracing::error!(%error, "what plugins took is no longer written");
     }
 }
 

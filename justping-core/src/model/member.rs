@@ -28,6 +28,10 @@ pub enum Permission {
     ConversationsWrite,
     /// See what is counted.
     AnalyticsRead,
+    /// See plugins, what they say and take (never their secrets).
+    PluginsRead,
+    /// Upload, install, grant, change and remove plugins.
+    PluginsWrite,
     /// See and revoke API keys, and create new ones.
     ApiKeysWrite,
 }
@@ -46,6 +50,8 @@ impl Permission {
         Self::ConversationsRead,
         Self::ConversationsWrite,
         Self::AnalyticsRead,
+        Self::PluginsRead,
+        Self::PluginsWrite,
         Self::ApiKeysWrite,
     ];
 }
@@ -74,6 +80,7 @@ impl Role {
                 | P::ContactsRead
                 | P::ConversationsRead
                 | P::AnalyticsRead
+                | P::PluginsRead
         );
         match self {
             Self::Owner => true,

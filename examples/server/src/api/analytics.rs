@@ -87,7 +87,7 @@ async fn messages(
 ) -> Result<Json<DaysView>, Problem> {
     let channel_id = query.channel_id.as_deref().map(str::parse::<ChannelId>);
     let channel_id = channel_id.transpose().map_err(|_| Problem::not_found())?;
-    let (from, to) = days(&query, day_of(caller.now()))?;
+    let (from, to) = days(query.from, query.to, day_of(caller.now()))?;
     if let Some(id) = channel_id {
         caller.store().channel(caller.business_id, id).await?;
     }
@@ -165,8 +165,7 @@ async fn usage(
 ) -> Result<Json<UsageView>, Problem> {
     let agent_id = query.agent_id.as_deref().map(str::parse::<AgentId>);
     let agent_id = agent_id.transpose().map_err(|_| Problem::not_found())?;
-    let wanted = MessageDays { from: query.from, to: query.to, channel_id: None };
-    let (from, to) = days(&wanted, day_of(caller.now()))?;
+    let (from, to) = days(query.from, query.to, day_of(caller.now()))?;
     let filter = UsageFilter { from, to, agent_id };
     let days = caller.store().usage(caller.business_id, &filter).await?;
     let total = days.iter().fold(Spend::default(), |total, day| total.and(&day.spend));
@@ -178,9 +177,13 @@ async fn usage(
 }
 
 /// The first and the last day that are wanted.
-fn days(query: &MessageDays, today: Date) -> Result<(Date, Date), Problem> {
-    let to = query.to.unwrap_or(today);
-    let from = query.from.unwrap_or_else(|| to.saturating_sub((DAYS_DEFAULT - 1).days()));
+pub(super) fn days(
+    from: Option<Date>,
+    to: Option<Date>,
+    today: Date,
+) -> Result<(Date, Date), Problem> {
+    let to = to.unwrap_or(today);
+    let from = from.unwrap_or_else(|| to.saturating_sub((DAYS_DEFAULT - 1).days()));
     let mut checks = Checks::default();
     checks.require(from <= to, "from", "must not be after `to`");
     let fits = from > to || CounterFilter { from, to, channel_id: None }.check().is_ok();
@@ -209,8 +212,7 @@ mod tests {
 
     fn range(from: Option<&str>, to: Option<&str>) -> Option<(String, String)> {
         let read = |day: Option<&str>| day.map(|day| day.parse().unwrap());
-        let query = MessageDays { from: read(from), to: read(to), channel_id: None };
-        let days = days(&query, Date::constant(2026, 3, 1)).ok()?;
+        let days = days(read(from), read(to), Date::constant(2026, 3, 1)).ok()?;
         Some((days.0.to_string(), days.1.to_string()))
     }
 

@@ -37,7 +37,7 @@ impl Checks {
         message: impl Into<String>,
     ) {
         if !holds {
-            self.0.push(FieldError { path: path.into(), message: message.into() });
+            self.0.push(FieldError::new(path, message));
         }
     }
 

@@ -2,6 +2,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use justping::model::{Flow, FlowId, FlowVersion, FlowVersionId, Timestamp};
+use justping::plugins::plugins::PluginNode;
 use justping::port::{ExitDescriptor, Finding, NodeDescriptor, Patch, Severity};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,7 +13,7 @@ use utoipa_axum::routes;
 use super::check::{Checks, NAME_MAX_CHARS};
 use super::view::{PageQuery, PageView, created};
 use crate::http::Problem;
-use crate::http::access::{Allowed, AppState, perm};
+use crate::http::access::{Allowed, AppState, Caller, perm};
 use crate::http::extract::{Id, JsonBody, Query};
 
 /// Most kinds of channels that one validation looks at.
@@ -160,6 +161,10 @@ struct NodeView {
     suspends: bool,
     /// Whether it asks for work outside the step.
     calls: bool,
+    /// The `data` that a new one begins with, where there is more to it than the type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    preset: Option<Value>,
 }
 
 /// A way out of a node.
@@ -176,11 +181,11 @@ impl From<NodeDescriptor> for NodeView {
         let NodeDescriptor { kind, title, summary, schema, exits, suspends, calls } = node;
         let exit = |ExitDescriptor { name, title }| ExitView { name, title };
         let exits = exits.into_iter().map(exit).collect();
-        Self { kind, title, summary, schema, exits, suspends, calls }
+        Self { kind, title, summary, schema, exits, suspends, calls, preset: None }
     }
 }
 
-/// All types of nodes.
+/// All types of nodes, and the nodes of plugins that run.
 #[derive(Debug, Serialize, ToSchema)]
 struct NodeList {
     items: Vec<NodeView>,
@@ -294,8 +299,9 @@ async fn validate(
     let kinds = named.split(',').filter(|kind| !kind.is_empty()).take(CHANNELS_MAX);
     let kinds: Vec<String> = kinds.map(str::to_owned).collect();
     let mut findings = caller.jp().check_flow(caller.business_id, id).await?;
+    let draft = caller.store().flow(caller.business_id, id).await?.draft;
+    findings.extend(check_plugins(&caller, &draft).await?);
     if !kinds.is_empty() {
-        let draft = caller.store().flow(caller.business_id, id).await?.draft;
         for kind in &kinds {
             findings.extend(caller.flows().channel_notes(&draft, kind));
         }
@@ -333,11 +339,30 @@ async fn version(
     Ok(Json(caller.store().flow_version(caller.business_id, id).await?.into()))
 }
 
-/// Lists the types of nodes that flows are made of.
+/// Lists the types of nodes that flows are made of, and the nodes of plugins that run.
 #[utoipa::path(get, path = "/nodes", tag = "flows",
     security(("api_key" = ["agents_read"])),
     responses((status = 200, body = NodeList)))]
-async fn nodes(caller: Allowed<perm::AgentsRead>) -> Json<NodeList> {
-    let items = caller.flows().descriptors().into_iter().map(NodeView::from).collect();
-    Json(NodeList { items })
+async fn nodes(caller: Allowed<perm::AgentsRead>) -> Result<Json<NodeList>, Problem> {
+    let mut items: Vec<_> = caller.flows().descriptors().into_iter().map(NodeView::from).collect();
+    if let Ok(plugins) = caller.plugins() {
+        let nodes = plugins.nodes(caller.business_id).await?;
+        let view = |node: PluginNode| NodeView {
+            preset: Some(node.preset),
+            ..NodeView::from(node.descriptor)
+        };
+        items.extend(nodes.into_iter().map(view));
+    }
+    Ok(Json(NodeList { items }))
+}
+
+/// Looks at what a document wants of plugins. Where they are off, nothing is known of them.
+pub(super) async fn check_plugins(
+    caller: &Caller,
+    document: &Value,
+) -> Result<Vec<Finding>, Problem> {
+    match caller.plugins() {
+        Ok(plugins) => Ok(plugins.check_flow(caller.business_id, document).await?),
+        Err(_) => Ok(Vec::new()),
+    }
 }

@@ -221,9 +221,8 @@ fn refused(error: ImportError) -> Problem {
             Problem::new(status, "import_too_large", "The flow is too large").detail(detail)
         }
         ImportError::Invalid { problems } => {
-            let error = |problem: import::Problem| FieldError {
-                path: format!("/source{}", problem.path),
-                message: problem.message,
+            let error = |problem: import::Problem| {
+                FieldError::new(format!("/source{}", problem.path), problem.message)
             };
             Problem::new(status, "invalid_import", "The flow breaks the rules of its format")
                 .detail(detail)

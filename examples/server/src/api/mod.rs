@@ -14,6 +14,7 @@ mod import;
 mod knowledge;
 mod me;
 mod openapi;
+mod plugin;
 mod publish;
 mod sandbox;
 mod schema;
@@ -43,5 +44,6 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(search::routes())
         .merge(session::routes())
         .merge(analytics::routes())
+        .merge(plugin::routes())
         .merge(api_key::routes())
 }

@@ -33,6 +33,7 @@ pub(crate) const API_KEY: &str = "api_key";
         (name = "search", description = "Contacts and messages by the words in them."),
         (name = "sessions", description = "Walks of contacts through flows, step by step."),
         (name = "analytics", description = "What happened, counted by day."),
+        (name = "plugins", description = "Code of the business that runs in a sandbox."),
         (name = "api-keys", description = "Credentials for programs."),
     )
 )]

@@ -5,18 +5,21 @@ use std::str::FromStr;
 
 use axum::Json;
 use justping::agents::diff::{Diff, diff};
-use justping::engine::{Fate, FateGroup, PublishOptions, SafetyReport, StrandedReason};
+use justping::engine::{
+    Fate, FateGroup, PublishError, PublishOptions, SafetyReport, StrandedReason,
+};
 use justping::model::{
     BusinessId, FlowId, FlowVersionId, LiveCount, Publication, SessionPolicy, StrandedPolicy,
     Timestamp,
 };
+use justping::port::{FlowRuntime as _, Severity};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::flow::FlowVersionView;
+use super::flow::{FlowVersionView, check_plugins};
 use super::schema;
 use super::session::LiveSessionView;
 use super::view::{PageQuery, PageView};
@@ -316,6 +319,17 @@ async fn publish_now(
     flow: FlowId,
     options: &PublishOptions,
 ) -> Result<Json<PublishedView>, Problem> {
+    let document = match options.version {
+        Some(version) => caller.store().flow_version(caller.business_id, version).await?.document,
+        None => caller.store().flow(caller.business_id, flow).await?.draft,
+    };
+    let findings = check_plugins(caller, &document).await?;
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        // What else is wrong is told with it.
+        let mut all = caller.flows().check(&document);
+        all.extend(findings);
+        return Err(PublishError::Invalid(all).into());
+    }
     let published = caller.jp().publish(caller.business_id, flow, options).await?;
     let (version, report) = (published.version.into(), published.report.into());
     Ok(Json(PublishedView { version, report }))

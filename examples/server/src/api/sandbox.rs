@@ -233,7 +233,7 @@ fn problem(error: SimulateError) -> Problem {
         SimulateError::Invalid(problems) => Problem::invalid(
             problems
                 .into_iter()
-                .map(|problem| FieldError { path: problem.path, message: problem.message })
+                .map(|problem| FieldError::new(problem.path, problem.message))
                 .collect(),
         ),
         SimulateError::Stage(StageError::Publish(error)) => error.into(),

@@ -17,6 +17,9 @@ pub(super) const POLICIES: &[&str] = &["finish", "migrate", "restart", "end"];
 pub(super) const STRANDED: &[&str] = &["finish", "restart", "end"];
 pub(super) const UNKNOWN_POLICIES: &[&str] = &["at_most_once", "at_least_once"];
 
+pub(super) const PLUGIN_LINE_KINDS: &[&str] = &["log", "denied", "failed", "changed"];
+pub(super) const PLUGIN_LEVELS: &[&str] = &["debug", "info", "warn", "error"];
+
 pub(super) fn role() -> Schema {
     one_of(ROLES)
 }
@@ -53,11 +56,19 @@ pub(super) fn unknown_policy() -> Schema {
     one_of(UNKNOWN_POLICIES)
 }
 
+pub(super) fn plugin_line_kind() -> Schema {
+    one_of(PLUGIN_LINE_KINDS)
+}
+
+pub(super) fn plugin_level() -> Schema {
+    one_of(PLUGIN_LEVELS)
+}
+
 #[cfg(test)]
 mod tests {
     use justping::model::{
-        ConversationStatus, DeliveryStatus, Direction, Priority, Role, SessionPolicy,
-        SessionStatus, StrandedPolicy, UnknownPolicy,
+        ConversationStatus, DeliveryStatus, Direction, PluginLevel, PluginLineKind, Priority, Role,
+        SessionPolicy, SessionStatus, StrandedPolicy, UnknownPolicy,
     };
     use serde::de::DeserializeOwned;
 
@@ -84,5 +95,7 @@ mod tests {
             serde_json::from_value::<SessionPolicy>(policy).unwrap();
         }
         all_parse::<UnknownPolicy>(UNKNOWN_POLICIES);
+        all_parse::<PluginLineKind>(PLUGIN_LINE_KINDS);
+        all_parse::<PluginLevel>(PLUGIN_LEVELS);
     }
 }

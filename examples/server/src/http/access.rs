@@ -50,7 +50,7 @@ pub mod perm {
 
     needs! {
         AgentsRead, AgentsWrite, KnowledgeRead, KnowledgeWrite, ChannelsRead, ChannelsWrite, ContactsRead, ContactsWrite,
-        ConversationsRead, ConversationsWrite, AnalyticsRead, ApiKeysWrite,
+        ConversationsRead, ConversationsWrite, AnalyticsRead, PluginsRead, PluginsWrite, ApiKeysWrite,
     }
 }
 

@@ -151,7 +151,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 }
 
 fn refuse(path: String, error: &serde_json::Error) -> Problem {
-    let field = FieldError { path, message: error.to_string() };
+    let field = FieldError::new(path, error.to_string());
     if error.is_data() {
         return Problem::invalid(vec![field]);
     }

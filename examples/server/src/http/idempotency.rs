@@ -17,6 +17,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use jiff::SignedDuration;
 use justping::model::{SOURCE_BYTES_MAX, Timestamp};
+use justping::plugins::blob::BLOB_MAX_BYTES;
 use justping::port::store::{IdempotencyRecord, IdempotencyStart};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -124,9 +125,16 @@ async fn begin(
     }
 }
 
-/// Most bytes of a request's body: files may be larger than anything else.
+/// Most bytes of a request's body: files and packages may be larger than anything else.
 fn body_max(parts: &Parts) -> usize {
-    if parts.uri.path().ends_with("/files") { SOURCE_BYTES_MAX } else { BODY_MAX_BYTES }
+    let path = parts.uri.path();
+    if path.ends_with("/files") {
+        SOURCE_BYTES_MAX
+    } else if path.ends_with("/plugins/packages") || path.ends_with("/plugins/packages/verify") {
+        BLOB_MAX_BYTES
+    } else {
+        BODY_MAX_BYTES
+    }
 }
 
 fn readable(key: &HeaderValue) -> Result<String, Problem> {

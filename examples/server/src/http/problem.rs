@@ -7,6 +7,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use justping::agents::knowledge::KnowledgeError;
 use justping::engine::{EngineError, POLICY_NODES_MAX, PublishError};
+use justping::plugins::package::{PackageFinding, VerifyError};
+use justping::plugins::plugins::{Field, ManageError};
 use justping::port::{Finding, SendError, Severity, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -21,10 +23,20 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Something wrong with one part of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// JSON pointer into the body, or the name of a query parameter.
+    /// JSON pointer into the body, the name of a query parameter, or a place in a package.
     pub path: String,
     /// A sentence for people.
     pub message: String,
+    /// What kind of thing is wrong, for programs, where that has a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+}
+
+impl FieldError {
+    /// One without a code.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into(), code: None }
+    }
 }
 
 /// An error as RFC 9457 has it.
@@ -135,7 +147,7 @@ impl Problem {
 
     /// One part of the request is wrong.
     pub fn invalid_field(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::invalid(vec![FieldError { path: path.into(), message: message.into() }])
+        Self::invalid(vec![FieldError::new(path, message)])
     }
 
     /// The body is too large.
@@ -152,6 +164,12 @@ impl Problem {
             "Unsupported media type",
         )
         .detail("the body must be application/json")
+    }
+
+    /// The operator switched plugins off.
+    pub fn plugins_off() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "plugins_off", "No plugins here")
+            .detail("this server runs no plugins")
     }
 
     /// Something broke here; the log has more under the id of the request.
@@ -268,7 +286,7 @@ impl From<PublishError> for Problem {
 
 /// The errors among the findings, as the errors of the request.
 fn invalid_flow(findings: Vec<Finding>) -> Problem {
-    let error = |f: Finding| FieldError { path: format!("/draft{}", f.path), message: f.message };
+    let error = |f: Finding| FieldError::new(format!("/draft{}", f.path), f.message);
     let errors = findings.into_iter().filter(|f| f.severity == Severity::Error).map(error);
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_flow", "The flow has errors")
         .detail("the draft cannot be run; see errors")
@@ -282,6 +300,55 @@ impl From<KnowledgeError> for Problem {
             KnowledgeError::Embedding(error) => {
                 Self::new(StatusCode::BAD_GATEWAY, "embedding", "The model refused")
                     .detail(format!("the question could not be embedded: {}", error.code()))
+            }
+        }
+    }
+}
+
+impl From<VerifyError> for Problem {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Refused(findings) => invalid_package(findings),
+            VerifyError::Busy(reason) => {
+                tracing::info!(reason, "a package waits for the compiler");
+                Self::unavailable("the package is being compiled, or others are: send it again")
+            }
+        }
+    }
+}
+
+/// The errors among the findings, as the errors of the request.
+fn invalid_package(findings: Vec<PackageFinding>) -> Problem {
+    let errors = findings.into_iter().filter(PackageFinding::is_error);
+    let error = |f: PackageFinding| FieldError {
+        path: f.at,
+        message: f.message,
+        code: Some(f.code.name()),
+    };
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_package", "The package has errors")
+        .detail("the package is not taken; see errors")
+        .errors(errors.map(error).collect())
+}
+
+impl From<ManageError> for Problem {
+    fn from(error: ManageError) -> Self {
+        let conflict = |code, title| Self::new(StatusCode::CONFLICT, code, title);
+        match error {
+            ManageError::Package(error) => error.into(),
+            ManageError::Store(error) => error.into(),
+            ManageError::Fields(fields) => {
+                let field = |field: Field| FieldError::new(field.path, field.message);
+                Self::invalid(fields.into_iter().map(field).collect())
+            }
+            ManageError::TooMany => {
+                conflict("too_many_plugins", "Too many plugins").detail(error.to_string())
+            }
+            ManageError::NoHistory => {
+                conflict("no_history", "Nothing to go back to").detail(error.to_string())
+            }
+            ManageError::Blob(error) => {
+                tracing::warn!(%error, "packages are unavailable");
+                Self::unavailable("packages cannot be kept or read")
             }
         }
     }

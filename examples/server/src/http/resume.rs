@@ -77,7 +77,7 @@ pub(crate) fn refusal(error: OutsideError) -> Problem {
             .detail("it was used, its time is over, or the session went on without it"),
         OutsideError::Name => {
             let message = error.to_string();
-            Problem::invalid(vec![FieldError { path: "/name".to_owned(), message }])
+            Problem::invalid(vec![FieldError::new("/name", message)])
         }
         OutsideError::TooLarge => Problem::too_large(),
         OutsideError::Engine(error) => Problem::from(error),

@@ -34,6 +34,7 @@ mod log;
 mod mcp;
 mod noise;
 mod pages;
+mod plugins;
 mod process;
 mod provider;
 mod publish;

@@ -7,17 +7,21 @@ use justping::JustPing;
 use justping::agents::Flows;
 use justping::channels::webchat::{TOKEN_SECRET, WebChatProvider};
 use justping::channels::whatsapp::WhatsAppProvider;
+use justping::http::Policy;
 use justping::memory::{ManualClock, MemoryProvider, MemoryStore, SeededEntropy};
 use justping::model::{
     ApiKey, ApiKeyId, Business, BusinessId, ChannelId, ChannelKind, Content, Identity, Inbound,
     InboundMessage, Member, MemberId, Role, Timestamp,
 };
+use justping::plugins::blob::PackageBlobs;
+use justping::plugins::{Plugins, PluginsConfig, SandboxConfig};
 use justping::policy::{RESUME_KEY_MIN_BYTES, ResumeLinks};
 use justping::port::Store;
 use justping::store::envelope::MasterKey;
 use justping::store::postgres::PostgresStore;
 use justping::store::sqlite::{SqliteConfig, SqliteStore};
 use justping_server::app::App;
+use justping_server::plugin::Opened;
 use justping_server::{http, token};
 use justping_store::testing::Database;
 use serde_json::{Value, json};
@@ -63,6 +67,7 @@ pub(crate) struct Platform {
     pub viewer: Actor,
     /// The owner of another business.
     pub stranger: Actor,
+    plugins: Option<Opened>,
     _place: Place,
 }
 
@@ -127,6 +132,46 @@ impl Platform {
         self
     }
 
+    /// The same with plugins, whose packages are in memory.
+    pub(crate) fn plugged(mut self) -> Self {
+        let store = Arc::clone(self.jp().store());
+        let parts = (&store, Arc::clone(&self.clock) as _, Policy::default());
+        let (sandbox, blobs) = (SandboxConfig::default(), PackageBlobs::in_memory());
+        let opened = Opened::with(sandbox, blobs, PluginsConfig::default(), parts).unwrap();
+        let flows = opened.join_flows(Flows::new());
+        let jp = opened
+            .join(JustPing::builder())
+            .store(store)
+            .clock(Arc::clone(&self.clock) as _)
+            .entropy(Arc::new(SeededEntropy::new(9)))
+            .provider(Arc::clone(&self.provider) as _)
+            .flows(Arc::new(flows.clone()))
+            .links(links())
+            .build()
+            .unwrap();
+        opened.connect(&jp);
+        let app = App::new(jp, flows);
+        self.app = Arc::new(app.with_plugins(Some(opened.plugins.clone())));
+        self.router = http::router(&self.app);
+        let actors = [
+            &mut self.anonymous,
+            &mut self.owner,
+            &mut self.support,
+            &mut self.viewer,
+            &mut self.stranger,
+        ];
+        for actor in actors {
+            actor.router = self.router.clone();
+        }
+        self.plugins = Some(opened);
+        self
+    }
+
+    /// The plugins, of which there are some after [`plugged`](Self::plugged).
+    pub(crate) fn plugins(&self) -> &Plugins {
+        &self.plugins.as_ref().unwrap().plugins
+    }
+
     fn on(store: Arc<dyn Store>, place: Place) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::from_millisecond(START_MS).unwrap()));
         let provider = Arc::new(MemoryProvider::new());
@@ -156,6 +201,7 @@ impl Platform {
             clock,
             provider,
             business: BusinessId::from_uuid(uuid::Uuid::nil()),
+            plugins: None,
             _place: place,
         }
     }
