@@ -1,10 +1,12 @@
-//! `justping`: what people do with flows beside the platform.
+//! `justping`: what people do with flows and plugins beside the platform.
 
 mod flow;
 mod place;
+mod plugin;
 mod source;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -14,7 +16,7 @@ const FOUND: u8 = 1;
 /// The command could not do its work.
 const BROKEN: u8 = 2;
 
-/// Customer messaging: tools for flows.
+/// Customer messaging: tools for flows and plugins.
 #[derive(Debug, Parser)]
 #[command(name = "justping", version, propagate_version = true)]
 struct Cli {
@@ -27,6 +29,9 @@ enum Noun {
     /// Looks flows over, shows them, plays scenarios, replays sessions.
     #[command(subcommand)]
     Flow(flow::Command),
+    /// Writes, builds and tests plugins.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
 }
 
 /// What a command has to say, and whether it found what should not be.
@@ -49,9 +54,19 @@ enum Trouble {
     Other(String),
 }
 
+impl Trouble {
+    /// A file or folder that the system does not give.
+    fn of(path: &Path, error: &std::io::Error) -> Self {
+        Self::File { path: path.display().to_string(), reason: error.to_string() }
+    }
+}
+
 fn main() -> ExitCode {
-    let Cli { noun: Noun::Flow(command) } = Cli::parse();
-    let (text, notes, code) = match flow::run(&command) {
+    let answer = match Cli::parse().noun {
+        Noun::Flow(command) => flow::run(&command),
+        Noun::Plugin(command) => plugin::run(&command),
+    };
+    let (text, notes, code) = match answer {
         Ok(Answer { text, notes, found: false }) => (text, notes, ExitCode::SUCCESS),
         Ok(Answer { text, notes, found: true }) => (text, notes, ExitCode::from(FOUND)),
         Err(trouble) => {

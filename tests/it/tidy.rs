@@ -144,9 +144,10 @@ fn allowed<'a>(table: &[(&str, &'a [&'a str])], name: &str) -> Option<&'a [&'a s
     table.iter().find(|(key, _)| *key == name).map(|(_, values)| *values)
 }
 
-/// Tests of the facade and of the server may use what they like; a library crate may not.
+/// Tests of the facade, the server and the command may use what they like; a library crate may not.
 fn is_exempt(package: &str, kind: DependencyKind) -> bool {
-    kind == DependencyKind::Development && ["justping", "justping-server"].contains(&package)
+    kind == DependencyKind::Development
+        && ["justping", "justping-cli", "justping-server"].contains(&package)
 }
 
 #[test]

@@ -7,6 +7,8 @@
     reason = "a test fails by a panic; the exemption for tests does not reach what they share"
 )]
 
+mod plugin;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
