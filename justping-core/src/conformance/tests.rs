@@ -640,6 +640,7 @@ fn every_check_is_listed() {
         include_str!("store/knowledge.rs"),
         include_str!("store/outbox.rs"),
         include_str!("store/plugin.rs"),
+        include_str!("store/plugin_value.rs"),
         include_str!("store/post.rs"),
         include_str!("store/publication.rs"),
         include_str!("store/schedule.rs"),

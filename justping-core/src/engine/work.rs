@@ -127,7 +127,8 @@ impl JustPing {
         let mut sum = Worked::default();
         for _ in 0..ROUNDS_MAX {
             let round = self.round().await?;
-            if round.total() == 0 && !self.index().await? {
+            let quiet = round.total() == 0 && !self.index().await?;
+            if quiet && self.tell_subscribers().await? == 0 {
                 return Ok(sum);
             }
             sum.add(round);

@@ -26,7 +26,8 @@ statements! {
             $1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::text[])";
     /// The oldest make room.
     KEEP_LINES = "WITH last AS ( \
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) v (business_id, plugin_id, last)), \
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) \
+                v (business_id, plugin_id, last)), \
         gone AS (DELETE FROM plugin_lines l USING last v \
             WHERE l.business_id = v.business_id AND l.plugin_id = v.plugin_id \
                 AND l.number <= v.last - $4) \

@@ -48,8 +48,8 @@ impl JustPing {
         Ok(told)
     }
 
-    /// Tells the next batch of a feed; how many events were taken, or `None` when there is nothing to
-    /// do now.
+    /// Tells the next batch of a feed; how many events were taken, or `None` when there is nothing
+    /// to do now.
     async fn tell_one(
         &self,
         subscriber: &Arc<dyn EventSubscriber>,

@@ -131,7 +131,8 @@ async fn a_process_that_dies_between_handling_and_remembering_loses_nothing() {
     let mut rounds = 0;
     loop {
         let mut telling = Box::pin(teller.tell_subscribers());
-        // One poll of a store in memory goes as far as the subscriber does; then the process is gone.
+        // One poll of a store in memory goes as far as the subscriber does; then the process is
+        // gone.
         let poll = std::future::poll_fn(|cx| Poll::Ready(telling.as_mut().poll(cx))).await;
         if let Poll::Ready(done) = poll {
             done.unwrap();
@@ -186,5 +187,16 @@ async fn two_processes_tell_each_event_once() {
         a.unwrap();
         b.unwrap();
     }
+    assert_eq!(heard(&subscriber), stored(&stage).await);
+}
+
+#[tokio::test]
+async fn to_settle_is_to_tell() {
+    let stage = stage().await;
+    let subscriber = Arc::new(MemorySubscriber::new(vec![feed(&stage)]));
+    let teller = teller(&stage, Arc::clone(&subscriber) as _);
+    teller.settle().await.unwrap();
+    stage.say("ann", "hello").await.unwrap();
+    teller.settle().await.unwrap();
     assert_eq!(heard(&subscriber), stored(&stage).await);
 }

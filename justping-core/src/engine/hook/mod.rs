@@ -21,7 +21,8 @@ impl JustPing {
         Some((hook, HookContext { business_id, channel_id: open.config.id, kind }))
     }
 
-    /// Shows what was received to the hook, and gives what goes on. What is dropped leaves an event.
+    /// Shows what was received to the hook, and gives what goes on. What is dropped leaves an
+    /// event.
     pub(super) async fn after_receive(
         &self,
         open: &OpenChannel,
@@ -57,7 +58,7 @@ impl JustPing {
         match tokio::time::timeout(self.inner.config.hook_wait, verdict).await {
             Ok(Verdict::Pass) => Ok(None),
             Ok(Verdict::Change(content)) => self.fitting(claim, open, content).map(Some),
-            Ok(Verdict::Drop { reason }) => Err(refused(FailureKind::DroppedByHook, reason)),
+            Ok(Verdict::Drop { reason }) => Err(refused(FailureKind::DroppedByHook, &reason)),
             Err(_) => Err(self.again(claim, None, "no hook answered in time")),
         }
     }
@@ -82,11 +83,11 @@ impl JustPing {
             Decision::DeferUntil(due_at) => return Err(SendOutcome::Defer { due_at }),
             Decision::NeedsTemplate => {
                 let detail = "the service window is closed for what a hook made of it";
-                return Err(refused(FailureKind::WindowClosed, detail.to_owned()));
+                return Err(refused(FailureKind::WindowClosed, detail));
             }
             Decision::Deny(kind) => {
                 let detail = "the policy forbids what a hook made of it";
-                return Err(refused(kind, detail.to_owned()));
+                return Err(refused(kind, detail));
             }
         }
         let mut parts = policy::fit(content, capabilities);
@@ -94,7 +95,7 @@ impl JustPing {
             (Some(content), true) => Ok(content),
             _ => {
                 let detail = "what a hook made of it does not fit into one message";
-                Err(refused(FailureKind::Rejected, detail.to_owned()))
+                Err(refused(FailureKind::Rejected, detail))
             }
         }
     }
@@ -132,6 +133,6 @@ fn bounded(reason: &str) -> String {
     reason.chars().take(crate::port::HOOK_REASON_MAX_CHARS).collect()
 }
 
-fn refused(kind: FailureKind, detail: String) -> SendOutcome {
-    SendOutcome::Failed(Failure { kind, code: None, detail: bounded(&detail) })
+fn refused(kind: FailureKind, detail: &str) -> SendOutcome {
+    SendOutcome::Failed(Failure { kind, code: None, detail: bounded(detail) })
 }
