@@ -1,11 +1,12 @@
 //! The flow runtime.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use justping_core::model::BusinessId;
 use justping_core::port::{
     AiProvider, Finding, FlowNode, FlowRuntime, FlowRuntimeError, NodeDescriptor, PluginNodes,
-    Program, Tool, ToolError, ToolSource, ToolSpec,
+    Program, Tool, ToolContext, ToolError, ToolOutput, ToolSource, ToolSpec,
 };
 use serde_json::Value;
 
@@ -14,6 +15,7 @@ use crate::check::{self, Draft};
 use crate::fetch::Fetcher;
 use crate::hash::{content_hash_hex, strip_layout};
 use crate::knowledge::Knowledge;
+use crate::link;
 use crate::node;
 use crate::program::FlowProgram;
 use crate::registry::Registry;
@@ -142,6 +144,24 @@ impl Flows {
         check::competing(flows)
     }
 
+    /// Says whether the process has a tool of this name, for every business.
+    pub fn has_tool(&self, name: &str) -> bool {
+        self.host.has_tool(name)
+    }
+
+    /// Calls a tool as a flow of the business of `cx` would.
+    ///
+    /// # Errors
+    /// [`ToolError`], also when there is no such tool (`unknown_tool`) or the arguments do not fit it.
+    pub async fn call_tool(
+        &self,
+        name: &str,
+        arguments: &Value,
+        cx: &ToolContext,
+    ) -> Result<ToolOutput, ToolError> {
+        self.host.call_tool(name, arguments, cx).await
+    }
+
     /// Every tool that flows of a business may name, by name.
     ///
     /// # Errors
@@ -189,6 +209,18 @@ impl FlowRuntime for Flows {
         let program = FlowProgram::of(Draft::of(&self.registry, document))
             .map_err(|findings| FlowRuntimeError { findings })?;
         Ok(Arc::new(program))
+    }
+
+    fn missing_flows(&self, document: &Value) -> Vec<String> {
+        link::missing(document)
+    }
+
+    fn with_flows(
+        &self,
+        document: &Value,
+        flows: &BTreeMap<String, Value>,
+    ) -> Result<Value, FlowRuntimeError> {
+        link::link(document, flows).map_err(|findings| FlowRuntimeError { findings })
     }
 
     fn content_hash(&self, document: &Value) -> String {

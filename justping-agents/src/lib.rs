@@ -17,6 +17,7 @@ pub mod hash;
 pub mod import;
 mod keyword;
 pub mod knowledge;
+mod link;
 mod node;
 #[cfg(test)]
 mod play;

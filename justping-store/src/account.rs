@@ -1,6 +1,6 @@
 //! Accounts of what models cost, whatever the backend.
 
-use justping_core::model::{AgentId, BudgetScope, Spend, UsageDay};
+use justping_core::model::{AgentId, BudgetScope, ConversationId, Spend, UsageDay};
 use justping_core::port::store::{StoreError, StoreResult, UsageHold};
 use uuid::Uuid;
 
@@ -17,6 +17,11 @@ pub(crate) fn amount(value: u64) -> i64 {
 /// The agent as a column: zeros stand for none.
 pub(crate) fn agent_column(agent: Option<AgentId>) -> Uuid {
     agent.map_or_else(Uuid::nil, AgentId::uuid)
+}
+
+/// The conversation as a column: zeros stand for none.
+pub(crate) fn conversation_column(conversation: Option<ConversationId>) -> Uuid {
+    conversation.map_or_else(Uuid::nil, ConversationId::uuid)
 }
 
 /// What a row holds: calls, tokens read, written and cached, money.

@@ -1,6 +1,6 @@
 //! How secrets are sealed into rows, whatever the backend.
 
-use justping_core::model::{BusinessId, ChannelId, ChannelSecrets, PluginId};
+use justping_core::model::{BusinessId, ChannelId, ChannelSecrets, PluginId, ToolId};
 use justping_core::port::store::{StoreError, StoreResult};
 use secrecy::ExposeSecret;
 use uuid::Uuid;
@@ -83,6 +83,11 @@ impl Owner {
     /// A plugin.
     pub(crate) fn plugin(business_id: BusinessId, id: PluginId) -> Self {
         Self { business_id, id: id.uuid(), table: "plugin_secrets", what: "plugin secret" }
+    }
+
+    /// A tool.
+    pub(crate) fn tool(business_id: BusinessId, id: ToolId) -> Self {
+        Self { business_id, id: id.uuid(), table: "tool_secrets", what: "tool secret" }
     }
 
     /// The business.

@@ -13,7 +13,9 @@ use justping::model::{
     Author, Content, ConversationChange, DeliveryStatus, Direction, EventBody, MemberId, Message,
     Owner, SessionStatus, Topic,
 };
-use justping::port::{AiError, AiProvider, ChatReply, ChatRequest, FinishReason, OnDelta, Usage};
+use justping::port::{
+    AiError, AiProvider, ChatReply, ChatRequest, Embedded, FinishReason, OnDelta, Usage,
+};
 use justping::stage::Stage;
 use serde_json::json;
 use tokio::sync::Notify;
@@ -104,7 +106,7 @@ impl AiProvider for SlowModel {
         })
     }
 
-    async fn embed(&self, _: &str, _: &[String]) -> Result<Vec<Vec<f32>>, AiError> {
+    async fn embed(&self, _: &str, _: &[String]) -> Result<Embedded, AiError> {
         Err(AiError::Unauthorized)
     }
 }

@@ -50,13 +50,14 @@ pub(crate) fn provider(
 
 /// Keeps account of what the models cost, and to the caps of the settings.
 pub(crate) fn ledger(
-    config: &AiConfig,
+    config: Option<&AiConfig>,
     store: Arc<dyn UsageStore>,
     clock: Arc<dyn Clock>,
 ) -> Ledger {
     let money = |micros| Cap { tokens: None, micros };
-    let ledger = Ledger::new(store, clock)
-        .with_business_caps(money(config.day_micros), money(config.month_micros));
+    let ledger = Ledger::new(store, clock);
+    let Some(config) = config else { return ledger };
+    let ledger = ledger.with_business_caps(money(config.day_micros), money(config.month_micros));
     match &config.prices {
         Some(prices) => ledger.with_prices(prices.clone()),
         None => ledger,

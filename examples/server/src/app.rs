@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use justping::JustPing;
 use justping::agents::Flows;
+use justping::agents::ai::{Meter, StoredTools};
 use justping::agents::fetch::Fetcher;
 use justping::agents::knowledge::{Ingest, Knowledge, Reader};
 use justping::model::{Timestamp, WorkerId};
 use justping::plugins::Plugins;
-use justping::port::{AiProvider, Cache, Clock, IdSource, Presence, Store};
+use justping::port::{Cache, Clock, IdSource, Presence, Store};
 use tokio::sync::{Semaphore, watch};
 
 use crate::http::Problem;
@@ -30,6 +31,8 @@ pub struct App {
     ingest: Ingest,
     fetcher: Option<Arc<dyn Fetcher>>,
     plugins: Option<Plugins>,
+    tools: Option<StoredTools>,
+    people: Option<Meter>,
     presence: Arc<dyn Presence>,
     cache: Arc<dyn Cache>,
     webhooks: WebhookMetrics,
@@ -54,6 +57,8 @@ impl App {
             ingest,
             fetcher: None,
             plugins: None,
+            tools: None,
+            people: None,
             presence,
             cache,
             webhooks: WebhookMetrics::new(),
@@ -73,14 +78,10 @@ impl App {
 
     /// Lets sources and questions be embedded by a model, and addresses be asked for sources.
     #[must_use]
-    pub fn learning(
-        mut self,
-        ai: Option<Arc<dyn AiProvider>>,
-        fetcher: Option<Arc<dyn Fetcher>>,
-    ) -> Self {
+    pub fn learning(mut self, ai: Option<Meter>, fetcher: Option<Arc<dyn Fetcher>>) -> Self {
         self.knowledge = Knowledge::new(Arc::clone(self.jp.store()));
         if let Some(ai) = &ai {
-            self.knowledge = self.knowledge.with_ai(Arc::clone(ai));
+            self.knowledge = self.knowledge.with_ai(ai.clone());
         }
         self.ingest = Ingest::new(reader(&self.jp, ai, fetcher.clone()));
         self.fetcher = fetcher;
@@ -100,6 +101,28 @@ impl App {
     /// 404 when the operator switched them off.
     pub(crate) fn plugins(&self) -> Result<&Plugins, Problem> {
         self.plugins.as_ref().ok_or_else(Problem::plugins_off)
+    }
+
+    /// Lets businesses set up tools of their own; the flows look them up there too.
+    #[must_use]
+    pub fn tooled(self, tools: StoredTools) -> Self {
+        Self { tools: Some(tools), ..self }
+    }
+
+    /// Lets a model play contacts and judge in tests.
+    #[must_use]
+    pub fn peopled(self, people: Option<Meter>) -> Self {
+        Self { people, ..self }
+    }
+
+    /// The tools that businesses set up, where they can.
+    pub(crate) fn tools(&self) -> Option<&StoredTools> {
+        self.tools.as_ref()
+    }
+
+    /// Who plays contacts and judges, where a model does.
+    pub(crate) fn people(&self) -> Option<&Meter> {
+        self.people.as_ref()
     }
 
     /// What businesses know.
@@ -194,11 +217,7 @@ impl App {
 }
 
 /// What the worker that reads sources needs.
-fn reader(
-    jp: &JustPing,
-    ai: Option<Arc<dyn AiProvider>>,
-    fetcher: Option<Arc<dyn Fetcher>>,
-) -> Reader {
+fn reader(jp: &JustPing, ai: Option<Meter>, fetcher: Option<Arc<dyn Fetcher>>) -> Reader {
     Reader {
         store: Arc::clone(jp.store()),
         clock: Arc::clone(jp.clock()),

@@ -228,6 +228,9 @@ pub struct Flags {
     /// Days that daily counters are kept, 0 for ever [default: 1830].
     #[arg(long, env = "JUSTPING_RETAIN_COUNTERS_DAYS", value_name = "DAYS")]
     retain_counters_days: Option<u32>,
+    /// Days that it is known what models were used for and cost, at least 62, 0 for ever [default: 1830].
+    #[arg(long, env = "JUSTPING_RETAIN_USAGE_DAYS", value_name = "DAYS")]
+    retain_usage_days: Option<u32>,
 }
 
 /// A text that is never printed.
@@ -420,6 +423,7 @@ impl Flags {
             retain_events_days: self.retain_events_days.or(file.retain_events_days),
             retain_references_days: self.retain_references_days.or(file.retain_references_days),
             retain_counters_days: self.retain_counters_days.or(file.retain_counters_days),
+            retain_usage_days: self.retain_usage_days.or(file.retain_usage_days),
         }
     }
 
@@ -520,6 +524,7 @@ impl Flags {
             (self.retain_events_days, &mut engine.retention.events),
             (self.retain_references_days, &mut engine.retention.references),
             (self.retain_counters_days, &mut engine.retention.counters),
+            (self.retain_usage_days, &mut engine.retention.usage),
         ];
         for (given, slot) in kept {
             if let Some(days) = given {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use justping::JustPing;
 use justping::agents::Flows;
+use justping::agents::ai::{Ledger, Meter, StoredTools};
 use justping::agents::knowledge::{Knowledge, SearchKnowledge};
 use justping::channels::webchat::WebChatProvider;
 use justping::channels::whatsapp::WhatsAppProvider;
@@ -97,7 +98,9 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let clock = Arc::new(SystemClock::new());
     let ai = config.ai.as_ref().map(|settings| ai::provider(settings, clock)).transpose()?;
     let plugins = plugins(&config, &opened)?;
-    let flows = flows(&config, &opened, ai.as_ref());
+    let meter = ai.clone().map(|ai| meter(&config, &opened, ai));
+    let tools = tools(&config, &opened);
+    let flows = flows(&config, &opened, ai.as_ref().zip(meter.as_ref()), tools.clone());
     let flows = plugins.iter().fold(flows, |flows, plugins| plugins.join_flows(flows));
     let shared = Shared::open(config.redis_url.as_ref()).await?;
     let mut builder = JustPing::builder();
@@ -137,7 +140,8 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let relay = shared.relay.clone();
     let plugins = plugins.map(|opened| opened.plugins);
     let app = App::new(jp, flows).shared(shared).with_plugins(plugins.clone());
-    let app = Arc::new(app.learning(ai, Some(Arc::new(fetcher(&config)))));
+    let app = app.tooled(tools).peopled(meter.clone());
+    let app = Arc::new(app.learning(meter, Some(Arc::new(fetcher(&config)))));
     work(&app, listener, config.workers, relay).await;
     if let Some(plugins) = &plugins
         && let Err(error) = plugins.write().await
@@ -170,19 +174,39 @@ fn fetcher(config: &Config) -> OpenClient {
 }
 
 /// The nodes flows may use; those that talk to a model only where there is one.
-fn flows(config: &Config, opened: &Opened, ai: Option<&Arc<dyn AiProvider>>) -> Flows {
-    let policy = Policy { except: config.http_allow.clone(), ..Policy::default() };
-    let flows = Flows::new().with_http(Arc::new(OpenClient::new(policy)));
-    match ai.zip(config.ai.as_ref()) {
-        Some((ai, settings)) => {
-            let knowledge = Knowledge::new(opened.store()).with_ai(Arc::clone(ai));
-            let search = Arc::new(SearchKnowledge::new(knowledge.clone()));
-            let ledger = ai::ledger(settings, opened.store(), Arc::new(SystemClock::new()));
-            let flows = flows.with_ai(Arc::clone(ai)).with_ledger(ledger);
-            flows.with_tool(search).with_knowledge(knowledge)
-        }
-        None => flows,
-    }
+fn flows(
+    config: &Config,
+    opened: &Opened,
+    ai: Option<(&Arc<dyn AiProvider>, &Meter)>,
+    tools: StoredTools,
+) -> Flows {
+    let flows = Flows::new().with_http(Arc::new(open_client(config)));
+    let flows = flows.with_tool_source(Arc::new(tools));
+    let Some((ai, meter)) = ai else { return flows };
+    let knowledge = Knowledge::new(opened.store()).with_ai(meter.clone());
+    let search = Arc::new(SearchKnowledge::new(knowledge.clone()));
+    let flows = flows.with_ai(Arc::clone(ai)).with_ledger(ledger(config, opened));
+    flows.with_tool(search).with_knowledge(knowledge)
+}
+
+/// Asks the addresses that customers write.
+fn open_client(config: &Config) -> OpenClient {
+    OpenClient::new(Policy { except: config.http_allow.clone(), ..Policy::default() })
+}
+
+/// The tools that businesses set up.
+fn tools(config: &Config, opened: &Opened) -> StoredTools {
+    let client = open_client(config);
+    StoredTools::new(opened.store(), Arc::new(client.clone())).with_mcp(client)
+}
+
+fn ledger(config: &Config, opened: &Opened) -> Ledger {
+    ai::ledger(config.ai.as_ref(), opened.store(), Arc::new(SystemClock::new()))
+}
+
+/// Asks the model for whatever is no node.
+fn meter(config: &Config, opened: &Opened, ai: Arc<dyn AiProvider>) -> Meter {
+    Meter::new(ai).with_ledger(ledger(config, opened))
 }
 
 /// Works and answers until a signal comes; then first is no longer ready, then takes no more

@@ -8,12 +8,11 @@ use justping_core::port::{
     AiError, AiProvider, ChatReply, ChatRequest, FinishReason, PerformContext, ToolCall, Usage,
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::guard::{Redactor, Restorer, says};
-use super::ledger::Denied;
+use super::ledger::{Denied, Wish, hold_id, most_tokens};
 use super::work::{BUDGET_CODE, refused};
 use super::{AiHost, span};
 
@@ -132,7 +131,7 @@ pub(super) async fn ask(host: &AiHost, ask: &Ask, cx: &PerformContext<'_>) -> Ca
 }
 
 /// The request with a limit on the answer, so that its cost has one.
-fn limited(request: &ChatRequest) -> ChatRequest {
+pub(super) fn limited(request: &ChatRequest) -> ChatRequest {
     let tokens = request.max_output_tokens.unwrap_or(OUTPUT_TOKENS);
     ChatRequest { max_output_tokens: Some(tokens), ..request.clone() }
 }
@@ -230,19 +229,22 @@ impl Attempt<'_> {
         let scope = self.cx.scope;
         UsageOwner {
             business_id: scope.business_id,
-            conversation_id: scope.conversation_id,
+            conversation_id: Some(scope.conversation_id),
             agent_id: self.ask.agent,
         }
     }
 
     /// Holds room in the budgets. A worker that takes the call after a death takes the same place.
     async fn hold(&self, request: &ChatRequest) -> Result<Uuid, Denied> {
-        let id = hold_id(self.cx.scope.call_id.uuid(), self.number);
+        let call = self.cx.scope.call_id.uuid();
+        let id = hold_id(&[call.as_bytes(), &(self.number as u64).to_be_bytes()]);
         if let Some(ledger) = &self.host.ledger {
             let models = self.provider.models(request.model.as_deref());
             let models: Vec<&str> = models.iter().map(String::as_str).collect();
             let output = u64::from(request.max_output_tokens.unwrap_or(OUTPUT_TOKENS));
-            ledger.hold(id, self.owner(), self.ask.caps, (request, &models), output).await?;
+            let input_tokens = most_tokens(request);
+            let wish = Wish { input_tokens, output_tokens: output, models: &models };
+            ledger.hold(id, self.owner(), self.ask.caps, wish).await?;
         }
         Ok(id)
     }
@@ -257,15 +259,6 @@ impl Attempt<'_> {
         ledger.enter(hold, self.owner(), &model, spend).await;
         micros
     }
-}
-
-fn hold_id(call: Uuid, attempt: usize) -> Uuid {
-    let mut hash = Sha256::new();
-    hash.update(call.as_bytes());
-    hash.update((attempt as u64).to_be_bytes());
-    let mut bytes = [0; 16];
-    bytes.iter_mut().zip(hash.finalize()).for_each(|(slot, byte)| *slot = byte);
-    Uuid::from_bytes(bytes)
 }
 
 fn answer(mut reply: Reply) -> CallResult {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use justping_core::model::Timestamp;
-use justping_core::port::{AiError, AiProvider, ChatReply, ChatRequest, Clock, OnDelta};
+use justping_core::port::{AiError, AiProvider, ChatReply, ChatRequest, Clock, Embedded, OnDelta};
 
 /// The longest wait for a whole answer, unless a link says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -236,10 +236,10 @@ impl AiProvider for ProviderChain {
     }
 
     /// Asks the first link only: vectors of different models cannot be compared.
-    async fn embed(&self, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, AiError> {
+    async fn embed(&self, model: &str, texts: &[String]) -> Result<Embedded, AiError> {
         match self.links.first() {
             Some(first) => first.link.provider.embed(model, texts).await,
-            None if texts.is_empty() => Ok(Vec::new()),
+            None if texts.is_empty() => Ok(Embedded::default()),
             None => Err(AiError::Unavailable { after: None, detail: "no provider".to_owned() }),
         }
     }
@@ -361,7 +361,7 @@ mod tests {
             Err(down())
         }
 
-        async fn embed(&self, _: &str, _: &[String]) -> Result<Vec<Vec<f32>>, AiError> {
+        async fn embed(&self, _: &str, _: &[String]) -> Result<Embedded, AiError> {
             std::future::pending().await
         }
     }
@@ -389,7 +389,7 @@ mod tests {
             std::future::pending().await
         }
 
-        async fn embed(&self, _: &str, _: &[String]) -> Result<Vec<Vec<f32>>, AiError> {
+        async fn embed(&self, _: &str, _: &[String]) -> Result<Embedded, AiError> {
             std::future::pending().await
         }
     }

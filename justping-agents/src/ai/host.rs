@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use justping_core::model::BusinessId;
-use justping_core::port::{AiProvider, Tool, ToolError, ToolSource, ToolSpec};
+use justping_core::port::{
+    AiProvider, Tool, ToolContext, ToolError, ToolOutput, ToolSource, ToolSpec,
+};
+use serde_json::Value;
 
 use super::ledger::Ledger;
-use super::tool::{Registered, within};
+use super::tool::{Registered, UNKNOWN_TOOL_CODE, within};
 use crate::knowledge::Knowledge;
 
 /// A provider of models, tools, and accounts of what models cost.
@@ -66,6 +69,27 @@ impl AiHost {
 
     pub(crate) fn has_provider(&self) -> bool {
         self.provider.is_some()
+    }
+
+    /// Says whether the process has a tool of this name.
+    pub(crate) fn has_tool(&self, name: &str) -> bool {
+        self.tools.contains_key(name)
+    }
+
+    /// Calls a tool as it is.
+    pub(crate) async fn call_tool(
+        &self,
+        name: &str,
+        arguments: &Value,
+        cx: &ToolContext,
+    ) -> Result<ToolOutput, ToolError> {
+        match self.tool(cx.scope.business_id, name).await? {
+            Some(tool) => tool.call(arguments, cx).await,
+            None => Err(ToolError::Refused {
+                code: UNKNOWN_TOOL_CODE.to_owned(),
+                detail: "there is no such tool".to_owned(),
+            }),
+        }
     }
 
     /// Says whether nodes may name a tool before it is known whose they are.

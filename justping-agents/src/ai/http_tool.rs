@@ -1,10 +1,13 @@
 //! Tools that are requests to a server.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use justping_core::port::{Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::fetch::{FetchError, FetchMethod, FetchRequest, Fetcher};
@@ -14,13 +17,43 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// Tells a server that repeats of a request are the same request.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
+/// What of an answer of JSON is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Pick {
+    /// The value at this JSON pointer, `null` where there is none.
+    One(String),
+    /// The values at these pointers, by name.
+    Many(BTreeMap<String, String>),
+}
+
+impl Pick {
+    /// Says whether every pointer is one, and there are at most so many.
+    pub fn is_sound(&self, most: usize) -> bool {
+        let is_pointer = |text: &String| text.is_empty() || text.starts_with('/');
+        match self {
+            Self::One(pointer) => is_pointer(pointer),
+            Self::Many(pointers) => pointers.len() <= most && pointers.values().all(is_pointer),
+        }
+    }
+
+    fn from(&self, answer: &Value) -> Value {
+        let at = |pointer: &String| answer.pointer(pointer).cloned().unwrap_or_default();
+        match self {
+            Self::One(pointer) => at(pointer),
+            Self::Many(pointers) => {
+                pointers.iter().map(|(name, pointer)| (name.clone(), at(pointer))).collect()
+            }
+        }
+    }
+}
+
 /// A request to a server, as a tool.
 ///
 /// Arguments named in the address as `{name}` are put there, encoded; the others are members of the
 /// query for `GET`, `HEAD` and `DELETE`, and members of a body of JSON otherwise. The answer is
 /// somebody else's words. Every request that changes something carries an `Idempotency-Key` that
 /// stays the same when a worker dies and another one asks again.
-#[derive(Debug)]
 pub struct HttpTool {
     spec: ToolSpec,
     fetcher: Arc<dyn Fetcher>,
@@ -28,6 +61,14 @@ pub struct HttpTool {
     url: String,
     headers: Vec<(String, String)>,
     timeout: Duration,
+    answer: Option<Pick>,
+}
+
+impl fmt::Debug for HttpTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values of headers are secrets.
+        f.debug_struct("HttpTool").field("spec", &self.spec).finish_non_exhaustive()
+    }
 }
 
 impl HttpTool {
@@ -51,7 +92,7 @@ impl HttpTool {
         }
         fetcher.check_url(origin)?;
         let (method, headers) = (FetchMethod::Get, Vec::new());
-        Ok(Self { spec, fetcher, method, url, headers, timeout: TIMEOUT })
+        Ok(Self { spec, fetcher, method, url, headers, timeout: TIMEOUT, answer: None })
     }
 
     /// Another method.
@@ -73,6 +114,29 @@ impl HttpTool {
         self.fetcher.check_header(&name)?;
         self.headers.push((name, value.into()));
         Ok(self)
+    }
+
+    /// Another longest wait for an answer.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Tells only this of an answer of JSON; all of it with `None`, and of an answer that is none.
+    #[must_use]
+    pub fn with_answer(self, answer: Option<Pick>) -> Self {
+        Self { answer, ..self }
+    }
+
+    /// What is told of an answer.
+    fn told(&self, said: String) -> Value {
+        match serde_json::from_str(&said) {
+            Ok(value) => match &self.answer {
+                Some(pick) => pick.from(&value),
+                None => value,
+            },
+            Err(_) => Value::from(said),
+        }
     }
 
     fn request(&self, arguments: &Value, cx: &ToolContext) -> Result<FetchRequest, ToolError> {
@@ -157,9 +221,7 @@ impl Tool for HttpTool {
         })?;
         let said = String::from_utf8_lossy(&reply.body).into_owned();
         match reply.status {
-            200..300 => {
-                Ok(ToolOutput::foreign(serde_json::from_str(&said).unwrap_or(Value::from(said))))
-            }
+            200..300 => Ok(ToolOutput::foreign(self.told(said))),
             429 | 500.. => Err(ToolError::Unavailable(format!("status {}", reply.status))),
             status => Err(ToolError::Refused {
                 code: format!("status_{status}"),

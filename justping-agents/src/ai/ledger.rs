@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use justping_core::model::{BudgetScope, Cap, Spend, UsageCaps, UsageOwner};
+use justping_core::model::{BudgetScope, BusinessCaps, Cap, Spend, UsageCaps, UsageOwner};
 use justping_core::port::store::{USAGE_MODEL_MAX_BYTES, UsageEntry, UsageHold, UsageStore};
 use justping_core::port::{ChatRequest, Clock, StoreError, Usage};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::price::{Price, Prices};
@@ -26,14 +27,22 @@ pub struct Ledger {
     store: Arc<dyn UsageStore>,
     clock: Arc<dyn Clock>,
     prices: Arc<Prices>,
-    day: Cap,
-    month: Cap,
+    caps: BusinessCaps,
 }
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ledger").field("store", &self.store).finish_non_exhaustive()
     }
+}
+
+/// The most that an answer can take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish<'a> {
+    pub(super) input_tokens: u64,
+    pub(super) output_tokens: u64,
+    /// The models that may give it.
+    pub(super) models: &'a [&'a str],
 }
 
 /// An answer may not be asked for.
@@ -54,7 +63,7 @@ impl Ledger {
     /// Keeps account in a store, with the built-in prices and no budget of the business.
     pub fn new(store: Arc<dyn UsageStore>, clock: Arc<dyn Clock>) -> Self {
         let prices = Arc::new(Prices::built_in());
-        Self { store, clock, prices, day: Cap::default(), month: Cap::default() }
+        Self { store, clock, prices, caps: BusinessCaps::default() }
     }
 
     /// Other prices.
@@ -63,10 +72,11 @@ impl Ledger {
         Self { prices: Arc::new(prices), ..self }
     }
 
-    /// What each business may spend on a day and in a month, in UTC.
+    /// What each business may spend on a day and in a month, in UTC, whatever it
+    /// [says itself](UsageStore::set_business_caps): of two limits the lower one holds.
     #[must_use]
     pub fn with_business_caps(self, day: Cap, month: Cap) -> Self {
-        Self { day, month, ..self }
+        Self { caps: BusinessCaps { day, month }, ..self }
     }
 
     /// Asks for room for an answer by any of the models.
@@ -75,11 +85,12 @@ impl Ledger {
         id: Uuid,
         owner: UsageOwner,
         caps: UsageCaps,
-        (request, models): (&ChatRequest, &[&str]),
-        output_tokens: u64,
+        wish: Wish<'_>,
     ) -> Result<(), Denied> {
-        let caps = UsageCaps { business_day: self.day, business_month: self.month, ..caps };
-        let input = most_tokens(request);
+        let own = self.store.business_caps(owner.business_id).await?;
+        let BusinessCaps { day, month } = self.caps.and(own);
+        let caps = UsageCaps { business_day: day, business_month: month, ..caps };
+        let Wish { input_tokens: input, output_tokens, models } = wish;
         let prices: Option<Vec<&Price>> = models.iter().map(|one| self.prices.of(one)).collect();
         let priced = prices.filter(|prices| !prices.is_empty());
         let micros = priced.map(|prices| {
@@ -133,8 +144,22 @@ impl Ledger {
     }
 }
 
+/// Names a hold by what it is for: whoever does the same work again takes the same place.
+pub(super) fn hold_id(parts: &[&[u8]]) -> Uuid {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(hash.finalize()).for_each(|(slot, byte)| *slot = byte);
+    Uuid::from_bytes(bytes)
+}
+
+/// The most tokens that texts can be: a token is at least a byte.
+pub(super) fn most_tokens_of(texts: &[String]) -> u64 {
+    texts.iter().map(|text| text.len() as u64 + FRAME_TOKENS).sum()
+}
+
 /// The most tokens a request can be: a token is at least a byte of what is sent.
-fn most_tokens(request: &ChatRequest) -> u64 {
+pub(super) fn most_tokens(request: &ChatRequest) -> u64 {
     let messages = request.messages.iter().map(|message| {
         let calls = message.tool_calls.iter();
         let calls: usize = calls.map(|call| call.name.len() + call.arguments.len()).sum();

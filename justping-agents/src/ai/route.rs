@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use justping_core::port::{AiError, AiProvider, ChatReply, ChatRequest, OnDelta};
+use justping_core::port::{AiError, AiProvider, ChatReply, ChatRequest, Embedded, OnDelta};
 
 /// Asks the provider that a model's name begins with: `anthropic/claude-sonnet-4-5` asks the one
 /// called `anthropic` for `claude-sonnet-4-5`. Other names, and none, go to the first.
@@ -59,7 +59,7 @@ impl AiProvider for ProviderRoutes {
         provider.chat(&request, on_delta).await
     }
 
-    async fn embed(&self, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, AiError> {
+    async fn embed(&self, model: &str, texts: &[String]) -> Result<Embedded, AiError> {
         let (provider, model) = self.route(Some(model));
         provider.embed(model.unwrap_or_default(), texts).await
     }

@@ -2,15 +2,17 @@
 //!
 //! The conventions are still in development; all of their names are in this file. Written against
 //! the attributes of semantic conventions 1.41 (`gen_ai.*`). What is said is only recorded where
-//! the process asks for it.
+//! the process asks for it. Finish reasons are a list there, which a field of a span cannot be: there
+//! is one, as a text.
 
-use justping_core::port::{ChatReply, ChatRequest, FinishReason, PerformContext};
+use justping_core::port::{ChatReply, ChatRequest, FinishReason, PerformContext, ToolSpec};
 use tracing::{Span, field, info_span};
 
 /// A model is asked.
 pub(super) fn chat(provider: &str, request: &ChatRequest, cx: &PerformContext<'_>) -> Span {
     let span = info_span!(
         "chat",
+        otel.name = field::Empty,
         otel.kind = "client",
         "gen_ai.operation.name" = "chat",
         "gen_ai.provider.name" = provider,
@@ -30,8 +32,12 @@ pub(super) fn chat(provider: &str, request: &ChatRequest, cx: &PerformContext<'_
         "justping.prompt" = field::Empty,
         "error.type" = field::Empty,
     );
-    if let Some(model) = &request.model {
-        span.record("gen_ai.request.model", model.as_str());
+    match &request.model {
+        Some(model) => {
+            span.record("otel.name", format_args!("chat {model}"));
+            span.record("gen_ai.request.model", model.as_str());
+        }
+        None => drop(span.record("otel.name", "chat")),
     }
     if let Some(tokens) = request.max_output_tokens {
         span.record("gen_ai.request.max_tokens", tokens);
@@ -74,15 +80,20 @@ pub(super) fn said(span: &Span, request: &ChatRequest, reply: Option<&ChatReply>
 }
 
 /// A tool is called.
-pub(super) fn tool(name: &str, cx: &PerformContext<'_>) -> Span {
+pub(super) fn tool(spec: &ToolSpec, cx: &PerformContext<'_>) -> Span {
+    let ToolSpec { name, description, .. } = spec;
     info_span!(
         "execute_tool",
+        otel.name = format_args!("execute_tool {name}"),
         otel.kind = "internal",
         "gen_ai.operation.name" = "execute_tool",
-        "gen_ai.tool.name" = name,
+        "gen_ai.tool.name" = name.as_str(),
+        "gen_ai.tool.description" = description.as_str(),
+        "gen_ai.tool.type" = "function",
         "gen_ai.tool.call.id" = %cx.scope.call_id,
         "gen_ai.conversation.id" = %cx.scope.conversation_id,
         "gen_ai.tool.call.arguments" = field::Empty,
+        "gen_ai.tool.call.result" = field::Empty,
         "error.type" = field::Empty,
     )
 }
@@ -90,6 +101,11 @@ pub(super) fn tool(name: &str, cx: &PerformContext<'_>) -> Span {
 /// With which arguments.
 pub(super) fn tool_arguments(span: &Span, arguments: &str) {
     span.record("gen_ai.tool.call.arguments", arguments);
+}
+
+/// With which result.
+pub(super) fn tool_result(span: &Span, result: &str) {
+    span.record("gen_ai.tool.call.result", result);
 }
 
 /// It failed.

@@ -22,6 +22,8 @@ const TOOL_TIMEOUT: Duration = Duration::from_secs(30);
 const TEXT_MAX_BYTES: usize = 8 * 1024;
 /// The code of arguments that do not fit a tool, or make no sense to it.
 pub(crate) const INVALID_ARGUMENTS_CODE: &str = "invalid_arguments";
+/// The code of a name that no tool has.
+pub(super) const UNKNOWN_TOOL_CODE: &str = "unknown_tool";
 /// Problems of arguments that a model is told at once.
 const PROBLEMS_MAX: usize = 5;
 
@@ -56,6 +58,16 @@ impl Registered {
         let value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
         self.check(&value)?;
         Ok(value)
+    }
+
+    /// Calls it, once its arguments fit.
+    pub(super) async fn call(
+        &self,
+        arguments: &Value,
+        cx: &ToolContext,
+    ) -> Result<ToolOutput, ToolError> {
+        self.check(arguments).map_err(ToolError::Arguments)?;
+        within(self.tool.call(arguments, cx)).await
     }
 
     fn check(&self, arguments: &Value) -> Result<(), String> {
@@ -93,7 +105,7 @@ pub(crate) struct ToolResult {
 pub(super) async fn call(host: &AiHost, work: &ToolWork, cx: &PerformContext<'_>) -> CallResult {
     let tool = match host.tool(cx.scope.business_id, &work.tool).await {
         Ok(Some(tool)) => tool,
-        Ok(None) => return refused("unknown_tool", "there is no such tool"),
+        Ok(None) => return refused(UNKNOWN_TOOL_CODE, "there is no such tool"),
         Err(error) => return refused(error.code(), &error.to_string()),
     };
     let arguments = match tool.read(&work.arguments) {
@@ -101,13 +113,18 @@ pub(super) async fn call(host: &AiHost, work: &ToolWork, cx: &PerformContext<'_>
         Err(problem) => return refused(INVALID_ARGUMENTS_CODE, &problem),
     };
     let context = ToolContext { scope: cx.scope, contact_id: work.contact };
-    let span = span::tool(&work.tool, cx);
+    let span = span::tool(tool.spec(), cx);
     if host.captures {
         span::tool_arguments(&span, &work.arguments);
     }
     let called = tool.tool.call(&arguments, &context).instrument(span.clone());
     match within(called).await {
-        Ok(output) => answer(&work.tool, output),
+        Ok(output) => {
+            if host.captures {
+                span::tool_result(&span, &output.text());
+            }
+            answer(&work.tool, output)
+        }
         Err(error) => {
             span::failed(&span, error.code());
             refused(error.code(), &error.to_string())

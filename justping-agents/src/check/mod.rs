@@ -83,6 +83,12 @@ pub(crate) fn competing(flows: &[(&str, &Value)]) -> Vec<(usize, Finding)> {
     lint::trigger::competing(flows)
 }
 
+/// A flow that is called holds another flow under a key than its caller does.
+pub(crate) fn flow_conflict(called: &str, key: &str) -> Finding {
+    let message = format!("the flow `{called}` holds another flow under the key `{key}`");
+    error(code::DUPLICATE_ID, format!("/flows/{key}"), message)
+}
+
 /// A tool that a node names.
 #[derive(Debug)]
 pub(crate) struct NamedTool {

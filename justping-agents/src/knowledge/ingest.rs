@@ -11,11 +11,12 @@ use justping_core::port::store::{
     ClaimOptions, KNOWLEDGE_BATCH_MAX, SourceClaim, SourceNext, SourceReport, StoreError,
     StoreResult,
 };
-use justping_core::port::{AiError, AiProvider, Clock, ClockExt, Store};
+use justping_core::port::{AiError, Clock, ClockExt, Store};
 use tokio::sync::Notify;
 
 use super::chunk::{CutOptions, cut};
 use super::extract::{ExtractError, charset_of, extract, format_of};
+use crate::ai::{EmbedError, Meter};
 use crate::fetch::{FetchError, FetchMethod, FetchRequest, Fetcher};
 
 /// Chunks of one request to an embedding model.
@@ -46,7 +47,7 @@ pub struct Reader {
     /// Its name in leases.
     pub worker: WorkerId,
     /// Who makes vectors. Without it, sources are found by words alone.
-    pub ai: Option<Arc<dyn AiProvider>>,
+    pub ai: Option<Meter>,
     /// Who asks addresses. Without it, sources with an address fail.
     pub fetcher: Option<Arc<dyn Fetcher>>,
 }
@@ -101,6 +102,18 @@ impl From<AiError> for Trouble {
             }
             AiError::TooLong | AiError::Rejected { .. } | AiError::Unauthorized => {
                 Self::Lasting { code, detail }
+            }
+        }
+    }
+}
+
+impl From<EmbedError> for Trouble {
+    fn from(error: EmbedError) -> Self {
+        match error {
+            EmbedError::Ai(error) => error.into(),
+            // Tomorrow is another day.
+            EmbedError::Budget(_) | EmbedError::Accounts(_) => {
+                Self::Passing { code: error.code().to_owned(), detail: error.to_string() }
             }
         }
     }
@@ -238,7 +251,7 @@ impl Ingest {
     async fn embed(
         &self,
         claim: &SourceClaim,
-        ai: &Arc<dyn AiProvider>,
+        ai: &Meter,
         model: &str,
         total: u32,
     ) -> Result<(), Trouble> {
@@ -251,7 +264,8 @@ impl Ingest {
             let done = u64::from(total).saturating_sub(without.left) as u32;
             self.hold(claim, SourceState::Embedding { done, total }).await?;
             let texts: Vec<String> = without.chunks.iter().map(Chunk::meaning).collect();
-            let vectors = ai.embed(model, &texts).await?;
+            let business = claim.base.business_id;
+            let vectors = ai.embed(business, model, &texts).await?;
             if vectors.len() != texts.len() || vectors.iter().any(Vec::is_empty) {
                 return Err(AiError::Malformed("not one vector a text".to_owned()).into());
             }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use justping_core::model::{BusinessId, KnowledgeBaseId, SourceId, SourceOrigin, Words};
 use justping_core::port::store::{KnowledgeQuery, Meaning, StoreError};
-use justping_core::port::{AiError, AiProvider, Store};
+use justping_core::port::{AiError, Store};
 use serde::{Deserialize, Serialize};
 
 use super::fuse::{Ranked, fuse};
+use crate::ai::{EmbedError, Meter};
 
 /// Most characters of a question that count.
 pub const QUESTION_MAX_CHARS: usize = 2_000;
@@ -29,7 +30,7 @@ pub enum KnowledgeError {
     Store(#[from] StoreError),
     /// The model did not turn the question into a vector.
     #[error("the question could not be embedded: {0}")]
-    Embedding(#[from] AiError),
+    Embedding(#[from] EmbedError),
 }
 
 /// A part of a source, as people and models are shown it.
@@ -70,7 +71,7 @@ impl Passage {
 #[derive(Debug, Clone)]
 pub struct Knowledge {
     store: Arc<dyn Store>,
-    ai: Option<Arc<dyn AiProvider>>,
+    ai: Option<Meter>,
     only: Option<BusinessId>,
 }
 
@@ -82,7 +83,7 @@ impl Knowledge {
 
     /// Lets questions be turned into vectors, for bases that have an embedding model.
     #[must_use]
-    pub fn with_ai(self, ai: Arc<dyn AiProvider>) -> Self {
+    pub fn with_ai(self, ai: Meter) -> Self {
         Self { ai: Some(ai), ..self }
     }
 
@@ -115,7 +116,7 @@ impl Knowledge {
         }
         let mut words = Words::default();
         words.add(question);
-        let meaning = self.meaning(row.embedding_model.as_deref(), question).await?;
+        let meaning = self.meaning(business, row.embedding_model.as_deref(), question).await?;
         let limit = most.saturating_mul(HITS_PER_PASSAGE);
         let query = KnowledgeQuery { words, meaning, limit };
         let mut ranked = fuse(self.store.search_knowledge(business, base, &query).await?);
@@ -126,17 +127,26 @@ impl Knowledge {
     /// The question as a vector, where the base and this process have a model that answers now.
     async fn meaning(
         &self,
+        business: BusinessId,
         model: Option<&str>,
         question: &str,
     ) -> Result<Option<Meaning>, KnowledgeError> {
         let (Some(ai), Some(model)) = (&self.ai, model) else { return Ok(None) };
-        let mut vectors = match ai.embed(model, &[question.to_owned()]).await {
-            // Words are better than nothing.
-            Err(AiError::Unavailable { .. } | AiError::RateLimited { .. }) => return Ok(None),
+        let mut vectors = match ai.embed(business, model, &[question.to_owned()]).await {
+            // Words are better than nothing, and cost nothing.
+            Err(
+                EmbedError::Ai(AiError::Unavailable { .. } | AiError::RateLimited { .. })
+                | EmbedError::Budget(_)
+                | EmbedError::Accounts(_),
+            ) => return Ok(None),
             other => other?,
         };
         let missing = || AiError::Malformed("no vector".to_owned());
-        let vector = vectors.pop().filter(|vector| !vector.is_empty()).ok_or_else(missing)?;
+        let vector = vectors
+            .pop()
+            .filter(|vector| !vector.is_empty())
+            .ok_or_else(missing)
+            .map_err(EmbedError::Ai)?;
         Ok(Some(Meaning { model: model.to_owned(), vector }))
     }
 

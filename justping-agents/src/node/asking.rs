@@ -76,11 +76,16 @@ impl Question {
         self.has_budget_exit = exits.iter().any(|exit| exit == "budget");
     }
 
-    /// Asks. What was asked is remembered, as an answer out of shape may be mended.
+    /// Asks, within the budget of the message. What was asked is remembered, as an answer out of shape
+    /// may be mended, and what was spent so far.
     pub(super) fn ask(&self, cx: &mut NodeContext<'_>, request: ChatRequest) -> Step {
         let model = self.model.clone().or_else(|| cx.agent.model.clone());
         let request = ChatRequest { model, ..request };
-        *cx.local = json!({"q": request});
+        let (tokens, micros) = spent(cx);
+        if !cx.agent.settings.budget.message.has_room(tokens, micros) {
+            return self.over_budget("the budget of the message is used up");
+        }
+        *cx.local = json!({"q": request, "s": [tokens, micros]});
         let ask = ask_for(cx, request);
         Step::Call { input: Work::Ask(Box::new(ask)).input() }
     }
@@ -103,13 +108,21 @@ impl Question {
             CallResult::Ok(value) => {
                 let reply = Reply::deserialize(value).map_err(|_| failed("malformed"))?;
                 cx.effects.push(usage(cx, &reply));
+                spend(cx, &reply);
                 if reply.blocked { Err(failed("blocked")) } else { Ok(reply.text) }
             }
-            CallResult::Error { code, .. } if code == BUDGET_CODE && self.has_budget_exit => {
-                Err(exit("budget"))
+            CallResult::Error { code, .. } if code == BUDGET_CODE => {
+                Err(self.over_budget("the model did not answer: budget"))
             }
             CallResult::Error { code, .. } => Err(failed(code)),
         }
+    }
+
+    fn over_budget(&self, reason: &str) -> Step {
+        if self.has_budget_exit {
+            return exit("budget");
+        }
+        Step::Fail { reason: reason.to_owned() }
     }
 
     /// Tells the model what is wrong with its answer and asks again, once.
@@ -127,5 +140,21 @@ impl Question {
             memory.insert("m".to_owned(), Value::Bool(true));
         }
         step
+    }
+}
+
+/// Tokens and money that answers to this message took so far.
+fn spent(cx: &NodeContext<'_>) -> (u64, u64) {
+    let spent = cx.local.get("s").and_then(|spent| <(u64, u64)>::deserialize(spent).ok());
+    spent.unwrap_or_default()
+}
+
+/// Counts what an answer took.
+fn spend(cx: &mut NodeContext<'_>, reply: &Reply) {
+    let (tokens, micros) = spent(cx);
+    let took = reply.usage.input_tokens.saturating_add(reply.usage.output_tokens);
+    if let Value::Object(memory) = &mut *cx.local {
+        let sum = json!([tokens.saturating_add(took), micros.saturating_add(reply.micros)]);
+        memory.insert("s".to_owned(), sum);
     }
 }

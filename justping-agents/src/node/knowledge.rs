@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use justping_core::model::{CallResult, Content, KnowledgeBaseId};
 use justping_core::port::store::StoreError;
 use justping_core::port::{
-    AiError, BuiltNode, ChatRequest, FlowNode, NodeConfigError, NodeContext, NodeDescriptor,
-    PerformContext, Step, StepEvent,
+    BuiltNode, ChatRequest, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, PerformContext,
+    Step, StepEvent,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -184,6 +184,10 @@ impl LookUp {
         if !passages.iter().any(Passage::answers) {
             return exit("no_answer");
         }
+        // It asks once, so that only a message that may cost nothing is refused here.
+        if !cx.agent.settings.budget.message.has_room(0, 0) {
+            return exit("budget");
+        }
         let request = ChatRequest {
             model: self.config.model.clone().or_else(|| cx.agent.model.clone()),
             max_output_tokens: self.config.max_output_tokens,
@@ -334,7 +338,7 @@ fn search_refused(error: &knowledge::KnowledgeError) -> CallResult {
     let code = match error {
         knowledge::KnowledgeError::Store(StoreError::NotFound(_)) => "no_such_base",
         knowledge::KnowledgeError::Store(_) => "unavailable",
-        knowledge::KnowledgeError::Embedding(error) => AiError::code(error),
+        knowledge::KnowledgeError::Embedding(error) => error.code(),
     };
     refused(code, &error.to_string())
 }

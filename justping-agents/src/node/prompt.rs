@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use justping_core::model::Timestamp;
 use justping_core::port::{NodeConfigError, NodeContext, Step};
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::config;
+use crate::check::code;
 use crate::text::Template;
 
 /// Times to ask again unless the node says otherwise.
@@ -36,13 +36,15 @@ pub(super) struct Patience {
 #[derive(Debug, Deserialize)]
 struct FollowUp {
     after_minutes: u64,
+    /// Or why it is no template.
     #[serde(deserialize_with = "compiled")]
-    text: Template,
+    text: Result<Template, String>,
 }
 
-fn compiled<'de, D: Deserializer<'de>>(source: D) -> Result<Template, D::Error> {
+/// Reads a text; that it is no template is told with its place by [`Patience::check`].
+fn compiled<'de, D: Deserializer<'de>>(source: D) -> Result<Result<Template, String>, D::Error> {
     let text: Cow<'de, str> = Deserialize::deserialize(source)?;
-    Template::compile(&text).map_err(D::Error::custom)
+    Ok(Template::compile(&text).map_err(|reason| reason.to_string()))
 }
 
 /// How often it asked again, in what a node remembers.
@@ -61,6 +63,10 @@ impl Patience {
     pub(super) fn check(&self) -> Result<(), NodeConfigError> {
         let mut last = 0;
         for (at, follow_up) in self.follow_ups.iter().enumerate() {
+            if let Err(reason) = &follow_up.text {
+                let error = NodeConfigError::new(format!("/follow_ups/{at}/text"), reason.as_str());
+                return Err(error.with_code(code::INVALID_TEMPLATE));
+            }
             let path = format!("/follow_ups/{at}/after_minutes");
             if follow_up.after_minutes <= last {
                 return Err(NodeConfigError::new(path, "each reminder comes after the one before"));
@@ -97,10 +103,10 @@ impl Patience {
         let reminded = self.reminded(cx);
         let next = self.moments(cx).skip(reminded);
         let due = next.take_while(|moment| *moment <= cx.now).count();
-        if let Some(follow_up) =
-            self.follow_ups.get(reminded..).and_then(|left| left.get(due.checked_sub(1)?))
-        {
-            if let Err(failed) = config::say(cx, &follow_up.text) {
+        let left = self.follow_ups.get(reminded..).unwrap_or_default();
+        let reminder = due.checked_sub(1).and_then(|at| left.get(at)?.text.as_ref().ok());
+        if let Some(text) = reminder {
+            if let Err(failed) = config::say(cx, text) {
                 return failed;
             }
             if let Some(local) = cx.local.as_object_mut() {
@@ -128,7 +134,7 @@ impl Patience {
 
     /// The texts of its reminders.
     pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
-        self.follow_ups.iter().map(|follow_up| &follow_up.text)
+        self.follow_ups.iter().filter_map(|follow_up| follow_up.text.as_ref().ok())
     }
 
     fn reminds(&self) -> bool {

@@ -210,6 +210,12 @@ pub struct ScenarioProblem {
 }
 
 impl Scenario {
+    /// Says whether a model has to play the contact or to judge: whoever has no answers.
+    pub fn asks_people(&self) -> bool {
+        self.customer.as_ref().is_some_and(|customer| customer.answers.is_empty())
+            || self.judge.as_ref().is_some_and(|judge| judge.answers.is_empty())
+    }
+
     /// Everything about the scenario that is out of bounds.
     pub fn problems(&self) -> Vec<ScenarioProblem> {
         let mut out = Vec::new();

@@ -10,7 +10,7 @@ mod simulate;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use justping::agents::Flows;
 use justping::agents::fetch::ScriptedFetcher;
 use justping::agents::import::Format;
@@ -48,6 +48,8 @@ pub(crate) enum Command {
         /// Prints JSON.
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        people: People,
     },
     /// Reads a flow of another system. Prints the document; what was lost goes to standard error.
     Import {
@@ -65,6 +67,26 @@ pub(crate) enum Command {
         /// A record: what `GET /api/v1/sessions/{id}/record` answers.
         record: PathBuf,
     },
+}
+
+/// Who plays contacts and judges where a scenario has no answers for them. Whatever else a flow asks
+/// is answered by the scenario.
+#[derive(Debug, Default, Args)]
+pub(crate) struct People {
+    /// A model that plays contacts and judges, of an OpenAI-compatible API. What they say goes there.
+    #[arg(long, value_name = "MODEL")]
+    people_model: Option<String>,
+    /// Where that API is.
+    #[arg(
+        long,
+        env = "JUSTPING_OPENAI_BASE_URL",
+        value_name = "URL",
+        default_value = "https://api.openai.com/v1"
+    )]
+    people_url: String,
+    /// The key for it; better given by environment, where other users do not see it.
+    #[arg(long, env = "JUSTPING_OPENAI_API_KEY", value_name = "KEY", hide_env_values = true)]
+    people_key: Option<String>,
 }
 
 /// What wrote a flow.
@@ -89,7 +111,7 @@ pub(crate) fn run(command: &Command) -> Result<Answer, Trouble> {
     match command {
         Command::Lint { files, channels, json } => lint::run(files, channels, *json),
         Command::Show { file, mermaid } => show::run(file, *mermaid),
-        Command::Simulate { scenarios, json } => simulate::run(scenarios, *json),
+        Command::Simulate { scenarios, json, people } => simulate::run(scenarios, *json, people),
         Command::Import { file, from, json } => import::run(file, from.map(From::format), *json),
         Command::Replay { record } => replay::run(record),
     }

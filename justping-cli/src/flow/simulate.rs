@@ -2,21 +2,27 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use justping::agents::provider::openai::{OpenAiConfig, OpenAiProvider};
 use justping::agents::scenario::{Line, Scenario, ScenarioReport, SimulateError, Simulator};
 use justping::engine::PublishError;
 use justping::model::Direction;
+use justping::port::AiProvider;
 use justping::stage::StageError;
 use serde_json::{Value, json};
 
-use super::flows;
+use super::{People, flows};
 use crate::source::Source;
 use crate::{Answer, Trouble};
 
-pub(super) fn run(files: &[PathBuf], as_json: bool) -> Result<Answer, Trouble> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+pub(super) fn run(files: &[PathBuf], as_json: bool, people: &People) -> Result<Answer, Trouble> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Trouble::Other(error.to_string()))?;
-    let simulator = Simulator::new(flows());
+    let simulator = match provider(people)? {
+        Some(ai) => Simulator::new(flows()).with_people(ai),
+        None => Simulator::new(flows()),
+    };
     let (mut text, mut reports, mut failed) = (String::new(), Vec::new(), 0_usize);
     for file in files {
         let source = Source::read(file)?;
@@ -35,6 +41,19 @@ pub(super) fn run(files: &[PathBuf], as_json: bool) -> Result<Answer, Trouble> {
         let _ = writeln!(text, "{} scenario(s): {failed} failed", files.len());
     }
     Ok(Answer { text, found: failed > 0, ..Answer::default() })
+}
+
+/// The model that plays contacts and judges, if one is wanted. Nothing is asked yet.
+fn provider(people: &People) -> Result<Option<Arc<dyn AiProvider>>, Trouble> {
+    let Some(model) = &people.people_model else { return Ok(None) };
+    let key = people.people_key.clone();
+    let mut config = OpenAiConfig::new(key.clone().unwrap_or_default(), model.as_str());
+    if key.is_none() {
+        config.api_key = None;
+    }
+    let provider = OpenAiProvider::new(config.at(&people.people_url));
+    let provider = provider.map_err(|error| Trouble::Other(error.to_string()))?;
+    Ok(Some(Arc::new(provider)))
 }
 
 /// Plays one with the flows it names, which stand beside it.

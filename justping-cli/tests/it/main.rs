@@ -16,6 +16,8 @@ use std::process::Command;
 use justping::engine::SessionRecord;
 use justping::stage::Stage;
 use serde_json::{Value, json};
+use wiremock::matchers::{header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
 /// What the program says: its end, standard output, standard error.
 fn justping(arguments: &[&str]) -> (i32, String, String) {
@@ -91,6 +93,61 @@ fn what_does_not_come_true_is_told_with_its_place() {
     let (code, out, _) = justping(&["flow", "simulate", "--json", "wrong.yaml"]);
     let reports: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &reports[0]["report"]["passed"]), (1, &json!(false)));
+}
+
+/// A server that answers one chat after the other.
+async fn model(answers: &[Value]) -> MockServer {
+    let server = MockServer::start().await;
+    for answer in answers {
+        let message = json!({"role": "assistant", "content": answer.to_string()});
+        let choice = json!({"index": 0, "finish_reason": "stop", "message": message});
+        let body = json!({
+            "model": "tiny", "choices": [choice],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        });
+        Mock::given(method("POST"))
+            .and(path("/v1/chat/completions"))
+            .and(header("authorization", "Bearer k"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(body))
+            .up_to_n_times(1)
+            .mount(&server)
+            .await;
+    }
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_plays_the_contact_and_judges() {
+    let (code, _, err) = justping(&["flow", "simulate", "played.yaml"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("there is no model to play the contact"), "{err}");
+    let deed = |name: &str, what: Value| json!({(name): what});
+    let deeds = [deed("say", json!("hi")), deed("say", json!("Ada")), deed("press", json!("Pro"))];
+    let done = json!({"done": true, "reason": "It is mine."});
+    let verdict = json!({"verdicts": [{"passed": true, "reason": "Ada, twice."}]});
+    let answers: Vec<Value> = deeds.into_iter().chain([done, verdict]).collect();
+    let server = model(&answers).await;
+    let url = format!("{}/v1", server.uri());
+    let play = move || {
+        let people = ["--people-model", "tiny", "--people-url", &url, "--people-key", "k"];
+        let rest = ["--json", "played.yaml"];
+        justping(&["flow", "simulate"].into_iter().chain(people).chain(rest).collect::<Vec<_>>())
+    };
+    let (code, out, err) = tokio::task::spawn_blocking(play.clone()).await.unwrap();
+    assert_eq!(code, 0, "{out}{err}");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let report = &report[0]["report"];
+    let end = json!({"reached": true, "turns": 3, "reason": "It is mine."});
+    assert_eq!(report["customer"], end, "{report}");
+    assert_eq!(report["verdicts"][0]["passed"], true);
+    let asked = server.received_requests().await.unwrap();
+    let first: Value = serde_json::from_slice(&asked[0].body).unwrap();
+    assert_eq!(first["model"], "tiny");
+    assert!(first.to_string().contains("The Pro plan."), "{first}");
+    // It has nothing more to say: the command cannot do its work.
+    let (code, _, err) = tokio::task::spawn_blocking(play).await.unwrap();
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("does not answer"), "{err}");
 }
 
 #[test]

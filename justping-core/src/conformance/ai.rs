@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::port::{AiProvider, ChatReply, ChatRequest, FinishReason};
+use crate::port::{AiProvider, ChatReply, ChatRequest, Embedded, FinishReason};
 
 /// A provider of models under test, with a model behind it that answers.
 pub struct AiSubject {
@@ -83,11 +83,12 @@ pub async fn request_can_be_given_up(subject: &AiSubject) {
 pub async fn texts_become_vectors(subject: &AiSubject) {
     let model = &subject.embedding_model;
     let texts = ["blue", "red", "blue"].map(str::to_owned);
-    let vectors = subject.provider.embed(model, &texts).await.unwrap();
+    let Embedded { vectors, input_tokens } = subject.provider.embed(model, &texts).await.unwrap();
+    assert!(input_tokens > 0, "tokens are counted");
     assert_eq!(vectors.len(), 3);
     assert!(!vectors[0].is_empty());
     assert!(vectors.iter().all(|vector| vector.len() == vectors[0].len()));
-    assert_eq!(subject.provider.embed(model, &[]).await, Ok(Vec::new()));
+    assert_eq!(subject.provider.embed(model, &[]).await, Ok(Embedded::default()));
 }
 
 /// How many checks there are.

@@ -646,6 +646,7 @@ fn every_check_is_listed() {
         include_str!("store/schedule.rs"),
         include_str!("store/search.rs"),
         include_str!("store/status.rs"),
+        include_str!("store/tool.rs"),
         include_str!("store/turn.rs"),
         include_str!("store/upkeep.rs"),
         include_str!("store/usage.rs"),

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::fate::{Fate, destiny};
 use super::program::Compiled;
 use super::{JustPing, PublishError};
 use crate::model::{
-    BusinessId, FlowId, FlowVersion, FlowVersionId, LiveCount, PAGE_MAX, PageRequest, SessionPolicy,
+    BusinessId, Flow, FlowId, FlowVersion, FlowVersionId, LiveCount, PAGE_MAX, PageRequest,
+    SessionPolicy,
 };
 use crate::port::{Finding, Program, Severity, StoreError};
 
@@ -89,7 +91,50 @@ impl JustPing {
         id: FlowId,
     ) -> Result<Vec<Finding>, StoreError> {
         let flow = self.inner.store.flow(business, id).await?;
-        Ok(self.inner.flows.check(&flow.draft))
+        match self.linked(&flow).await {
+            Ok(document) => Ok(self.inner.flows.check(&document)),
+            Err(PublishError::Invalid(findings)) => Ok(findings),
+            Err(PublishError::Store(error)) => Err(error),
+            // Linking knows no other errors.
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// A flow's draft as it would be published now: with the published documents of the flows that
+    /// it calls by their ids.
+    ///
+    /// # Errors
+    /// [`PublishError::Invalid`] when they cannot stand in one document.
+    pub async fn linked_draft(
+        &self,
+        business: BusinessId,
+        id: FlowId,
+    ) -> Result<Value, PublishError> {
+        self.linked(&self.inner.store.flow(business, id).await?).await
+    }
+
+    /// Puts what a draft calls by ids into it. A flow that is not there, or was never published,
+    /// stays a call that leads nowhere, and so does a call of the flow itself.
+    async fn linked(&self, flow: &Flow) -> Result<Value, PublishError> {
+        let (store, runtime) = (&self.inner.store, &self.inner.flows);
+        let mut found = BTreeMap::new();
+        for key in runtime.missing_flows(&flow.draft) {
+            let Ok(id) = key.parse::<FlowId>() else { continue };
+            let called = match store.flow(flow.business_id, id).await {
+                Ok(called) if id != flow.id => called,
+                Ok(_) | Err(StoreError::NotFound(_)) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            if let Some(version) = called.published {
+                let version = store.flow_version(flow.business_id, version).await?;
+                found.insert(key, version.document);
+            }
+        }
+        if found.is_empty() {
+            return Ok(flow.draft.clone());
+        }
+        let linked = runtime.with_flows(&flow.draft, &found);
+        linked.map_err(|error| PublishError::Invalid(error.findings))
     }
 
     /// Freezes a flow's draft as the version that new sessions run. Running sessions finish on
@@ -201,16 +246,19 @@ impl JustPing {
             return Err(StoreError::Stale("flow").into());
         }
         let version = match options.version {
-            None => FlowVersion {
-                id: FlowVersionId::from_uuid(self.inner.ids.uuid()),
-                business_id: business,
-                flow_id: id,
-                // The store gives the next number in the same transaction.
-                number: 0,
-                content_hash: self.inner.flows.content_hash(&flow.draft),
-                document: flow.draft,
-                created_at: self.inner.clock.now(),
-            },
+            None => {
+                let document = self.linked(&flow).await?;
+                FlowVersion {
+                    id: FlowVersionId::from_uuid(self.inner.ids.uuid()),
+                    business_id: business,
+                    flow_id: id,
+                    // The store gives the next number in the same transaction.
+                    number: 0,
+                    content_hash: self.inner.flows.content_hash(&document),
+                    document,
+                    created_at: self.inner.clock.now(),
+                }
+            }
             Some(earlier) => {
                 let version = self.inner.store.flow_version(business, earlier).await?;
                 if version.flow_id != id {

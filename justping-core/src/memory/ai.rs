@@ -5,7 +5,8 @@ use async_trait::async_trait;
 
 use super::entropy::split_mix;
 use crate::port::{
-    AiError, AiProvider, ChatReply, ChatRequest, ChatRole, FinishReason, OnDelta, ToolCall, Usage,
+    AiError, AiProvider, ChatReply, ChatRequest, ChatRole, Embedded, FinishReason, OnDelta,
+    ToolCall, Usage,
 };
 
 /// Requests that are remembered; beyond it the oldest are dropped.
@@ -164,8 +165,9 @@ impl AiProvider for ScriptedAi {
     }
 
     /// Gives the same vector for the same text, and most likely another for another.
-    async fn embed(&self, _model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, AiError> {
-        Ok(texts.iter().map(|text| embedding(text)).collect())
+    async fn embed(&self, _model: &str, texts: &[String]) -> Result<Embedded, AiError> {
+        let vectors = texts.iter().map(|text| embedding(text)).collect();
+        Ok(Embedded { vectors, input_tokens: texts.iter().map(|text| words(text)).sum() })
     }
 }
 

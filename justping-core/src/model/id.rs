@@ -157,6 +157,8 @@ ids! {
     ChunkId = "chk";
     /// A plugin of a business.
     PluginId = "plg";
+    /// A tool that a business has set up.
+    ToolId = "tol";
     /// A worker process, named in leases.
     WorkerId = "wrk";
 }

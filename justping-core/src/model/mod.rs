@@ -25,6 +25,7 @@ mod search;
 mod session;
 mod status;
 mod timer;
+mod tool;
 mod usage;
 
 pub use agent::{
@@ -69,7 +70,8 @@ pub use search::{
 pub use session::{Session, SessionStatus, TraceStep};
 pub use status::{DeliveryStatus, Failure, FailureKind};
 pub use timer::Timer;
-pub use usage::{BudgetScope, Cap, Spend, UsageCaps, UsageDay, UsageOwner, month_of};
+pub use tool::{TOOL_CONFIG_NAME_MAX_BYTES, TOOLS_MAX, ToolConfig, ToolSecrets};
+pub use usage::{BudgetScope, BusinessCaps, Cap, Spend, UsageCaps, UsageDay, UsageOwner, month_of};
 
 /// A moment, always in UTC and whole milliseconds when it comes from a [`Clock`](crate::port::Clock).
 pub type Timestamp = jiff::Timestamp;

@@ -65,9 +65,34 @@ impl Cap {
         *self == Self::default()
     }
 
+    /// Both together: of two limits the lower one holds.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let lower = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
+        Self { tokens: lower(self.tokens, other.tokens), micros: lower(self.micros, other.micros) }
+    }
+
     /// Says whether so much spent leaves room for one more answer.
     pub fn has_room(&self, tokens: u64, micros: u64) -> bool {
         self.tokens.is_none_or(|cap| tokens < cap) && self.micros.is_none_or(|cap| micros < cap)
+    }
+}
+
+/// What a business may spend on models, whatever its agents may.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BusinessCaps {
+    /// On one day, in UTC.
+    pub day: Cap,
+    /// In one month, in UTC.
+    pub month: Cap,
+}
+
+impl BusinessCaps {
+    /// Both together: of two limits the lower one holds.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { day: self.day.and(other.day), month: self.month.and(other.month) }
     }
 }
 
@@ -169,8 +194,8 @@ impl UsageCaps {
 pub struct UsageOwner {
     /// The business.
     pub business_id: BusinessId,
-    /// The conversation.
-    pub conversation_id: ConversationId,
+    /// The conversation, where there is one; what is read for a knowledge base has none.
+    pub conversation_id: Option<ConversationId>,
     /// The agent, where one is known.
     pub agent_id: Option<AgentId>,
 }

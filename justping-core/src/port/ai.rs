@@ -186,6 +186,15 @@ impl AiError {
     }
 }
 
+/// Texts as vectors.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Embedded {
+    /// One for each text, in order.
+    pub vectors: Vec<Vec<f32>>,
+    /// Tokens read, as the provider counted them.
+    pub input_tokens: u64,
+}
+
 /// Hears the pieces of an answer while it is written.
 pub type OnDelta<'a> = dyn FnMut(&str) + Send + 'a;
 
@@ -225,5 +234,5 @@ pub trait AiProvider: Send + Sync + Debug + 'static {
     ///
     /// # Errors
     /// [`AiError`], by what to do about it.
-    async fn embed(&self, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, AiError>;
+    async fn embed(&self, model: &str, texts: &[String]) -> Result<Embedded, AiError>;
 }

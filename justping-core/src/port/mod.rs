@@ -20,8 +20,8 @@ mod tool;
 mod wake;
 
 pub use ai::{
-    AiError, AiProvider, ChatMessage, ChatReply, ChatRequest, ChatRole, FinishReason, OnDelta,
-    ToolCall, ToolSpec, Usage,
+    AiError, AiProvider, ChatMessage, ChatReply, ChatRequest, ChatRole, Embedded, FinishReason,
+    OnDelta, ToolCall, ToolSpec, Usage,
 };
 pub use bus::{BusError, EventBus, Subscription};
 pub use cache::{

@@ -222,6 +222,27 @@ pub trait FlowRuntime: Send + Sync + Debug + 'static {
     /// [`FlowRuntimeError`] with at least one finding of severity error.
     fn compile(&self, document: &Value) -> Result<Arc<dyn Program>, FlowRuntimeError>;
 
+    /// Keys of flows that a document calls and does not hold, each once. Those that are the id of a
+    /// flow of the business are looked up when the document is published.
+    fn missing_flows(&self, document: &Value) -> Vec<String> {
+        let _ = document;
+        Vec::new()
+    }
+
+    /// The document with other published documents put in under keys, so that it is closed under its
+    /// calls.
+    ///
+    /// # Errors
+    /// [`FlowRuntimeError`] when they cannot stand in one document.
+    fn with_flows(
+        &self,
+        document: &Value,
+        flows: &BTreeMap<String, Value>,
+    ) -> Result<Value, FlowRuntimeError> {
+        let _ = flows;
+        Ok(document.clone())
+    }
+
     /// The identity of a document's meaning: layout does not change it.
     fn content_hash(&self, document: &Value) -> String;
 }

@@ -106,6 +106,7 @@ fn noun_of(error: &dyn DatabaseError) -> &'static str {
         "flow_versions" => "flow version",
         "sessions" => "session",
         "plugins" => "plugin",
+        "tools" => "tool",
         table if table.starts_with("messages") => "message",
         _ => "row",
     }

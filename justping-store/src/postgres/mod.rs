@@ -56,6 +56,7 @@ mod search;
 mod session;
 #[cfg(test)]
 mod tests;
+mod tool;
 mod upkeep;
 mod usage;
 

@@ -60,6 +60,7 @@ pub(super) const MIGRATIONS: &[Step] = &[
     (8, "usage", include_str!("../../migrations/postgres/0008_usage.sql")),
     (9, "plugins", include_str!("../../migrations/postgres/0009_plugins.sql")),
     (10, "feeds", include_str!("../../migrations/postgres/0010_feeds.sql")),
+    (11, "tools", include_str!("../../migrations/postgres/0011_tools.sql")),
 ];
 
 /// A migration: its number, its name, its statements.

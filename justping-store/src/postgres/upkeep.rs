@@ -82,6 +82,9 @@ statements! {
     DROP_LINES = "DELETE FROM plugin_lines WHERE ctid = ANY(ARRAY( \
             SELECT ctid FROM plugin_lines WHERE at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) \
         RETURNING 1";
+    DROP_USAGE = "DELETE FROM usage_days WHERE ctid = ANY(ARRAY( \
+            SELECT ctid FROM usage_days WHERE day < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) \
+        RETURNING 1";
     DROP_DAYS = "DELETE FROM plugin_days WHERE ctid = ANY(ARRAY( \
             SELECT ctid FROM plugin_days WHERE day < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) \
         RETURNING 1";
@@ -215,11 +218,15 @@ async fn trim(write: &mut Write, options: &UpkeepOptions) -> StoreResult<UpkeepR
         let drop = query(DROP_COUNTERS).bind(day_column(day_of(before)));
         report.counters = rows(write, drop, limit).await?;
     }
+    if let Some(before) = keep.usage_before(options.now) {
+        let drop = query(DROP_USAGE).bind(day_column(day_of(before)));
+        report.usage_days = rows(write, drop, limit).await?;
+    }
     trim_plugins(write, options, &mut report).await?;
     let most = u64::from(options.limit);
     let full = [report.requests, report.parked, report.received, report.sent, report.counters];
     let plugins = [report.plugin_values, report.plugin_lines, report.plugin_days];
-    let is_full = full.iter().chain(&plugins).any(|rows| *rows >= most);
+    let is_full = full.iter().chain(&plugins).chain([&report.usage_days]).any(|rows| *rows >= most);
     let mut from = parse_cursor::<Uuid>(options.after.as_ref())?.unwrap_or(Uuid::nil());
     if let Some(before) = before(keep.events) {
         let drop = query(DROP_EVENTS).bind(from).bind(BUSINESSES).bind(limit).bind(second(before));

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use justping_core::model::{
-    AgentId, BudgetScope, BusinessId, ConversationId, Spend, UsageDay, day_of, month_of,
+    AgentId, BudgetScope, BusinessCaps, BusinessId, ConversationId, Spend, UsageDay, day_of,
+    month_of,
 };
 use justping_core::port::store::{
     StoreError, StoreResult, UsageEntry, UsageFilter, UsageHold, UsageStore,
@@ -13,8 +14,8 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use super::connection::{Scope, Write, transaction};
-use super::row::{get, statements};
-use crate::account::{agent_column, amount, columns, judge, spend, usage_day};
+use super::row::{get, parse_doc, statements, to_doc};
+use crate::account::{agent_column, amount, columns, conversation_column, judge, spend, usage_day};
 use crate::document::{day_column, millis};
 
 statements! {
@@ -71,6 +72,12 @@ statements! {
             output_tokens = u.output_tokens + excluded.output_tokens, \
             cached_tokens = u.cached_tokens + excluded.cached_tokens, \
             micros = u.micros + excluded.micros";
+    /// One row when the business exists.
+    BUSINESS_CAPS = "SELECT (SELECT doc FROM usage_caps WHERE business_id = $1) \
+        FROM businesses WHERE id = $1";
+    SET_BUSINESS_CAPS = "INSERT INTO usage_caps (business_id, doc) \
+            SELECT id, $2 FROM businesses WHERE id = $1 \
+        ON CONFLICT (business_id) DO UPDATE SET doc = excluded.doc RETURNING 1";
     USAGE = "SELECT day, agent_id, model, calls, input_tokens, output_tokens, cached_tokens, micros \
         FROM usage_days \
         WHERE business_id = $1 AND day BETWEEN $2 AND $3 AND ($4::uuid IS NULL OR agent_id = $4) \
@@ -87,6 +94,21 @@ impl UsageStore for PostgresStore {
 
     async fn enter_usage(&self, entry: &UsageEntry) -> StoreResult<()> {
         transaction!(self, Scope::Business(entry.owner.business_id), |write| enter(write, entry))
+    }
+
+    async fn business_caps(&self, business: BusinessId) -> StoreResult<BusinessCaps> {
+        let read = query(BUSINESS_CAPS).bind(business.uuid());
+        let row = self.connections.read_one(Scope::Business(business), read, "business").await?;
+        let doc = get::<Option<&str>>(&row, 0)?;
+        doc.map_or(Ok(BusinessCaps::default()), |doc| parse_doc(doc, "budget"))
+    }
+
+    async fn set_business_caps(
+        &self,
+        business: BusinessId,
+        caps: &BusinessCaps,
+    ) -> StoreResult<()> {
+        transaction!(self, Scope::Business(business), |write| set_caps(write, business, caps))
     }
 
     async fn usage(
@@ -117,6 +139,12 @@ impl UsageStore for PostgresStore {
     }
 }
 
+async fn set_caps(write: &mut Write, business: BusinessId, caps: &BusinessCaps) -> StoreResult<()> {
+    let set = query(SET_BUSINESS_CAPS).bind(business.uuid()).bind(to_doc(caps)?);
+    let rows = write.run(set).await?;
+    rows.first().map(drop).ok_or(StoreError::NotFound("business"))
+}
+
 /// Five amounts, from a column on.
 fn amounts(row: &PgRow, from: usize) -> StoreResult<[i64; 5]> {
     let at = |index: usize| get(row, from + index);
@@ -132,7 +160,7 @@ async fn take_hold(write: &mut Write, hold: &UsageHold) -> StoreResult<Option<Bu
     let day = day_column(day_of(hold.at));
     let taken = query(TAKEN)
         .bind(business)
-        .bind(owner.conversation_id.uuid())
+        .bind(conversation_column(owner.conversation_id))
         .bind(hold.id)
         .bind(millis(hold.at))
         .bind(day_column(month_of(hold.at)))
@@ -147,7 +175,7 @@ async fn take_hold(write: &mut Write, hold: &UsageHold) -> StoreResult<Option<Bu
         let insert = query(HOLD)
             .bind(business)
             .bind(hold.id)
-            .bind(owner.conversation_id.uuid())
+            .bind(conversation_column(owner.conversation_id))
             .bind(agent)
             .bind(day)
             .bind(millis(hold.until))
@@ -174,12 +202,14 @@ async fn enter(write: &mut Write, entry: &UsageEntry) -> StoreResult<()> {
         .bind(agent_column(owner.agent_id))
         .bind(entry.model.clone());
     let mut conversation =
-        query(ENTER_CONVERSATION).bind(business).bind(owner.conversation_id.uuid());
+        query(ENTER_CONVERSATION).bind(business).bind(conversation_column(owner.conversation_id));
     for column in columns(&entry.spend) {
         day = day.bind(column);
         conversation = conversation.bind(column);
     }
     write.execute(day).await?;
-    write.execute(conversation).await?;
+    if owner.conversation_id.is_some() {
+        write.execute(conversation).await?;
+    }
     Ok(())
 }

@@ -80,6 +80,7 @@ fn noun_of(message: &str) -> &'static str {
         "flow_versions" => "flow version",
         "sessions" => "session",
         "plugins" => "plugin",
+        "tools" => "tool",
         _ => "row",
     }
 }

@@ -53,6 +53,7 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (8, "usage", include_str!("../../migrations/sqlite/0008_usage.sql")),
     (9, "plugins", include_str!("../../migrations/sqlite/0009_plugins.sql")),
     (10, "feeds", include_str!("../../migrations/sqlite/0010_feeds.sql")),
+    (11, "tools", include_str!("../../migrations/sqlite/0011_tools.sql")),
 ];
 
 /// Opens the connections of a database, made or brought up to date as needed.

@@ -87,6 +87,9 @@ statements! {
     DROP_DAYS = "DELETE FROM plugin_days WHERE (business_id, plugin_id, day) IN ( \
             SELECT business_id, plugin_id, day FROM plugin_days INDEXED BY plugin_days_day \
             WHERE day < $1 ORDER BY day LIMIT $2) RETURNING 1";
+    DROP_USAGE = "DELETE FROM usage_days WHERE (business_id, day, agent_id, model) IN ( \
+            SELECT business_id, day, agent_id, model FROM usage_days INDEXED BY usage_days_day \
+            WHERE day < $1 ORDER BY day LIMIT $2) RETURNING 1";
     RECEIVED_END = references!("received_refs").0;
     DROP_RECEIVED = references!("received_refs").1;
     SENT_END = references!("sent_refs").0;
@@ -193,11 +196,16 @@ async fn queues(
         let drop = query(DROP_COUNTERS).bind(day_column(day_of(before))).bind(limit);
         report.counters = write.run(drop).await?.len() as u64;
     }
+    if let Some(before) = keep.usage_before(options.now) {
+        let drop = query(DROP_USAGE).bind(day_column(day_of(before))).bind(limit);
+        report.usage_days = write.run(drop).await?.len() as u64;
+    }
     plugins(write, options, report).await?;
     let most = u64::from(options.limit);
     let dropped = [
         [report.requests, report.parked, report.counters],
         [report.plugin_values, report.plugin_lines, report.plugin_days],
+        [report.usage_days, 0, 0],
     ];
     sweep.queues = dropped.as_flattened().iter().all(|rows| *rows < most);
     Ok(())

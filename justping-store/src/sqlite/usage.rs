@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use justping_core::model::{
-    AgentId, BudgetScope, BusinessId, ConversationId, Spend, UsageDay, day_of, month_of,
+    AgentId, BudgetScope, BusinessCaps, BusinessId, ConversationId, Spend, UsageDay, day_of,
+    month_of,
 };
 use justping_core::port::store::{
     StoreError, StoreResult, UsageEntry, UsageFilter, UsageHold, UsageStore,
@@ -13,8 +14,8 @@ use uuid::Uuid;
 
 use super::SqliteStore;
 use super::connection::Write;
-use super::row::{get, statements};
-use crate::account::{agent_column, amount, columns, judge, spend, usage_day};
+use super::row::{get, parse_doc, statements, to_doc};
+use crate::account::{agent_column, amount, columns, conversation_column, judge, spend, usage_day};
 use crate::document::{day_column, millis};
 
 statements! {
@@ -66,7 +67,7 @@ statements! {
             micros = micros + excluded.micros; \
         INSERT INTO usage_conversations (business_id, conversation_id, \
             calls, input_tokens, output_tokens, cached_tokens, micros) \
-        VALUES ($1, $5, $6, $7, $8, $9, $10) \
+        SELECT $1, $5, $6, $7, $8, $9, $10 WHERE $5 <> zeroblob(16) \
         ON CONFLICT (business_id, conversation_id) DO UPDATE SET \
             calls = calls + excluded.calls, \
             input_tokens = input_tokens + excluded.input_tokens, \
@@ -75,6 +76,12 @@ statements! {
             micros = micros + excluded.micros; \
         COMMIT";
     SETTLE = "COMMIT";
+    /// One row when the business exists.
+    BUSINESS_CAPS = "SELECT c.doc FROM businesses b \
+        LEFT JOIN usage_caps c ON c.business_id = b.id WHERE b.id = $1";
+    SET_BUSINESS_CAPS = "INSERT INTO usage_caps (business_id, doc) \
+            SELECT id, $2 FROM businesses WHERE id = $1 \
+        ON CONFLICT (business_id) DO UPDATE SET doc = excluded.doc RETURNING 1";
     USAGE = "SELECT day, agent_id, model, calls, input_tokens, output_tokens, cached_tokens, micros \
         FROM usage_days \
         WHERE business_id = $1 AND day BETWEEN $2 AND $3 AND ($4 IS NULL OR agent_id = $4) \
@@ -95,6 +102,23 @@ impl UsageStore for SqliteStore {
         let mut write = self.connections.write().await?;
         let result = enter(&mut write, entry).await;
         write.settle(result).await
+    }
+
+    async fn business_caps(&self, business: BusinessId) -> StoreResult<BusinessCaps> {
+        let read = query(BUSINESS_CAPS).bind(business.uuid());
+        let row = self.connections.read_one(read, "business").await?;
+        let doc = get::<Option<&str>>(&row, 0)?;
+        doc.map_or(Ok(BusinessCaps::default()), |doc| parse_doc(doc, "budget"))
+    }
+
+    async fn set_business_caps(
+        &self,
+        business: BusinessId,
+        caps: &BusinessCaps,
+    ) -> StoreResult<()> {
+        let set = query(SET_BUSINESS_CAPS).bind(business.uuid()).bind(to_doc(caps)?);
+        let rows = self.connections.change(set).await?;
+        rows.first().map(drop).ok_or(StoreError::NotFound("business"))
     }
 
     async fn usage(
@@ -137,7 +161,7 @@ async fn take_hold(write: &mut Write<'_>, hold: &UsageHold) -> StoreResult<Optio
     let day = day_column(day_of(hold.at));
     let taken = query(TAKEN)
         .bind(owner.business_id.uuid())
-        .bind(owner.conversation_id.uuid())
+        .bind(conversation_column(owner.conversation_id))
         .bind(hold.id)
         .bind(millis(hold.at))
         .bind(day_column(month_of(hold.at)))
@@ -153,7 +177,7 @@ async fn take_hold(write: &mut Write<'_>, hold: &UsageHold) -> StoreResult<Optio
     if exceeded.is_none() {
         let insert = query(HOLD)
             .bind(owner.business_id.uuid())
-            .bind(owner.conversation_id.uuid())
+            .bind(conversation_column(owner.conversation_id))
             .bind(hold.id)
             .bind(millis(hold.at))
             .bind(agent)
@@ -181,7 +205,7 @@ async fn enter(write: &mut Write<'_>, entry: &UsageEntry) -> StoreResult<()> {
         .bind(day_column(day_of(entry.at)))
         .bind(agent_column(owner.agent_id))
         .bind(entry.model.clone())
-        .bind(owner.conversation_id.uuid());
+        .bind(conversation_column(owner.conversation_id));
     for column in columns(&entry.spend) {
         insert = insert.bind(column);
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use justping::memory::{AiReply, ScriptedAi};
-use justping::port::{AiError, AiProvider, ChatReply, ChatRequest, OnDelta};
+use justping::port::{AiError, AiProvider, ChatReply, ChatRequest, Embedded, OnDelta};
 
 use super::gate::Life;
 use super::plan::ModelFault;
@@ -49,7 +49,7 @@ impl AiProvider for SimModel {
         self.script.chat(request, on_delta).await
     }
 
-    async fn embed(&self, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, AiError> {
+    async fn embed(&self, model: &str, texts: &[String]) -> Result<Embedded, AiError> {
         self.script.embed(model, texts).await
     }
 }

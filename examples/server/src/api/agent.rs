@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::check::{Checks, FLOWS_MAX, INSTRUCTIONS_MAX_CHARS, NAME_MAX_CHARS};
 use super::flow::FlowView;
+use super::together::{self, WarningView};
 use super::view::{PageQuery, PageView, created};
 use crate::http::Problem;
 use crate::http::access::{Allowed, AppState, Caller, perm};
@@ -40,6 +41,9 @@ struct AgentView {
     revision: u64,
     created_at: Timestamp,
     updated_at: Timestamp,
+    /// When it is saved: what its flows leave each other nothing to hear of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<WarningView>,
 }
 
 impl From<Agent> for AgentView {
@@ -56,7 +60,18 @@ impl From<Agent> for AgentView {
             updated_at,
             ..
         } = agent;
-        Self { id, name, instructions, model, flows, settings, revision, created_at, updated_at }
+        Self {
+            id,
+            name,
+            instructions,
+            model,
+            flows,
+            settings,
+            revision,
+            created_at,
+            updated_at,
+            warnings: Vec::new(),
+        }
     }
 }
 
@@ -159,7 +174,8 @@ async fn create(
         updated_at: now,
     };
     caller.store().create_agent(&agent).await?;
-    Ok(created(AgentView::from(agent)))
+    let warnings = together::of_agent(&caller, &agent).await?;
+    Ok(created(AgentView { warnings, ..agent.into() }))
 }
 
 /// Reads an agent.
@@ -192,7 +208,9 @@ async fn update(
     let settings = settings.unwrap_or_else(|| agent.settings.clone());
     let updated_at = caller.now();
     let agent = Agent { name, instructions, model, flows, settings, revision, updated_at, ..agent };
-    Ok(Json(caller.store().update_agent(&agent).await?.into()))
+    let agent = caller.store().update_agent(&agent).await?;
+    let warnings = together::of_agent(&caller, &agent).await?;
+    Ok(Json(AgentView { warnings, ..agent.into() }))
 }
 
 /// Deletes an agent; channels that named it name none.

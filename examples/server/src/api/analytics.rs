@@ -1,6 +1,8 @@
 use axum::Json;
 use jiff::ToSpan;
-use justping::model::{AgentId, ChannelId, Counter, CounterKind, Date, Spend, UsageDay, day_of};
+use justping::model::{
+    AgentId, BusinessCaps, Cap, ChannelId, Counter, CounterKind, Date, Spend, UsageDay, day_of,
+};
 use justping::port::store::{COUNTER_DAYS_MAX, CounterFilter, UsageFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -10,13 +12,16 @@ use utoipa_axum::routes;
 use super::check::Checks;
 use crate::http::Problem;
 use crate::http::access::{Allowed, AppState, perm};
-use crate::http::extract::Query;
+use crate::http::extract::{JsonBody, Query};
 
 /// Days that are shown unless somebody asks for others.
 const DAYS_DEFAULT: i64 = 30;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(messages)).routes(routes!(usage))
+    OpenApiRouter::new()
+        .routes(routes!(messages))
+        .routes(routes!(usage))
+        .routes(routes!(caps, set_caps))
 }
 
 /// Which days are wanted.
@@ -174,6 +179,69 @@ async fn usage(
         UsageDayView { day, agent_id, model, spend: spend.into() }
     };
     Ok(Json(UsageView { total: total.into(), days: days.into_iter().map(view).collect() }))
+}
+
+/// What may be spent; what is `null` has no limit.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(as = Cap)]
+struct CapBody {
+    /// Tokens, read and written.
+    tokens: Option<u64>,
+    /// Money, in millionths of the price table's currency.
+    micros: Option<u64>,
+}
+
+impl From<Cap> for CapBody {
+    fn from(Cap { tokens, micros }: Cap) -> Self {
+        Self { tokens, micros }
+    }
+}
+
+impl From<CapBody> for Cap {
+    fn from(CapBody { tokens, micros }: CapBody) -> Self {
+        Self { tokens, micros }
+    }
+}
+
+/// What the business may spend on models, whatever its agents may. The operator of the server may
+/// have set limits of his own: of two the lower one holds.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = UsageCaps)]
+struct CapsBody {
+    /// On one day, in UTC.
+    day: CapBody,
+    /// In one month, in UTC.
+    month: CapBody,
+}
+
+impl From<BusinessCaps> for CapsBody {
+    fn from(BusinessCaps { day, month }: BusinessCaps) -> Self {
+        Self { day: day.into(), month: month.into() }
+    }
+}
+
+/// Tells what the business lets be spent on models.
+#[utoipa::path(get, path = "/usage/caps", tag = "analytics",
+    security(("api_key" = ["analytics_read"])),
+    responses((status = 200, body = CapsBody)))]
+async fn caps(caller: Allowed<perm::AnalyticsRead>) -> Result<Json<CapsBody>, Problem> {
+    Ok(Json(caller.store().business_caps(caller.business_id).await?.into()))
+}
+
+/// Says what the business lets be spent on models. It is in force with the next answer: a budget that
+/// is used up already lets nothing more be asked.
+#[utoipa::path(put, path = "/usage/caps", tag = "analytics", request_body = CapsBody,
+    security(("api_key" = ["agents_write"])),
+    responses((status = 200, body = CapsBody)))]
+async fn set_caps(
+    caller: Allowed<perm::AgentsWrite>,
+    JsonBody(body): JsonBody<CapsBody>,
+) -> Result<Json<CapsBody>, Problem> {
+    let caps = BusinessCaps { day: body.day.into(), month: body.month.into() };
+    caller.store().set_business_caps(caller.business_id, &caps).await?;
+    Ok(Json(caps.into()))
 }
 
 /// The first and the last day that are wanted.

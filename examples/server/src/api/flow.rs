@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::check::{Checks, NAME_MAX_CHARS};
+use super::together;
 use super::view::{PageQuery, PageView, created};
 use crate::http::Problem;
 use crate::http::access::{Allowed, AppState, Caller, perm};
@@ -301,11 +302,10 @@ async fn validate(
     let mut findings = caller.jp().check_flow(caller.business_id, id).await?;
     let draft = caller.store().flow(caller.business_id, id).await?.draft;
     findings.extend(check_plugins(&caller, &draft).await?);
-    if !kinds.is_empty() {
-        for kind in &kinds {
-            findings.extend(caller.flows().channel_notes(&draft, kind));
-        }
+    for kind in &kinds {
+        findings.extend(caller.flows().channel_notes(&draft, kind));
     }
+    findings.extend(together::missing_tools(&caller, &draft).await);
     let ok = findings.iter().all(|finding| finding.severity != Severity::Error);
     let findings = findings.into_iter().map(FindingView::from).collect();
     Ok(Json(Validation { ok, findings }))

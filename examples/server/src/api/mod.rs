@@ -20,6 +20,8 @@ mod sandbox;
 mod schema;
 mod search;
 mod session;
+mod together;
+mod tool;
 mod view;
 
 pub(crate) use openapi::{PREFIX, complete, document};
@@ -38,6 +40,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(publish::routes())
         .merge(sandbox::routes())
         .merge(knowledge::routes())
+        .merge(tool::routes())
         .merge(channel::routes())
         .merge(contact::routes())
         .merge(conversation::routes())

@@ -27,6 +27,7 @@ pub(crate) const API_KEY: &str = "api_key";
         (name = "agents", description = "AI agents and the flows they run."),
         (name = "flows", description = "Graphs, their published versions and their tests."),
         (name = "knowledge", description = "What agents look up: bases, their sources, searching them."),
+        (name = "tools", description = "What agents and flows may use outside: requests to servers, servers with tools."),
         (name = "channels", description = "Senders: numbers, chat widgets."),
         (name = "contacts", description = "End users."),
         (name = "conversations", description = "Threads and their messages."),

@@ -22,6 +22,7 @@ use utoipa_axum::routes;
 use super::flow::{FlowVersionView, check_plugins};
 use super::schema;
 use super::session::LiveSessionView;
+use super::together::{self, WarningView};
 use super::view::{PageQuery, PageView};
 use crate::http::Problem;
 use crate::http::access::{Allowed, AppState, Caller, perm};
@@ -187,6 +188,8 @@ struct PublishedView {
     #[serde(flatten)]
     version: FlowVersionView,
     report: ReportView,
+    /// What will not happen as it is drawn, because of what else there is.
+    warnings: Vec<WarningView>,
 }
 
 /// A decision to run a version.
@@ -331,8 +334,9 @@ async fn publish_now(
         return Err(PublishError::Invalid(all).into());
     }
     let published = caller.jp().publish(caller.business_id, flow, options).await?;
+    let warnings = together::of_flow(caller, flow, &published.version.document).await?;
     let (version, report) = (published.version.into(), published.report.into());
-    Ok(Json(PublishedView { version, report }))
+    Ok(Json(PublishedView { version, report, warnings }))
 }
 
 /// Lists the publications of a flow by number.

@@ -3,13 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
+use http::StatusCode;
 use justping::agents::knowledge::Knowledge;
 use justping::agents::scenario::{
     CustomerEnd, Failure, Line, Scenario, ScenarioReport, SimulateError, Simulator, Verdict,
     WalkedSession,
 };
 use justping::model::{AgentId, Content, Direction, FlowId, SessionStatus, Timestamp};
-use justping::port::Visit;
+use justping::port::{AiError, Visit};
 use justping::stage::StageError;
 use serde::Serialize;
 use serde_json::Value;
@@ -29,6 +30,8 @@ use crate::http::problem::FieldError;
 const STEPS_SHOWN_MAX: usize = 200;
 /// The longest a test may take in real time.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same where a model plays the contact or judges.
+const PEOPLE_PATIENCE: Duration = Duration::from_secs(100);
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(test_flow)).routes(routes!(test_agent))
@@ -55,10 +58,11 @@ struct ScenarioDoc {
     /// `lines` is another name for it.
     #[schema(value_type = Option<Vec<Object>>)]
     steps: Option<Vec<BTreeMap<String, Value>>>,
-    /// Who plays the contact after the steps: `persona`, `goal`, `max_turns`, `answers`.
+    /// Who plays the contact after the steps: `persona`, `goal`, `max_turns`, `model`, `answers`.
+    /// Without `answers` a model plays, where the server has one; what it costs is the business's.
     #[schema(value_type = Option<Object>)]
     customer: Option<Value>,
-    /// Who judges the conversation: `criteria`, `answers`.
+    /// Who judges the conversation: `criteria`, `model`, `answers`; a model without `answers`.
     #[schema(value_type = Option<Object>)]
     judge: Option<Value>,
 }
@@ -187,8 +191,8 @@ async fn test_flow(
     Id(id): Id<FlowId>,
     JsonBody(scenario): JsonBody<Scenario>,
 ) -> Result<Json<TestRun>, Problem> {
-    let flow = caller.store().flow(caller.business_id, id).await?;
-    play(&caller, &[flow.draft], &scenario).await
+    let draft = caller.jp().linked_draft(caller.business_id, id).await?;
+    play(&caller, &[draft], &scenario).await
 }
 
 /// Tries an agent with the drafts of its flows. It runs in memory, on a clock of its own; nothing
@@ -205,7 +209,7 @@ async fn test_agent(
     let agent = caller.store().agent(caller.business_id, id).await?;
     let mut documents = Vec::with_capacity(agent.flows.len());
     for flow in &agent.flows {
-        documents.push(caller.store().flow(caller.business_id, *flow).await?.draft);
+        documents.push(caller.jp().linked_draft(caller.business_id, *flow).await?);
     }
     let given = &mut scenario.given.agent;
     given.instructions.get_or_insert(agent.instructions);
@@ -221,7 +225,14 @@ async fn play(
     // What the business knows is looked up where it is, by words: no question leaves.
     let knowledge = Knowledge::new(Arc::clone(caller.jp().store())).only(caller.business_id);
     let simulator = Simulator::new(caller.flows().clone()).with_knowledge(knowledge);
-    let played = tokio::time::timeout(PATIENCE, simulator.run(documents, scenario)).await;
+    let (simulator, patience) = match caller.people() {
+        // The business pays for whoever plays its contacts, within its budgets.
+        Some(people) if scenario.asks_people() => {
+            (simulator.with_people(people.of(caller.business_id)), PEOPLE_PATIENCE)
+        }
+        _ => (simulator, PATIENCE),
+    };
+    let played = tokio::time::timeout(patience, simulator.run(documents, scenario)).await;
     match played {
         Ok(run) => run.map(|report| Json(report.into())).map_err(problem),
         Err(_) => Err(Problem::unavailable("the test took too long")),
@@ -247,6 +258,15 @@ fn problem(error: SimulateError) -> Problem {
             "/customer/answers",
             "no model plays contacts or judges here: write down what they answer",
         ),
+        SimulateError::Model(AiError::Rejected { code, reason }) if code == "budget" => {
+            Problem::new(StatusCode::PAYMENT_REQUIRED, "budget", "Budget used up").detail(reason)
+        }
+        SimulateError::Model(
+            error @ (AiError::Unavailable { .. } | AiError::RateLimited { .. }),
+        ) => {
+            tracing::info!(%error, "nobody plays the contact");
+            Problem::unavailable("the model that plays or judges does not answer now")
+        }
         SimulateError::Model(error) => {
             Problem::invalid_field("/customer/answers", error.to_string())
         }

@@ -55,19 +55,19 @@ fn order_at(shop: &str) -> Value {
 }
 
 /// The owner of a process.
-struct Owner<'a> {
-    process: &'a Process,
-    key: &'a str,
+pub(crate) struct Owner<'a> {
+    pub process: &'a Process,
+    pub key: &'a str,
 }
 
 impl Owner<'_> {
-    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
         let asked = client().post(format!("{}/api/v1{path}", self.process.base));
         let answer = asked.bearer_auth(self.key).json(&body).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    async fn create(&self, path: &str, body: Value) -> String {
+    pub(crate) async fn create(&self, path: &str, body: Value) -> String {
         let (status, made) = self.post(path, body).await;
         assert_eq!(status, 201, "{made}");
         made["id"].as_str().unwrap().to_owned()
@@ -75,7 +75,12 @@ impl Owner<'_> {
 
     /// A web chat whose agent orders at the shop.
     async fn chat(&self, shop: &str) -> String {
-        let flow = json!({"name": "orders", "draft": order_at(shop)});
+        self.chat_of(order_at(shop)).await
+    }
+
+    /// A web chat whose agent runs a flow.
+    pub(crate) async fn chat_of(&self, draft: Value) -> String {
+        let flow = json!({"name": "orders", "draft": draft});
         let flow = self.create("/flows", flow).await;
         let (status, said) = self.post(&format!("/flows/{flow}/publish"), json!({})).await;
         assert_eq!(status, 200, "{said}");
@@ -89,7 +94,7 @@ impl Owner<'_> {
 }
 
 /// What a new visitor of a chat is answered.
-async fn answer(process: &Process, chat: &str, text: &str) -> String {
+pub(crate) async fn answer(process: &Process, chat: &str, text: &str) -> String {
     let url = format!("{}/chat/{chat}/socket", process.base.replace("http://", "ws://"));
     let (mut socket, _) = connect_async(url).await.unwrap();
     let id = uuid::Uuid::from_u128(7);

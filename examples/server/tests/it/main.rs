@@ -42,4 +42,5 @@ mod redis;
 mod resume;
 mod search;
 mod tenants;
+mod tools;
 mod webhooks;

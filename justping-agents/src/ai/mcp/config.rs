@@ -3,16 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use justping_core::port::{TOOL_NAME_SEPARATOR, is_tool_name};
 use justping_http::OpenClient;
 
 /// The longest wait for any answer of a server, unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// Most characters of a server's name.
 const NAME_MAX_CHARS: usize = 24;
-/// Most characters of a tool's name. Source: what OpenAI's and Anthropic's APIs take.
-const TOOL_NAME_MAX_CHARS: usize = 64;
-/// Stands between the name of a server and that of its tool.
-const BETWEEN: &str = "__";
 
 /// How to reach a server.
 #[derive(Debug, Clone)]
@@ -65,6 +62,17 @@ pub enum McpConfigError {
     Header(String),
 }
 
+impl McpConfigError {
+    /// Where it is in the settings of a tool, as a JSON pointer.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Name => "/name".to_owned(),
+            Self::Url(_) => "/settings/url".to_owned(),
+            Self::Header(name) => format!("/settings/headers/{name}"),
+        }
+    }
+}
+
 impl McpConfig {
     /// A server at a place, all of whose tools may be used.
     pub fn new(name: impl Into<String>, place: McpPlace) -> Self {
@@ -77,7 +85,7 @@ impl McpConfig {
         Self { allow: Some(tools.into_iter().map(Into::into).collect()), ..self }
     }
 
-    pub(super) fn check(&self) -> Result<(), McpConfigError> {
+    pub(in crate::ai) fn check(&self) -> Result<(), McpConfigError> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         let chars = self.name.chars().count();
         if !(1..=NAME_MAX_CHARS).contains(&chars) || !self.name.chars().all(plain) {
@@ -98,9 +106,8 @@ impl McpConfig {
 
     /// The name of a tool as models see it; `None` for one that no provider takes.
     pub(super) fn tool_name(&self, tool: &str) -> Option<String> {
-        let name = format!("{}{BETWEEN}{tool}", self.name);
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        let fits = name.len() <= TOOL_NAME_MAX_CHARS && name.chars().all(plain);
+        let name = format!("{}{TOOL_NAME_SEPARATOR}{tool}", self.name);
+        let fits = is_tool_name(&name);
         if !fits {
             tracing::warn!(tool, server = self.name, "a tool has a name that no model takes");
         }
@@ -110,7 +117,7 @@ impl McpConfig {
     /// The server's own name of a tool.
     pub(super) fn own_name<'t>(&self, tool: &'t str) -> &'t str {
         let rest = tool.strip_prefix(self.name.as_str());
-        rest.and_then(|rest| rest.strip_prefix(BETWEEN)).unwrap_or(tool)
+        rest.and_then(|rest| rest.strip_prefix(TOOL_NAME_SEPARATOR)).unwrap_or(tool)
     }
 }
 

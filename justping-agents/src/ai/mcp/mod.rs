@@ -1,12 +1,13 @@
 //! Tools of other servers, by the Model Context Protocol.
 //!
 //! `config` what to talk to · `transport` messages over the guarded HTTP client · `tool` one tool of
-//! a server.
+//! a server · `servers` those of businesses that are open.
 //!
 //! What a server says about its tools is read once and kept: a flow that was published against it
 //! does not change under it. Whatever a server says as a result is taken for somebody else's words.
 
 mod config;
+mod servers;
 mod tool;
 mod transport;
 
@@ -29,6 +30,7 @@ use tokio::process::Command;
 use tokio::sync::Mutex;
 
 pub use self::config::{McpConfig, McpConfigError, McpPlace};
+pub(super) use self::servers::McpServers;
 use self::tool::RemoteTool;
 use self::transport::GuardedTransport;
 
@@ -96,6 +98,22 @@ impl McpServer {
         let tools = specs(&config, &listed)?;
         let shared = Shared { config, service: Mutex::new(Some(service)) };
         Ok(Self { shared: Arc::new(shared), tools })
+    }
+
+    /// A server whose tools are known already. It is connected to with the first call.
+    pub(super) fn known(config: McpConfig, tools: Vec<ToolSpec>) -> Self {
+        Self { shared: Arc::new(Shared { config, service: Mutex::new(None) }), tools }
+    }
+
+    /// What models are told of its tools.
+    pub fn specs(&self) -> &[ToolSpec] {
+        &self.tools
+    }
+
+    /// The tool of this name.
+    pub fn tool(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        let spec = self.tools.iter().find(|spec| spec.name == name)?;
+        Some(Arc::new(RemoteTool::new(Arc::clone(&self.shared), spec.clone())))
     }
 
     /// Its tools, under names that begin with the server's: `crm__find_order`.

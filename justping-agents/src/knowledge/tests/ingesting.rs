@@ -7,15 +7,18 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 use justping_core::memory::{ManualClock, MemoryStore};
 use justping_core::model::{
-    Business, BusinessId, KnowledgeBase, KnowledgeBaseId, Source, SourceFormat, SourceId,
-    SourceOrigin, SourceState, Timestamp, Words, WorkerId,
+    Business, BusinessCaps, BusinessId, Cap, KnowledgeBase, KnowledgeBaseId, Source, SourceFormat,
+    SourceId, SourceOrigin, SourceState, Timestamp, Words, WorkerId, day_of,
 };
-use justping_core::port::store::{BusinessStore, ClaimOptions, KnowledgeStore};
+use justping_core::port::store::{
+    BusinessStore, ClaimOptions, KnowledgeStore, UsageFilter, UsageStore,
+};
 use justping_core::port::{
-    AiError, AiProvider, ChatReply, ChatRequest, Clock, OnDelta, StoreError,
+    AiError, AiProvider, ChatReply, ChatRequest, Clock, Embedded, OnDelta, StoreError,
 };
 use uuid::Uuid;
 
+use crate::ai::{Ledger, Meter};
 use crate::fetch::{FetchError, FetchReply, FetchRequest, Fetcher};
 use crate::knowledge::{ATTEMPTS_MAX, Ingest, Knowledge, Reader};
 
@@ -42,13 +45,14 @@ impl AiProvider for WordAi {
         Err(AiError::Unauthorized)
     }
 
-    async fn embed(&self, _: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, AiError> {
+    async fn embed(&self, _: &str, texts: &[String]) -> Result<Embedded, AiError> {
         let lucky = |luck: usize| luck.checked_sub(1);
         if self.luck.fetch_update(Ordering::SeqCst, Ordering::SeqCst, lucky).is_err() {
             return Err(AiError::Unavailable { after: None, detail: "down".to_owned() });
         }
         self.texts.fetch_add(texts.len(), Ordering::SeqCst);
-        Ok(texts.iter().map(|text| vector(text)).collect())
+        let vectors = texts.iter().map(|text| vector(text)).collect();
+        Ok(Embedded { vectors, input_tokens: 10 * texts.len() as u64 })
     }
 }
 
@@ -121,14 +125,16 @@ impl Scene {
         let row = Business { id: business, name: "Acme".to_owned(), created_at: start() };
         store.create_business(&row).await.unwrap();
         store.create_knowledge_base(&base).await.unwrap();
+        let ledger = Ledger::new(store.clone(), clock.clone());
+        let embedder = Meter::new(ai.clone()).with_ledger(ledger);
         let reader = Reader {
             store: store.clone(),
             clock: clock.clone(),
             worker: WorkerId::from_uuid(Uuid::from_u128(3)),
-            ai: Some(ai.clone()),
+            ai: Some(embedder.clone()),
             fetcher: Some(web.clone()),
         };
-        let knowledge = Knowledge::new(store.clone()).with_ai(ai.clone());
+        let knowledge = Knowledge::new(store.clone()).with_ai(embedder);
         let base = base.id;
         Self { store, clock, ai, web, ingest: Ingest::new(reader), knowledge, business, base }
     }
@@ -331,4 +337,32 @@ async fn the_worker_runs_until_it_is_told_to_stop() {
     }
     stop.send(()).unwrap();
     running.await.unwrap();
+}
+
+#[tokio::test]
+async fn vectors_are_accounted_for_and_keep_the_budget() {
+    let scene = Scene::new().await;
+    let read = scene.add(10, Some("We open at nine.")).await;
+    assert_eq!(scene.ingest.settle().await, Ok(1));
+    assert_eq!(scene.state(read).await, SourceState::Ready { chunks: 1 });
+    assert_eq!(scene.ask("nine").await, ["We open at nine."]);
+    let today = day_of(scene.clock.now());
+    let filter = UsageFilter { from: today, to: today, agent_id: None };
+    let days = scene.store.usage(scene.business, &filter).await.unwrap();
+    let [day] = days.as_slice() else { panic!("one model on one day: {days:?}") };
+    assert_eq!((day.model.as_str(), day.agent_id), ("words", None));
+    assert_eq!((day.spend.calls, day.spend.input_tokens), (2, 20), "a source and a question");
+
+    let nothing = Cap { tokens: Some(0), micros: None };
+    let caps = BusinessCaps { day: nothing, ..BusinessCaps::default() };
+    scene.store.set_business_caps(scene.business, &caps).await.unwrap();
+    let before = scene.ai.texts();
+    assert_eq!(scene.ask("nine").await, ["We open at nine."], "words cost nothing");
+    let late = scene.add(11, Some("We close at six.")).await;
+    for _ in 0..ATTEMPTS_MAX {
+        scene.ingest.settle().await.unwrap();
+        scene.clock.advance(SignedDuration::from_hours(1));
+    }
+    assert_eq!(scene.failure(late).await, "budget");
+    assert_eq!(scene.ai.texts(), before, "no model was asked");
 }

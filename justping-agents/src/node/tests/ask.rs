@@ -2,9 +2,11 @@
 
 use justping_core::model::SessionStatus::{Completed, Waiting};
 use justping_core::model::{Content, MediaKind, MediaSource, Signal};
+use justping_core::port::FlowRuntime;
 use serde_json::{Value, json};
 
-use crate::play::Play;
+use crate::Flows;
+use crate::play::{Play, document};
 
 fn ask(kind: &str, mut data: Value, more: &[(&str, Value)]) -> Play {
     for (name, value) in more {
@@ -285,4 +287,16 @@ fn the_next_page_is_shown_when_asked_for() {
     play.say("hi");
     play.press("q.1.o9+", "More…");
     assert_eq!(play.say("11"), ["clear timers", "got Fruit 10"]);
+}
+
+#[test]
+fn a_reminder_that_is_no_template_is_told_with_its_place() {
+    let reminders =
+        json!([{"after_minutes": 5, "text": "fine"}, {"after_minutes": 6, "text": "{{"}]);
+    let data = json!({"prompt": "?", "variable": "v", "follow_ups": reminders});
+    let edges = json!([["start", "next", "q"]]);
+    let findings = Flows::new().check(&document(json!([["q", "input", data]]), edges));
+    let told: Vec<(&str, &str)> =
+        findings.iter().map(|finding| (finding.code.as_str(), finding.path.as_str())).collect();
+    assert!(told.contains(&("invalid_template", "/nodes/1/data/follow_ups/1/text")), "{told:?}");
 }

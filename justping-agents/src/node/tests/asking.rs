@@ -244,6 +244,34 @@ async fn a_message_has_a_budget() {
     assert_eq!(ai.requests().len(), 3);
 }
 
+#[tokio::test]
+async fn a_question_keeps_the_budget_of_the_message_too() {
+    let ai = Arc::new(ScriptedAi::new());
+    let usage = Usage { input_tokens: 90, output_tokens: 10, ..Usage::default() };
+    let wrong = || AiReply { usage: Some(usage), ..AiReply::text("Rome!") };
+    let within = |tokens: u64| {
+        let mut settings = AgentSettings::default();
+        settings.budget.message = Cap { tokens: Some(tokens), micros: None };
+        settings
+    };
+    let mut sorting = classify(&ai);
+    sorting.settings = within(0);
+    assert_eq!(sorting.say("I want a boat"), ["budget"]);
+    ai.then(wrong()).then("never");
+    let mut reading = extract(&ai);
+    reading.settings = within(100);
+    reading.say("Rome");
+    assert_eq!(last(reading.perform().await), "bad", "to mend it would be too dear");
+    assert_eq!(ai.requests().len(), 1);
+    let ai = Arc::new(ScriptedAi::new());
+    ai.then(wrong()).then(r#"{"city":"Rome","guests":1,"day":"2026-01-02"}"#);
+    let mut reading = extract(&ai);
+    reading.settings = within(101);
+    reading.say("Rome");
+    reading.perform().await;
+    assert_eq!(last(reading.perform().await), "Rome 1 2026-01-02");
+}
+
 #[tokio::test(start_paused = true)]
 async fn other_models_stand_in() {
     let ai = Arc::new(ScriptedAi::new());

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use justping_core::memory::{AiReply, ManualClock, MemoryStore, ScriptedAi};
 use justping_core::model::{
-    AgentSettings, Business, BusinessId, CallId, CallRequest, CallResult, Cap, ConversationId,
-    Date, Timestamp,
+    AgentSettings, Business, BusinessCaps, BusinessId, CallId, CallRequest, CallResult, Cap,
+    ConversationId, Date, Timestamp,
 };
 use justping_core::port::store::{BusinessStore, UsageFilter, UsageStore};
 use justping_core::port::{
-    AiError, AiProvider, CallScope, ChatReply, ChatRequest, OnDelta, PerformContext, Program, Usage,
+    AiError, AiProvider, CallScope, ChatReply, ChatRequest, Embedded, OnDelta, PerformContext,
+    Program, Usage,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -44,7 +45,7 @@ impl AiProvider for Thinks {
         self.0.chat(request, on_delta).await
     }
 
-    async fn embed(&self, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, AiError> {
+    async fn embed(&self, model: &str, texts: &[String]) -> Result<Embedded, AiError> {
         self.0.embed(model, texts).await
     }
 }
@@ -196,4 +197,25 @@ async fn money_is_not_limited_by_guessing_what_a_model_costs() {
     counted.say("hi");
     assert_eq!(counted.perform().await[1], "fine");
     assert_eq!(spent(&store).await, (1, 20, 0));
+}
+
+#[tokio::test]
+async fn a_business_says_itself_what_may_be_spent() {
+    let usage = Usage { input_tokens: 10, output_tokens: 10, ..Usage::default() };
+    let tokens = |most: u64| Cap { tokens: Some(most), micros: None };
+    let (store, flows) = bank(usage, tokens(1_000_000), scripted_prices()).await;
+    let say = async || {
+        let mut play = play(&flows, AgentSettings::default());
+        play.say("hi");
+        play.perform().await.pop().unwrap()
+    };
+    assert_eq!(say().await, "fine");
+    for (caps, heard) in [
+        (BusinessCaps { day: tokens(20), ..BusinessCaps::default() }, "too dear"),
+        (BusinessCaps { month: tokens(20), ..BusinessCaps::default() }, "too dear"),
+        (BusinessCaps { day: tokens(2_000_000), ..BusinessCaps::default() }, "fine"),
+    ] {
+        store.set_business_caps(business(), &caps).await.unwrap();
+        assert_eq!(say().await, heard, "{caps:?}");
+    }
 }

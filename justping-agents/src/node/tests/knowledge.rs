@@ -5,7 +5,7 @@ use std::sync::Arc;
 use justping_core::memory::{MemoryStore, ScriptedAi};
 use justping_core::model::SessionStatus::{Completed, Waiting};
 use justping_core::model::{
-    Business, BusinessId, CallResult, Chunk, ChunkId, KnowledgeBase, KnowledgeBaseId, Source,
+    Business, BusinessId, CallResult, Cap, Chunk, ChunkId, KnowledgeBase, KnowledgeBaseId, Source,
     SourceId, SourceOrigin, SourceState, Timestamp, WorkerId,
 };
 use justping_core::port::store::{BusinessStore, ClaimOptions, KnowledgeStore};
@@ -166,6 +166,10 @@ async fn trouble_leaves_by_error_and_a_spent_budget_by_its_own_exit() {
     spent.say("When do you open?");
     let code = "budget".to_owned();
     assert_eq!(spent.call_done("c1", CallResult::Error { code, detail: String::new() }), ["spent"]);
+    let mut poor = play(&ai, json!({})).await;
+    poor.settings.budget.message = Cap { tokens: Some(0), micros: None };
+    poor.say("When do you open?");
+    assert_eq!(poor.perform().await, ["spent"]);
     let mut odd = play(&ai, json!({})).await;
     odd.say("When do you open?");
     assert!(odd.say("hurry").is_empty() && odd.is(Waiting), "a message meanwhile waits");

@@ -8,4 +8,5 @@ mod knowledge;
 mod people;
 mod plain;
 mod plugins;
+mod spans;
 mod tools;

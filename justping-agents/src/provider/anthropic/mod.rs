@@ -12,7 +12,7 @@ mod tests;
 mod wire;
 
 use async_trait::async_trait;
-use justping_core::port::{AiError, AiProvider, ChatReply, ChatRequest, OnDelta};
+use justping_core::port::{AiError, AiProvider, ChatReply, ChatRequest, Embedded, OnDelta};
 
 use self::client::Client;
 pub use self::config::{AnthropicConfig, AnthropicConfigError, PromptCache};
@@ -56,9 +56,9 @@ impl AiProvider for AnthropicProvider {
         self.client.chat(&wire::request(request, &self.config), on_delta).await
     }
 
-    async fn embed(&self, _: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, AiError> {
+    async fn embed(&self, _: &str, texts: &[String]) -> Result<Embedded, AiError> {
         if texts.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Embedded::default());
         }
         let reason = "the provider has no embeddings".to_owned();
         Err(AiError::Rejected { code: "unsupported".to_owned(), reason })

@@ -14,7 +14,7 @@ mod tests;
 mod wire;
 
 use async_trait::async_trait;
-use justping_core::port::{AiError, AiProvider, ChatReply, ChatRequest, OnDelta};
+use justping_core::port::{AiError, AiProvider, ChatReply, ChatRequest, Embedded, OnDelta};
 
 use self::client::Client;
 pub use self::config::{OpenAiApi, OpenAiConfig, OpenAiConfigError, TokenLimit};
@@ -60,9 +60,9 @@ impl AiProvider for OpenAiProvider {
         self.client.chat(&self.config, request, on_delta).await
     }
 
-    async fn embed(&self, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, AiError> {
+    async fn embed(&self, model: &str, texts: &[String]) -> Result<Embedded, AiError> {
         if texts.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Embedded::default());
         }
         if texts.len() > EMBED_TEXTS_MAX {
             return Err(AiError::TooLong);

@@ -1,7 +1,7 @@
 //! The pure mapping between our words and the protocol's.
 
 use justping_core::port::{
-    AiError, ChatMessage, ChatRequest, ChatRole, FinishReason, ToolCall, Usage,
+    AiError, ChatMessage, ChatRequest, ChatRole, Embedded, FinishReason, ToolCall, Usage,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
@@ -203,11 +203,19 @@ pub(super) struct EmbedRequest<'a> {
     pub(super) encoding_format: &'static str,
 }
 
-/// Reads vectors, in the order of the texts.
-pub(super) fn embeddings(body: &[u8], texts: usize) -> Result<Vec<Vec<f32>>, AiError> {
+/// Reads vectors, in the order of the texts, and what they took; servers that do not say are believed
+/// to take nothing.
+pub(super) fn embeddings(body: &[u8], texts: usize) -> Result<Embedded, AiError> {
     #[derive(Deserialize)]
     struct Answer {
         data: Vec<Vector>,
+        #[serde(default)]
+        usage: Option<Counted>,
+    }
+    #[derive(Deserialize)]
+    struct Counted {
+        #[serde(default)]
+        prompt_tokens: u64,
     }
     #[derive(Deserialize)]
     struct Vector {
@@ -223,5 +231,7 @@ pub(super) fn embeddings(body: &[u8], texts: usize) -> Result<Vec<Vec<f32>>, AiE
     if !complete {
         return Err(malformed("the answer does not have one embedding for each text"));
     }
-    Ok(vectors.into_iter().map(|vector| vector.embedding).collect())
+    let vectors = vectors.into_iter().map(|vector| vector.embedding).collect();
+    let input_tokens = answer.usage.map_or(0, |usage| usage.prompt_tokens);
+    Ok(Embedded { vectors, input_tokens })
 }

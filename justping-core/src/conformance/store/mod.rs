@@ -20,6 +20,7 @@ mod publication;
 mod schedule;
 mod search;
 mod status;
+mod tool;
 mod turn;
 mod upkeep;
 mod usage;
@@ -44,6 +45,7 @@ pub use publication::*;
 pub use schedule::*;
 pub use search::*;
 pub use status::*;
+pub use tool::*;
 pub use turn::*;
 pub use upkeep::*;
 pub use usage::*;
@@ -52,7 +54,7 @@ pub use usage::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 292;
+pub const CHECKS: usize = 302;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -272,11 +274,21 @@ macro_rules! store_conformance {
             upkeep_twice_at_once_is_once
             upkeep_drops_counters
             usage_adds_up
+            business_caps_are_kept
+            upkeep_drops_days_of_usage
             budgets_are_kept
             holds_take_room_while_they_last
             budgets_hold_in_a_crowd
             usage_of_nobody_is_refused
             foreign_usage_is_hidden
+            tool_is_created_once
+            tool_name_is_unique_in_its_business
+            tools_are_listed_by_id
+            tool_update_checks_the_revision
+            tool_secrets_are_set_one_by_one
+            tool_goes_with_its_secrets
+            tools_are_bounded
+            foreign_tools_are_hidden
             search_finds_messages_of_every_direction
             search_finds_what_turns_say
             search_needs_every_word

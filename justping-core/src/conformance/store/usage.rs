@@ -6,21 +6,27 @@ use uuid::Uuid;
 
 use crate::conformance::fixture::{World, assert_invalid, assert_not_found, at};
 use crate::model::{
-    AgentId, BudgetScope, BusinessId, Cap, ConversationId, Date, Spend, Timestamp, UsageCaps,
-    UsageDay, UsageOwner, day_of,
+    AgentId, BudgetScope, BusinessCaps, BusinessId, Cap, ConversationId, Date, Spend, Timestamp,
+    UsageCaps, UsageDay, UsageOwner, WorkerId, day_of,
 };
 use crate::port::Store;
-use crate::port::store::{UsageEntry, UsageFilter, UsageHold};
+use crate::port::store::{
+    Retention, UPKEEP_LEASE, UpkeepOptions, UsageEntry, UsageFilter, UsageHold,
+};
 
 /// One day, in seconds.
 const DAY_S: i64 = 24 * 60 * 60;
 /// How long the holds of the checks last.
 const HOLD_S: i64 = 60;
 
+fn conversation(number: u64) -> ConversationId {
+    ConversationId::from_uuid(Uuid::from_u128(u128::from(number)))
+}
+
 fn owner(world: &World<'_>) -> UsageOwner {
     UsageOwner {
         business_id: world.business,
-        conversation_id: ConversationId::from_uuid(Uuid::from_u128(1)),
+        conversation_id: Some(conversation(1)),
         agent_id: Some(world.agent),
     }
 }
@@ -97,11 +103,59 @@ pub async fn usage_adds_up(store: &dyn Store) {
     assert_eq!(days(&world, ours).await, expected[1..]);
     let first = UsageFilter { to: day_of(at(0)), ..all_days() };
     assert_eq!(days(&world, first).await, expected[..3]);
-    let total = store.conversation_usage(world.business, mine.conversation_id).await.unwrap();
+    let total = store.conversation_usage(world.business, conversation(1)).await.unwrap();
     assert_eq!((total.calls, total.input_tokens), (5, 5 + 7 + 11 + 13 + 17));
     assert_eq!((total.cached_tokens, total.micros), (10, 53 * 3));
-    let other = ConversationId::from_uuid(Uuid::from_u128(2));
-    assert_eq!(store.conversation_usage(world.business, other).await, Ok(Spend::default()));
+    let none = UsageOwner { conversation_id: None, ..mine };
+    let read = UsageEntry { owner: none, ..entry(&world, 3, "e", 19) };
+    store.enter_usage(&read).await.unwrap();
+    let days = days(&world, all_days()).await;
+    assert!(days.iter().any(|day| day.model == "e" && day.spend.input_tokens == 19));
+    for other in [conversation(2), ConversationId::from_uuid(Uuid::nil())] {
+        assert_eq!(store.conversation_usage(world.business, other).await, Ok(Spend::default()));
+    }
+}
+
+/// A business says what may be spent; another one says so for itself.
+pub async fn business_caps_are_kept(store: &dyn Store) {
+    let (world, other) = (World::new(store).await, World::new(store).await);
+    assert_eq!(store.business_caps(world.business).await, Ok(BusinessCaps::default()));
+    let money = Cap { tokens: None, micros: Some(u64::from(u32::MAX)) };
+    for caps in [
+        BusinessCaps { day: tokens(5), month: money },
+        BusinessCaps { day: Cap::default(), month: tokens(0) },
+    ] {
+        store.set_business_caps(world.business, &caps).await.unwrap();
+        assert_eq!(store.business_caps(world.business).await, Ok(caps));
+    }
+    assert_eq!(store.business_caps(other.business).await, Ok(BusinessCaps::default()));
+    let nobody = BusinessId::from_uuid(world.uuid());
+    assert_not_found(store.business_caps(nobody).await);
+    assert_not_found(store.set_business_caps(nobody, &BusinessCaps::default()).await);
+}
+
+/// Days of usage go after their time, but not before the months they count for are over.
+pub async fn upkeep_drops_days_of_usage(store: &dyn Store) {
+    let (world, rival) = (World::new(store).await, World::new(store).await);
+    for day in 0..3 {
+        for (world, model) in [(&world, "a"), (&world, "b"), (&rival, "a")] {
+            store.enter_usage(&entry(world, day * DAY_S, model, 5)).await.unwrap();
+        }
+    }
+    let worker = WorkerId::from_uuid(world.uuid());
+    let take = store.take_lease(UPKEEP_LEASE, worker, at(0), at(400 * DAY_S)).await;
+    let fence = take.unwrap().unwrap();
+    let keep = Retention { usage: Some(Duration::from_secs(1)), ..Retention::default() };
+    for (now, left) in [(62, 6), (63, 4), (64, 2), (65, 0)] {
+        let now = at(now * DAY_S);
+        let keep = keep.clone();
+        let mut options = UpkeepOptions { fence, now, keep, limit: 2, after: None };
+        while let Some(next) = store.upkeep(&options).await.unwrap().next {
+            options.after = Some(next);
+        }
+        assert_eq!(days(&world, all_days()).await.len(), left, "{now}");
+        assert_eq!(days(&rival, all_days()).await.len(), left / 2, "{now}");
+    }
 }
 
 /// An answer is allowed until a budget is reached by what is spent, each in its own time.
@@ -143,7 +197,7 @@ pub async fn budgets_are_kept(store: &dyn Store) {
     other.owner.agent_id = Some(AgentId::from_uuid(world.uuid()));
     assert_eq!(ask(other).await, None, "another agent");
     let mut other = hold(&world, 1, cap(BudgetScope::Conversation, tokens(50)));
-    other.owner.conversation_id = ConversationId::from_uuid(world.uuid());
+    other.owner.conversation_id = Some(ConversationId::from_uuid(world.uuid()));
     assert_eq!(ask(other).await, None, "another conversation");
 }
 
@@ -171,10 +225,10 @@ pub async fn budgets_hold_in_a_crowd(store: &dyn Store) {
     const CROWD: u64 = 24;
     let world = World::new(store).await;
     let caps = UsageCaps { business_day: tokens(95), ..UsageCaps::default() };
-    let conversation = |n| ConversationId::from_uuid(Uuid::from_u128(u128::from(n) + 100));
     let holds: Vec<UsageHold> = (0..CROWD)
         .map(|n| {
-            let owner = UsageOwner { conversation_id: conversation(n), ..owner(&world) };
+            let owner =
+                UsageOwner { conversation_id: Some(conversation(n + 100)), ..owner(&world) };
             UsageHold { owner, ..hold(&world, 0, caps) }
         })
         .collect();
@@ -223,8 +277,8 @@ pub async fn foreign_usage_is_hidden(store: &dyn Store) {
     let caps =
         UsageCaps { business_day: tokens(1), conversation: tokens(1), ..UsageCaps::default() };
     assert_eq!(days(&ours, all_days()).await, []);
-    let conversation = owner(&ours).conversation_id;
-    assert_eq!(store.conversation_usage(ours.business, conversation).await, Ok(Spend::default()));
+    let talk = conversation(1);
+    assert_eq!(store.conversation_usage(ours.business, talk).await, Ok(Spend::default()));
     let mine = hold(&ours, 0, caps);
     assert_eq!(store.hold_usage(&mine).await, Ok(None));
     let foreign =

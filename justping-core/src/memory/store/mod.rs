@@ -6,7 +6,7 @@
 //! | `table`, `queue`, `line`, `thread` | how rows are kept: by business, by due moment, by whose turn it is, by conversation |
 //! | `inbox`, `turn`, `outbox`, `status`, `timer`, `call` | the engine's moves |
 //! | `upkeep` | leases, and what goes |
-//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `counter`, `idempotency`, `search`, `knowledge`, `plugin`, `feed` | the nouns |
+//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `counter`, `idempotency`, `search`, `knowledge`, `plugin`, `feed`, `tool` | the nouns |
 
 mod agent;
 mod call;
@@ -32,6 +32,7 @@ mod status;
 mod table;
 mod thread;
 mod timer;
+mod tool;
 mod turn;
 mod upkeep;
 mod usage;
@@ -56,11 +57,12 @@ use self::status::References;
 use self::table::Table;
 use self::thread::Thread;
 use self::timer::Timers;
+use self::tool::ToolRow;
 use self::upkeep::Leases;
 use self::usage::Accounts;
 use crate::model::{
     Agent, AgentId, ApiKey, ApiKeyId, Business, BusinessId, ChannelId, ContactId, ConversationId,
-    FlowId, FlowVersion, FlowVersionId, Member, MemberId, Rollup, SessionId, Timestamp,
+    FlowId, FlowVersion, FlowVersionId, Member, MemberId, Rollup, SessionId, Timestamp, ToolId,
 };
 use crate::port::{FeedName, StoreError, StoreResult};
 
@@ -122,6 +124,7 @@ struct State {
     events: BTreeMap<BusinessId, Events>,
     counters: Rollup,
     accounts: Accounts,
+    tools: Table<ToolId, ToolRow>,
     requests: Requests,
     leases: Leases,
     index: Index,
@@ -156,6 +159,7 @@ impl State {
             events: BTreeMap::new(),
             counters: Rollup::default(),
             accounts: Accounts::default(),
+            tools: Table::new("tool"),
             requests: Requests::default(),
             leases: Leases::default(),
             index: Index::default(),

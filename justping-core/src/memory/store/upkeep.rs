@@ -68,6 +68,7 @@ impl State {
         let before = |kept| Retention::before(kept, options.now).unwrap_or(Timestamp::MIN);
         let (keep, limit) = (&options.keep, options.limit);
         let references = before(keep.references);
+        let usage = keep.usage_before(options.now).unwrap_or(Timestamp::MIN);
         let mut report = UpkeepReport {
             requests: self.requests.expire(before(keep.requests), limit),
             parked: self.references.trim_parked(before(keep.parked), limit),
@@ -78,14 +79,16 @@ impl State {
             plugin_values: self.plugins.trim_values(options.now, limit),
             plugin_lines: self.plugins.trim_lines(before(keep.plugin_lines), limit),
             plugin_days: self.plugins.trim_days(day_of(before(keep.plugin_days)), limit),
+            usage_days: self.accounts.trim(day_of(usage), limit),
             ..UpkeepReport::default()
         };
         let UpkeepReport { requests, parked, received, sent, events, counters, .. } = report;
-        let UpkeepReport { plugin_values, plugin_lines, plugin_days, .. } = report;
+        let UpkeepReport { plugin_values, plugin_lines, plugin_days, usage_days, .. } = report;
         let counts = [
             [requests, parked, received],
             [sent, events, counters],
             [plugin_values, plugin_lines, plugin_days],
+            [usage_days, 0, 0],
         ];
         if counts.as_flattened().contains(&u64::from(limit)) {
             report.next = Some(Cursor(String::new()));

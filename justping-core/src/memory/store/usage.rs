@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::{Key, MemoryStore};
 use crate::model::{
-    AgentId, BudgetScope, BusinessId, ConversationId, Date, Spend, UsageDay, day_of, month_of,
+    AgentId, BudgetScope, BusinessCaps, BusinessId, ConversationId, Date, Spend, UsageDay, day_of,
+    month_of,
 };
 use crate::port::StoreResult;
 use crate::port::store::{UsageEntry, UsageFilter, UsageHold, UsageStore};
@@ -16,6 +17,7 @@ pub(super) struct Accounts {
     days: BTreeMap<(BusinessId, Date, Option<AgentId>, String), Spend>,
     conversations: BTreeMap<Key, Spend>,
     holds: BTreeMap<(BusinessId, Uuid), UsageHold>,
+    caps: BTreeMap<BusinessId, BusinessCaps>,
 }
 
 impl Accounts {
@@ -24,8 +26,9 @@ impl Accounts {
         let owner = hold.owner;
         let (from, to, agent) = match scope {
             BudgetScope::Conversation => {
-                let key = (owner.business_id, owner.conversation_id);
-                let spent = self.conversations.get(&key).copied().unwrap_or_default();
+                let key = owner.conversation_id.map(|id| (owner.business_id, id));
+                let spent = key.and_then(|key| self.conversations.get(&key));
+                let spent = spent.copied().unwrap_or_default();
                 let held =
                     self.held(hold, |held| held.owner.conversation_id == owner.conversation_id);
                 return (spent.tokens() + held.0, spent.micros + held.1);
@@ -78,9 +81,20 @@ impl Accounts {
         let day = (owner.business_id, day_of(entry.at), owner.agent_id, entry.model.clone());
         let slot = self.days.entry(day).or_default();
         *slot = slot.and(&entry.spend);
-        let slot =
-            self.conversations.entry((owner.business_id, owner.conversation_id)).or_default();
-        *slot = slot.and(&entry.spend);
+        if let Some(id) = owner.conversation_id {
+            let slot = self.conversations.entry((owner.business_id, id)).or_default();
+            *slot = slot.and(&entry.spend);
+        }
+    }
+
+    /// Drops days before this one.
+    pub(super) fn trim(&mut self, before: Date, limit: u32) -> u64 {
+        let old = self.days.keys().filter(|(_, day, ..)| *day < before).take(limit as usize);
+        let old: Vec<_> = old.cloned().collect();
+        for key in &old {
+            self.days.remove(key);
+        }
+        old.len() as u64
     }
 
     fn usage(&self, business: BusinessId, filter: &UsageFilter) -> Vec<UsageDay> {
@@ -109,6 +123,23 @@ impl UsageStore for MemoryStore {
         let mut state = self.state();
         state.business(entry.owner.business_id)?;
         state.accounts.enter(entry);
+        Ok(())
+    }
+
+    async fn business_caps(&self, business: BusinessId) -> StoreResult<BusinessCaps> {
+        let state = self.state();
+        state.business(business)?;
+        Ok(state.accounts.caps.get(&business).copied().unwrap_or_default())
+    }
+
+    async fn set_business_caps(
+        &self,
+        business: BusinessId,
+        caps: &BusinessCaps,
+    ) -> StoreResult<()> {
+        let mut state = self.state();
+        state.business(business)?;
+        state.accounts.caps.insert(business, *caps);
         Ok(())
     }
 

@@ -25,6 +25,7 @@ mod moves;
 mod noun;
 mod plugin;
 mod search;
+mod tool;
 mod upkeep;
 mod usage;
 
@@ -51,7 +52,10 @@ pub use plugin::{
     PluginReleaseKey, PluginStore, PluginWrite, check_lines, plugin_sum,
 };
 pub use search::{MessageFilter, SearchIndex};
-pub use upkeep::{LeaseStore, Retention, UPKEEP_LEASE, UpkeepOptions, UpkeepReport, UpkeepStore};
+pub use tool::ToolStore;
+pub use upkeep::{
+    LeaseStore, Retention, UPKEEP_LEASE, USAGE_KEPT_MIN, UpkeepOptions, UpkeepReport, UpkeepStore,
+};
 pub use usage::{USAGE_MODEL_MAX_BYTES, UsageEntry, UsageFilter, UsageHold, UsageStore};
 
 /// Most mailbox entries that one claim of a conversation carries.
@@ -77,6 +81,7 @@ pub trait Store:
     + PluginStore
     + SearchIndex
     + SessionStore
+    + ToolStore
     + UpkeepStore
     + UsageStore
 {
@@ -101,6 +106,7 @@ impl<S> Store for S where
         + PluginStore
         + SearchIndex
         + SessionStore
+        + ToolStore
         + UpkeepStore
         + UsageStore
 {

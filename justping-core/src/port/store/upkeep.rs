@@ -12,6 +12,9 @@ pub const UPKEEP_LEASE: &str = "upkeep";
 /// One day.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How long days of usage are kept at least: the budget of a month is judged by them.
+pub const USAGE_KEPT_MIN: Duration = Duration::from_secs(62 * 24 * 60 * 60);
+
 /// Leases by name: who may do what only one process may do at a time.
 ///
 /// # Contract
@@ -64,6 +67,8 @@ pub struct Retention {
     pub plugin_lines: Option<Duration>,
     /// What plugins took, by day.
     pub plugin_days: Option<Duration>,
+    /// What models were used for, by day; at least [`USAGE_KEPT_MIN`], as months have budgets.
+    pub usage: Option<Duration>,
 }
 
 impl Default for Retention {
@@ -77,11 +82,17 @@ impl Default for Retention {
             counters: Some(5 * 366 * DAY),
             plugin_lines: Some(90 * DAY),
             plugin_days: Some(5 * 366 * DAY),
+            usage: Some(5 * 366 * DAY),
         }
     }
 }
 
 impl Retention {
+    /// The moment before which days of usage go.
+    pub fn usage_before(&self, now: Timestamp) -> Option<Timestamp> {
+        Self::before(self.usage.map(|kept| kept.max(USAGE_KEPT_MIN)), now)
+    }
+
     /// The moment before which things go that are kept for a time, in whole seconds.
     pub fn before(kept: Option<Duration>, now: Timestamp) -> Option<Timestamp> {
         let kept = i64::try_from(kept?.as_secs()).ok()?;
@@ -131,6 +142,8 @@ pub struct UpkeepReport {
     pub plugin_lines: u64,
     /// Days of plugins that were dropped.
     pub plugin_days: u64,
+    /// Days of usage that were dropped.
+    pub usage_days: u64,
     /// Where the next move goes on; `None` when all is done.
     pub next: Option<Cursor>,
 }
@@ -150,6 +163,7 @@ impl UpkeepReport {
         self.plugin_values += more.plugin_values;
         self.plugin_lines += more.plugin_lines;
         self.plugin_days += more.plugin_days;
+        self.usage_days += more.usage_days;
         self.next = more.next;
     }
 }

@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::{CounterFilter, StoreResult};
 use crate::model::{
-    AgentId, BudgetScope, BusinessId, ConversationId, Date, Spend, Timestamp, UsageCaps, UsageDay,
-    UsageOwner,
+    AgentId, BudgetScope, BusinessCaps, BusinessId, ConversationId, Date, Spend, Timestamp,
+    UsageCaps, UsageDay, UsageOwner,
 };
 
 /// Most bytes of a model's name that are kept.
@@ -85,6 +85,13 @@ pub trait UsageStore: Send + Sync + Debug + 'static {
 
     /// Enters what an answer took and ends its hold.
     async fn enter_usage(&self, entry: &UsageEntry) -> StoreResult<()>;
+
+    /// What a business lets be spent; nothing is limited until somebody says so.
+    async fn business_caps(&self, business: BusinessId) -> StoreResult<BusinessCaps>;
+
+    /// Says what a business lets be spent.
+    async fn set_business_caps(&self, business: BusinessId, caps: &BusinessCaps)
+    -> StoreResult<()>;
 
     /// What was used by day, agent and model.
     async fn usage(&self, business: BusinessId, filter: &UsageFilter)

@@ -108,6 +108,7 @@ fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         counter::STATEMENTS,
         usage::STATEMENTS,
         feed::STATEMENTS,
+        tool::STATEMENTS,
         flow::STATEMENTS,
         idempotency::STATEMENTS,
         keys::STATEMENTS,

@@ -5,6 +5,7 @@ mod engine;
 mod knowledge;
 mod noun;
 mod plugin;
+mod tool;
 mod upkeep;
 
 use std::fmt;

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use justping::model::{
-    BudgetScope, BusinessId, Contact, ConversationId, Counter, Message, Page, PageRequest,
-    SearchQuery, Spend, Timestamp, UsageDay, WorkerId,
+    BudgetScope, BusinessCaps, BusinessId, Contact, ConversationId, Counter, Message, Page,
+    PageRequest, SearchQuery, Spend, Timestamp, UsageDay, WorkerId,
 };
 use justping::port::store::{
     CounterFilter, CounterStore, FeedClaim, FeedOutcome, FeedStore, LeaseStore, MessageFilter,
@@ -81,6 +81,19 @@ impl UsageStore for SimStore {
 
     async fn enter_usage(&self, entry: &UsageEntry) -> StoreResult<()> {
         self.pass("enter_usage", self.world.store.enter_usage(entry)).await
+    }
+
+    async fn business_caps(&self, business: BusinessId) -> StoreResult<BusinessCaps> {
+        self.pass("business_caps", self.world.store.business_caps(business)).await
+    }
+
+    async fn set_business_caps(
+        &self,
+        business: BusinessId,
+        caps: &BusinessCaps,
+    ) -> StoreResult<()> {
+        let work = self.world.store.set_business_caps(business, caps);
+        self.pass("set_business_caps", work).await
     }
 
     async fn usage(

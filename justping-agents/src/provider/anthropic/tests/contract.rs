@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use justping_core::conformance::{AiSubject, ai};
-use justping_core::port::{AiError, ChatMessage, ChatRequest, ChatRole, ToolSpec};
+use justping_core::port::{AiError, ChatMessage, ChatRequest, ChatRole, Embedded, ToolSpec};
 use serde_json::{Value, json};
 use wiremock::matchers::{body_partial_json, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -78,7 +78,7 @@ async fn the_contract_of_providers_is_kept() {
 #[tokio::test]
 async fn there_are_no_embeddings() {
     let subject = subject().await;
-    assert_eq!(subject.provider.embed("m", &[]).await, Ok(Vec::new()));
+    assert_eq!(subject.provider.embed("m", &[]).await, Ok(Embedded::default()));
     let refused = subject.provider.embed("m", &["a".to_owned()]).await;
     assert!(matches!(refused, Err(AiError::Rejected { code, .. }) if code == "unsupported"));
 }

@@ -156,9 +156,10 @@ fn requests_have_the_protocol_s_form() {
 fn embeddings_are_put_in_order_and_counted() {
     let body = json!({"data": [
         {"index": 1, "embedding": [2.0]}, {"index": 0, "embedding": [1.0]}
-    ]});
+    ], "usage": {"prompt_tokens": 7, "total_tokens": 7}});
     let body = body.to_string();
-    assert_eq!(wire::embeddings(body.as_bytes(), 2).unwrap(), [[1.0], [2.0]]);
+    let embedded = wire::embeddings(body.as_bytes(), 2).unwrap();
+    assert_eq!((embedded.input_tokens, embedded.vectors), (7, vec![vec![1.0], vec![2.0]]));
     assert!(wire::embeddings(body.as_bytes(), 3).is_err());
     assert!(wire::embeddings(b"{}", 0).is_err());
 }

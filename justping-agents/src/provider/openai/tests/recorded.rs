@@ -104,8 +104,9 @@ fn embeddings(recorded: &Recorded) {
     let body: Value = serde_json::from_str(&recorded.body).unwrap();
     let data = body["data"].as_array().unwrap();
     if data.iter().all(|one| one["embedding"].is_array()) {
-        let vectors = wire::embeddings(recorded.body.as_bytes(), data.len()).unwrap();
-        assert!(vectors.iter().all(|vector| !vector.is_empty()), "{}", recorded.name);
+        let embedded = wire::embeddings(recorded.body.as_bytes(), data.len()).unwrap();
+        assert_eq!(Some(embedded.input_tokens), body["usage"]["prompt_tokens"].as_u64());
+        assert!(embedded.vectors.iter().all(|vector| !vector.is_empty()), "{}", recorded.name);
     }
 }
 

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use justping_core::port::{AiError, AiProvider, ChatMessage, ChatReply, ChatRequest, ChatRole};
+use justping_core::port::{
+    AiError, AiProvider, ChatMessage, ChatReply, ChatRequest, ChatRole, Embedded,
+};
 use serde_json::{Value, json};
 use wiremock::matchers::{body_partial_json, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -127,8 +129,8 @@ async fn embeddings_come_in_the_order_of_the_texts() {
         .await;
     let provider = provider(&server);
     let texts = ["a".to_owned(), "b".to_owned()];
-    assert_eq!(provider.embed("small", &texts).await.unwrap(), [[0.0], [1.0]]);
-    assert_eq!(provider.embed("small", &[]).await.unwrap(), Vec::<Vec<f32>>::new());
+    assert_eq!(provider.embed("small", &texts).await.unwrap().vectors, [[0.0], [1.0]]);
+    assert_eq!(provider.embed("small", &[]).await.unwrap(), Embedded::default());
 }
 
 #[test]
