@@ -155,6 +155,7 @@ impl Bench {
             now,
             outcome: SendOutcome::Sent {
                 provider_ref: Some(format!("out.{}.{}", claim.row.conversation_id, claim.row.seq)),
+                changed: None,
             },
         };
         let sent = self.store().record_sends(claims.iter().map(record).collect()).await?;
