@@ -3,6 +3,7 @@
 use wasmtime::ResourceLimiter;
 
 use crate::limits::{CORE_INSTANCES_MAX, Limits, MEMORIES_MAX, TABLES_MAX};
+use crate::sandbox::Share;
 
 /// Watches how a call's memories and tables grow. What is over a limit is refused as any machine
 /// does that has no more; most guests give up then.
@@ -12,15 +13,19 @@ pub(crate) struct Bounds {
     table_max: usize,
     /// Bytes of all memories of the call together.
     memory: usize,
+    /// What it holds of what all calls may hold.
+    share: Share,
     pub(crate) peak: usize,
-    /// Whether anything was refused.
+    /// Whether anything was refused because of the call's own limits.
     pub(crate) is_hit: bool,
+    /// Whether anything was refused because others hold too much.
+    pub(crate) is_crowded: bool,
 }
 
 impl Bounds {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, share: Share) -> Self {
         let (memory_max, table_max) = (limits.memory_bytes, limits.table_elements);
-        Self { memory_max, table_max, memory: 0, peak: 0, is_hit: false }
+        Self { memory_max, table_max, memory: 0, share, peak: 0, is_hit: false, is_crowded: false }
     }
 }
 
@@ -34,6 +39,10 @@ impl ResourceLimiter for Bounds {
         let all = self.memory.saturating_sub(current).saturating_add(desired);
         if all > self.memory_max {
             self.is_hit = true;
+            return Ok(false);
+        }
+        if !self.share.resize(all) {
+            self.is_crowded = true;
             return Ok(false);
         }
         self.memory = all;

@@ -20,8 +20,7 @@ impl Host for CallState {
             Level::Error => PluginLevel::Error,
         };
         let text = clean(&text, LOG_LINE_MAX_BYTES);
-        tracing::debug!(plugin = %self.caller.plugin, business = %self.caller.business_id,
-            call = %self.caller.call_id, ?level, %text, "a plugin says");
+        tracing::debug!(?level, %text, "a plugin says");
         self.note(PluginLineKind::Log, level, &text);
         Ok(())
     }

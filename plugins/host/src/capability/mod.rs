@@ -36,6 +36,7 @@ use crate::caller::Caller;
 use crate::contract::bindings::justping::plugin as host;
 use crate::limits::host_calls_max;
 use crate::port::Ports;
+use crate::sandbox::Share;
 
 /// Ends a call from within a host function.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,8 +75,8 @@ pub(crate) struct Diary {
 }
 
 impl CallState {
-    pub(crate) fn new(caller: Caller, ports: Arc<Ports>, home: Handle) -> Self {
-        let bounds = Bounds::new(&caller.limits);
+    pub(crate) fn new(caller: Caller, ports: Arc<Ports>, home: Handle, share: Share) -> Self {
+        let bounds = Bounds::new(&caller.limits, share);
         Self {
             caller,
             bounds,

@@ -10,6 +10,7 @@ use std::hash::{Hash as _, Hasher};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
@@ -27,6 +28,13 @@ const KEY_BYTES: usize = 32;
 const KEY_FILE: &str = "key";
 /// Most bytes of a file that is read: machine code of the largest components is under a tenth of it.
 const FILE_MAX_BYTES: u64 = 512 * 1024 * 1024;
+
+/// How long a file stays that nobody loads.
+const UNUSED_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How long a file may be in the making.
+const FRESH_MAX: Duration = Duration::from_secs(3600);
+/// How often a file that is loaded is marked as used.
+const MARK_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// Where machine code is kept.
 #[derive(Clone, PartialEq, Eq)]
@@ -67,15 +75,18 @@ impl Cache {
             None => own_key(&config.folder.join(KEY_FILE))?,
         };
         let engine = fingerprint(engine);
+        tidy(&config.folder);
         Ok(Self { folder: config.folder, key, engine, written: AtomicU64::new(0) })
     }
 
     /// Loads machine code. What is missing, damaged, foreign or of another machine is `None`.
     pub(crate) fn load(&self, engine: &Engine, digest: ComponentDigest) -> Option<Component> {
-        let file = read(&self.path(digest)).ok()?;
+        let path = self.path(digest);
+        let file = read(&path).ok()?;
         let rest = file.strip_prefix(MAGIC.as_slice())?;
         let (seal, code) = rest.split_at_checked(KEY_BYTES)?;
         self.mac(digest, code).verify_slice(seal).ok()?;
+        mark(&path);
         self.deserialize(engine, digest, code)
     }
 
@@ -151,6 +162,34 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
     Ok(())
+}
+
+/// Removes what nobody loaded for long, and what a crash left half made.
+fn tidy(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let max = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("aot") => UNUSED_MAX,
+            Some("new") => FRESH_MAX,
+            _ => continue,
+        };
+        if age(&path).is_some_and(|age| age > max) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Marks a file as used, now and then.
+fn mark(path: &Path) {
+    if age(path).is_some_and(|age| age > MARK_EVERY)
+        && let Ok(file) = fs::OpenOptions::new().append(true).open(path)
+    {
+        let _ = file.set_modified(SystemTime::now());
+    }
+}
+
+fn age(path: &Path) -> Option<Duration> {
+    path.metadata().ok()?.modified().ok()?.elapsed().ok()
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -1,10 +1,10 @@
 //! One call: a fresh store and instance, watched from start to end.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument as _;
 use wasmtime::component::Instance;
 use wasmtime::{Store, Trap, UpdateDeadline};
 
@@ -48,13 +48,15 @@ impl Shared {
             Ok(Some(place)) => place,
             Ok(None) | Err(_) => return Called::refused(CallError::Busy),
         };
+        let span = tracing::debug_span!("plugin", name = %caller.plugin, %business,
+            call = %caller.call_id);
         let (shared, code) = (Arc::clone(self), Arc::clone(code));
         let run = async move {
             let called = shared.run(&code, caller, work).await;
             drop((place, member));
             called
         };
-        let mut task = AbortOnDrop(self.runtime.spawn(run));
+        let mut task = AbortOnDrop(self.runtime.spawn(run.instrument(span)));
         match (&mut task.0).await {
             Ok(called) => called,
             Err(_) => Called::refused(CallError::Closed),
@@ -88,8 +90,9 @@ impl Shared {
         let limits = Arc::clone(&caller.limits);
         let business = caller.business_id;
         let cpu = Arc::new(Cpu::default());
-        let state = CallState::new(caller, Arc::clone(&self.ports), self.home.clone());
-        let mut store = self.store(state, &cpu, limits.cpu);
+        let share = self.memory.share(business);
+        let state = CallState::new(caller, Arc::clone(&self.ports), self.home.clone(), share);
+        let mut store = self.store(state, &cpu, &limits);
         let started = Instant::now();
         let all = async {
             let instance = code.pre.instantiate_async(&mut store).await?;
@@ -117,17 +120,22 @@ impl Shared {
     }
 
     /// A store that gives up its turn at each tick, and ends when its time on a processor is over.
-    fn store(&self, state: CallState, cpu: &Arc<Cpu>, limit: Duration) -> Store<CallState> {
+    fn store(&self, state: CallState, cpu: &Arc<Cpu>, limits: &Limits) -> Store<CallState> {
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.bounds);
-        store.set_hostcall_fuel(HOST_CALL_MAX_BYTES);
+        store.set_hostcall_fuel(brought_out(limits));
         store.set_epoch_deadline(1);
-        let cpu = Arc::clone(cpu);
+        let (cpu, limit) = (Arc::clone(cpu), limits.cpu);
         store.epoch_deadline_callback(move |_| {
             if cpu.spent() >= limit { Err(Stop::Cpu.into()) } else { Ok(UpdateDeadline::Yield(1)) }
         });
         store
     }
+}
+
+/// Most bytes that one host call, or the answer, brings out of a guest. Lists weigh more there than here.
+fn brought_out(limits: &Limits) -> usize {
+    HOST_CALL_MAX_BYTES.max(limits.output_bytes.saturating_mul(2))
 }
 
 /// Why a call broke off.
@@ -145,12 +153,15 @@ fn why(error: &wasmtime::Error, state: &CallState, limits: &Limits) -> CallError
     if trap == Some(&Trap::StackOverflow) {
         return CallError::Stack;
     }
+    if state.bounds.is_crowded {
+        return CallError::Busy;
+    }
     if state.bounds.is_hit {
         return CallError::Memory { max: limits.memory_bytes };
     }
     let cause = error.root_cause().to_string();
     if cause.contains(TOO_MUCH) {
-        return CallError::Output { max: HOST_CALL_MAX_BYTES };
+        return CallError::Output { max: brought_out(limits) };
     }
     let note = cause.chars().take(NOTE_MAX_CHARS).collect();
     if trap.is_some() { CallError::Trap(note) } else { CallError::Invalid(note) }

@@ -1,12 +1,13 @@
 //! The sandbox: loads components and calls them, within limits, on threads of its own.
 //!
 //! `inspect` a look before compiling · `cache` machine code on disk · `shelf` and `code` what is ready ·
-//! `engine` the machine · `call` one call · `export` what can be called · `gate` who is next · `meter`
-//! what it takes · `error` what goes wrong.
+//! `engine` the machine · `call` one call · `export` what can be called · `gate` who is next · `budget`
+//! and `meter` what it takes · `error` what goes wrong.
 //!
 //! Invariants: each call has a fresh store and instance, and no store runs again after it ended; a
 //! guest never computes on a thread of the platform; what a guest says is bounded before it is kept.
 
+mod budget;
 mod cache;
 mod call;
 mod code;
@@ -31,6 +32,8 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use self::budget::Budget;
+pub(crate) use self::budget::Share;
 use self::cache::Cache;
 pub use self::cache::CacheConfig;
 pub use self::code::{Code, ComponentDigest, Export};
@@ -51,6 +54,8 @@ pub const THREADS: usize = 2;
 const SPARE_THREADS: usize = 1;
 /// Most calls that have an instance at once.
 pub const CALLS_MAX: u32 = 256;
+/// Most bytes of memory that all guests hold together; one business may have a half of it.
+pub const MEMORY_TOTAL_MAX_BYTES: usize = 1024 * 1024 * 1024;
 /// Most components in memory.
 pub const LOADED_MAX: usize = 512;
 /// Most bytes of machine code in memory.
@@ -69,6 +74,8 @@ pub struct SandboxConfig {
     pub threads: usize,
     /// Most calls that have an instance at once; more wait.
     pub calls_max: u32,
+    /// Most bytes of memory that all guests hold together; one business may have a half of it.
+    pub memory_total_bytes: usize,
     /// Most components in memory.
     pub loaded_max: usize,
     /// Most bytes of machine code in memory.
@@ -85,6 +92,7 @@ impl Default for SandboxConfig {
             limits: Limits::default(),
             threads: THREADS,
             calls_max: CALLS_MAX,
+            memory_total_bytes: MEMORY_TOTAL_MAX_BYTES,
             loaded_max: LOADED_MAX,
             loaded_max_bytes: LOADED_MAX_BYTES,
             compile_max: COMPILE_MAX,
@@ -142,6 +150,7 @@ pub(crate) struct Shared {
     places: Arc<Gate<BusinessId>>,
     /// The turns at computing.
     turns: Arc<Gate<BusinessId>>,
+    memory: Arc<Budget>,
     shelf: Shelf,
     cache: Option<Cache>,
     compiler: Arc<Semaphore>,
@@ -199,6 +208,7 @@ impl Sandbox {
             crowd: Crowd::new(),
             places: Gate::new(config.calls_max.max(1) as usize),
             turns: Gate::new(threads),
+            memory: Budget::new(config.memory_total_bytes),
             shelf: Shelf::new(config.loaded_max.max(1), config.loaded_max_bytes),
             cache,
             compiler: Arc::new(Semaphore::new(1)),

@@ -308,3 +308,61 @@ fn a_sandbox_needs_a_runtime_of_the_platform() {
     let error = crate::Sandbox::new(SandboxConfig::default(), ports).unwrap_err();
     assert!(matches!(error, crate::sandbox::StartError::NoRuntime));
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_cache_forgets_what_nobody_loads() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = CacheConfig { folder: folder.path().to_owned(), key: None };
+    let config = SandboxConfig { cache: Some(cache), ..SandboxConfig::default() };
+    let bench = Bench::with(config.clone(), Policy::default()).await;
+    let (old, used) = (bench.load(echo()).await, bench.load(tool("", SEVEN)).await);
+    let leftover = folder.path().join("x.new");
+    std::fs::write(&leftover, b"half").unwrap();
+    let days = |days: u64| std::time::SystemTime::now() - Duration::from_secs(days * 24 * 3600);
+    let path = |code: &crate::Code| folder.path().join(format!("{}.aot", code.digest()));
+    let set_age = |path: &std::path::Path, age: u64| {
+        let file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+        file.set_modified(days(age)).unwrap();
+    };
+    set_age(&path(&old), 91);
+    set_age(&path(&used), 80);
+    set_age(&leftover, 1);
+    // Loaded, it is young again.
+    let again = Bench::with(config.clone(), Policy::default()).await;
+    assert!(again.sandbox.open(used.digest()).await.is_some());
+    assert!(again.sandbox.open(old.digest()).await.is_none());
+    assert!(path(&used).metadata().unwrap().modified().unwrap() > days(1));
+    assert!(!leftover.exists() && !path(&old).exists());
+}
+
+const SEVEN: &str = "(call $dec (i64.const 7))";
+
+#[tokio::test]
+async fn all_guests_together_hold_so_much_memory() {
+    let config = SandboxConfig { memory_total_bytes: 8 << 20, ..SandboxConfig::default() };
+    let bench = Bench::with(config, Policy::default()).await;
+    let grow = "(if (result i32) (i32.eq (memory.grow (local.get $tl)) (i32.const -1))
+        (then (unreachable)) (else (call $ok (local.get $ap) (local.get $al))))";
+    let code = bench.load(tool("", grow)).await;
+    // Two pages are there, 64 make 4 MiB, which is a half.
+    let told = bench.told(&code, caller(&[]), ["", &"x".repeat(62), "1"]).await;
+    assert_eq!(told.unwrap(), "1");
+    let error = bench.told(&code, caller(&[]), ["", &"x".repeat(63), "1"]).await.unwrap_err();
+    assert!(matches!(error, CallError::Busy), "{error}");
+    let told = bench.told(&code, caller(&[]), ["", &"x".repeat(62), "1"]).await;
+    assert_eq!(told.unwrap(), "1");
+}
+
+#[tokio::test]
+async fn without_room_for_a_pool_instances_are_made_when_needed() {
+    let limits = Limits { memory_bytes: 4 << 30, ..Limits::default() };
+    let config = SandboxConfig { limits, calls_max: 60_000, ..SandboxConfig::default() };
+    let bench = Bench::with(config, Policy::default()).await;
+    assert_eq!(bench.sandbox.state().instances, None);
+    let code = bench.load(echo()).await;
+    assert_eq!(bench.told(&code, caller(&[]), ["", "", "1"]).await.unwrap(), "1");
+    let spin = bench.load(tool("", "(loop $l (br $l)) (unreachable)")).await;
+    let error = bench.told(&spin, caller(&[]), ["", "", ""]).await.unwrap_err();
+    assert_eq!(error.code(), "cpu_exceeded");
+}
