@@ -106,6 +106,11 @@ impl OpenUrl {
         self.url.origin().ascii_serialization()
     }
 
+    /// All of it as text: its path and query may hold what others should not read.
+    pub fn text(&self) -> &str {
+        self.url().as_str()
+    }
+
     pub(crate) fn url(&self) -> &Url {
         &self.url
     }

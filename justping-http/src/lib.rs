@@ -43,7 +43,7 @@ pub use self::destination::{ConfiguredUrl, OpenUrl, URL_MAX_BYTES};
 pub use self::error::{HttpError, Refusal, StartError};
 pub use self::header::{HEADERS_MAX, HEADERS_MAX_BYTES, check_header};
 pub use self::method::Method;
-pub use self::open::{Answer, OpenClient, OpenRequest};
+pub use self::open::{Answer, OpenClient, OpenRequest, Script};
 pub use self::policy::{
     CONNECT_TIMEOUT, PORTS, Policy, REDIRECTS_MAX, REQUEST_MAX_BYTES, RESPONSE_MAX_BYTES, TIMEOUT,
 };

@@ -26,6 +26,18 @@ impl Method {
         }
     }
 
+    /// Its name, as requests carry it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
     pub(crate) fn wire(self) -> reqwest::Method {
         match self {
             Self::Get => reqwest::Method::GET,

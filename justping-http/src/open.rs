@@ -33,6 +33,16 @@ pub struct OpenClient {
     judge: Judge,
     upstream: Arc<dyn Resolve>,
     client: Arc<OnceLock<reqwest::Client>>,
+    script: Option<Arc<dyn Script>>,
+}
+
+/// Answers in place of the network, so that what is tried reaches nobody.
+pub trait Script: Send + Sync + fmt::Debug + 'static {
+    /// The answer to a request, which the policy allows as far as can be seen without the network.
+    ///
+    /// # Errors
+    /// Whatever the network could meet.
+    fn answer(&self, request: &OpenRequest) -> Result<Answer, HttpError>;
 }
 
 impl OpenClient {
@@ -41,8 +51,14 @@ impl OpenClient {
         Self::assemble(policy, Arc::new(SystemResolver), is_public)
     }
 
+    /// Prepares a client that asks a script and never the network. The policy's rules hold, redirects
+    /// are answers like any other.
+    pub fn scripted(policy: Policy, script: Arc<dyn Script>) -> Self {
+        Self { script: Some(script), ..Self::new(policy) }
+    }
+
     pub(crate) fn assemble(policy: Policy, upstream: Arc<dyn Resolve>, judge: Judge) -> Self {
-        Self { policy: Arc::new(policy), judge, upstream, client: Arc::default() }
+        Self { policy: Arc::new(policy), judge, upstream, client: Arc::default(), script: None }
     }
 
     fn client(&self) -> Result<&reqwest::Client, StartError> {
@@ -86,6 +102,9 @@ impl OpenClient {
         for _ in 0..=self.policy.redirects_max {
             guard::check(&self.policy, self.judge, &request.url)?;
             request.check_origin()?;
+            if let Some(script) = &self.script {
+                return script.answer(&request);
+            }
             let response = self.once(&request).await?;
             match location(&response) {
                 Some(location) => request = request.redirected(response.status(), location)?,
@@ -135,6 +154,26 @@ impl OpenRequest {
     /// Begins a request.
     pub fn new(method: Method, url: OpenUrl) -> Self {
         Self { method, url, headers: HeaderMap::new(), body: None, timeout: None, origins: None }
+    }
+
+    /// Its method.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &OpenUrl {
+        &self.url
+    }
+
+    /// Its headers, values of secrets too.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Its body.
+    pub fn content(&self) -> Option<&[u8]> {
+        self.body.as_deref()
     }
 
     /// Adds a header.

@@ -5,6 +5,7 @@ mod header;
 mod hostile;
 mod redirect;
 mod resolver;
+mod script;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
