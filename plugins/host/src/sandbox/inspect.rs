@@ -1,7 +1,9 @@
 //! A look at a component before anything of it is compiled.
 
 use justping_core::model::Capability;
-use wasmparser::{ComponentExternalKind, Encoding, FunctionBody, Operator, Parser, Payload};
+use wasmparser::{
+    ComponentExternalKind, Encoding, FunctionBody, Instance, Operator, Parser, Payload,
+};
 
 use super::code::Export;
 use super::error::LoadError;
@@ -84,7 +86,15 @@ fn look(payload: &Payload<'_>, is_outermost: bool, counts: &mut Counts) -> Resul
                 }
             }
         }
-        Payload::InstanceSection(section) => counts.instances += u64::from(section.count()),
+        Payload::InstanceSection(section) => {
+            for instance in section.clone() {
+                // The others only name what is there already, and cost nothing when it runs.
+                match instance.map_err(|error| malformed(&error))? {
+                    Instance::Instantiate { .. } => counts.instances += 1,
+                    Instance::FromExports(_) => counts.parts += 1,
+                }
+            }
+        }
         Payload::ComponentInstanceSection(section) => counts.parts += u64::from(section.count()),
         Payload::MemorySection(section) => counts.memories += u64::from(section.count()),
         Payload::TableSection(section) => counts.tables += u64::from(section.count()),
