@@ -12,7 +12,7 @@ command -v chromedriver >/dev/null || packages+=(chromium-driver)
 command -v redis-server >/dev/null || packages+=(redis-server)
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || packages+=(rabbitmq-server)
 command -v npm >/dev/null || packages+=(npm)
-python3 -m venv -h >/dev/null 2>&1 || packages+=(python3-venv)
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 if ((${#packages[@]})); then
   step "installing ${packages[*]}"
   as_root=$([ "$(id -u)" = 0 ] || echo sudo)
@@ -26,6 +26,12 @@ step "format"
 cargo fmt --all --check
 step "tests"
 cargo test --workspace --all-features
+step "guests"
+for manifest in plugins/sdk/Cargo.toml plugins/examples/*/Cargo.toml; do
+  cargo fmt --check --manifest-path "$manifest"
+  CARGO_TARGET_DIR=target/guests cargo clippy --quiet --locked --all-targets --manifest-path "$manifest" -- -D warnings
+  CARGO_TARGET_DIR=target/guests cargo test --quiet --locked --manifest-path "$manifest"
+done
 step "page"
 node --test examples/server/assets/*.test.mjs
 step "lints"

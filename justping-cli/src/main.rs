@@ -29,7 +29,7 @@ enum Noun {
     /// Looks flows over, shows them, plays scenarios, replays sessions.
     #[command(subcommand)]
     Flow(flow::Command),
-    /// Writes, builds and tests plugins.
+    /// Writes, builds, tests, checks, packs and signs plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
 }

@@ -1,18 +1,47 @@
 //! `justping plugin …`. One file a command.
 
 mod bench;
+mod build;
+mod carried;
 mod check;
+mod new;
 mod pack;
+mod place;
 mod sign;
+mod test;
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 
 use crate::{Answer, Trouble};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Writes a new plugin that builds, runs and has a test.
+    New {
+        /// Its name: a letter, then letters, digits and hyphens, all lowercase.
+        name: String,
+        /// The language it is written in.
+        #[arg(long, value_enum, default_value_t = Language::Javascript)]
+        lang: Language,
+        /// What it is.
+        #[arg(long, value_enum, default_value_t = Kind::Node)]
+        kind: Kind,
+        /// The folder it is written to; the name unless given.
+        #[arg(long)]
+        to: Option<PathBuf>,
+    },
+    /// Builds `plugin.wasm` with the tools that are there, and fetches those that are not.
+    Build {
+        /// The plugins' folders; this one unless given.
+        folders: Vec<PathBuf>,
+    },
+    /// Plays the scenarios of built plugins in the sandbox. Ends with 1 when one of them fails.
+    Test {
+        /// The plugins' folders; this one unless given.
+        folders: Vec<PathBuf>,
+    },
     /// Looks plugins over as a server would. Ends with 1 when one of them would be refused.
     Check {
         /// Packages, or folders with plugin.toml and plugin.wasm.
@@ -57,8 +86,32 @@ pub(crate) enum Command {
     },
 }
 
+/// The language of a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    Rust,
+    #[value(name = "js", alias = "javascript")]
+    Javascript,
+    Python,
+    C,
+}
+
+/// What a plugin is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Node,
+    Tool,
+    Hook,
+    Subscriber,
+    Channel,
+    Filter,
+}
+
 pub(crate) fn run(command: &Command) -> Result<Answer, Trouble> {
     match command {
+        Command::New { name, lang, kind, to } => new::run(name, *lang, *kind, to.as_deref()),
+        Command::Build { folders } => build::run(folders),
+        Command::Test { folders } => test::run(folders),
         Command::Check { files, json, development } => check::run(files, *json, *development),
         Command::Inspect { file } => check::inspect(file),
         Command::Pack { folder, output, key } => {

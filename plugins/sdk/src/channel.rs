@@ -83,8 +83,8 @@ pub fn send<C: Channel>(outbound: wit::Outbound) -> Result<Option<String>, SendE
 macro_rules! export_channel {
     ($channel:ty) => {
         const _: () = {
-            use $crate::bindings::channel::exports::justping::plugin::channels as wit;
             use ::std::result::Result;
+            use $crate::bindings::channel::exports::justping::plugin::channels as wit;
 
             struct Plugin;
 

@@ -71,9 +71,9 @@ pub fn handle<S: Subscriber>(events: Vec<wit::Event>) -> Result<(), Wire> {
 macro_rules! export_subscriber {
     ($subscriber:ty) => {
         const _: () = {
-            use $crate::bindings::subscriber::exports::justping::plugin::subscriber as wit;
             use ::std::string::String;
             use ::std::vec::Vec;
+            use $crate::bindings::subscriber::exports::justping::plugin::subscriber as wit;
 
             struct Plugin;
 

@@ -57,8 +57,7 @@ pub trait Tool {
     ///
     /// # Errors
     /// A [`Failure`] is told to the model.
-    fn call(scope: &Scope, contact_id: &str, arguments: Self::Arguments)
-    -> Result<Value, Failure>;
+    fn call(scope: &Scope, contact_id: &str, arguments: Self::Arguments) -> Result<Value, Failure>;
 }
 
 /// What a tool is for.

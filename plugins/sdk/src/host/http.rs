@@ -139,9 +139,7 @@ impl From<Error> for Failure {
                 Self::new("timeout", "no answer in time").retry_after_ms(super::kv::RETRY_MS)
             }
             Error::TooLarge => Self::new("too_large", "the answer is too large"),
-            Error::Failed(why) => {
-                Self::new("failed", why).retry_after_ms(super::kv::RETRY_MS)
-            }
+            Error::Failed(why) => Self::new("failed", why).retry_after_ms(super::kv::RETRY_MS),
         }
     }
 }

@@ -1,0 +1,11 @@
+// A function for texts: in a flow, {{ name | shout }}.
+export const filters = {
+  describe: () => [{ name: 'shout', summary: 'Makes everything large' }],
+
+  apply(filter, value, args) {
+    if (filter !== 'shout') {
+      throw { code: 'unknown_filter', message: `there is no filter ${filter}`, retryAfterMs: null };
+    }
+    return JSON.stringify(String(JSON.parse(value)).toUpperCase());
+  },
+};
