@@ -1,7 +1,6 @@
 //! Packages in real services for objects: Azurite and Moto, installed on first use.
 #![cfg(all(feature = "azure", feature = "s3"))]
 #![expect(
-    clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by a panic; the exemption for tests does not reach what they share"
