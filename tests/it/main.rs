@@ -12,6 +12,8 @@ mod fortnight;
 mod interleaving;
 mod ownership;
 mod pipeline;
+#[cfg(feature = "plugins")]
+mod plugin;
 mod publish;
 #[cfg(feature = "redis")]
 mod relay;

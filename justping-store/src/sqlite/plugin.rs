@@ -10,6 +10,7 @@ use justping_core::port::store::{
     StoreError, StoreResult,
 };
 use sqlx::query;
+use uuid::Uuid;
 
 use super::SqliteStore;
 use super::connection::Write;
@@ -53,6 +54,8 @@ statements! {
     PLUGIN_BY_NAME = "SELECT doc FROM plugins WHERE business_id = $1 AND name = $2";
     DELETE_PLUGIN = "DELETE FROM plugins WHERE business_id = $1 AND id = $2 RETURNING 1";
     PLUGINS = "SELECT doc FROM plugins WHERE business_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+    PLUGIN_BUSINESSES = "SELECT DISTINCT business_id FROM plugins WHERE business_id > $1 \
+        ORDER BY business_id LIMIT $2";
     /// Each secret of the plugin with each key of the business; one row when it has no secrets.
     PLUGIN_SECRETS = "SELECT k.key_id, k.wrapped, s.name, s.sealed FROM plugins p \
         LEFT JOIN plugin_secrets s ON s.business_id = p.business_id AND s.plugin_id = p.id \
@@ -141,6 +144,18 @@ impl PluginStore for SqliteStore {
         let rows = self.connections.read(list.bind(page.rows() as i64 + 1)).await?;
         let rows = rows.iter().map(|row| get_doc(row, 0, "plugin")).collect::<StoreResult<_>>()?;
         Ok(Page::from_rows(rows, page.rows(), |row: &Plugin| row.id.to_string()))
+    }
+
+    async fn plugin_businesses(
+        &self,
+        after: Option<BusinessId>,
+        limit: u32,
+    ) -> StoreResult<Vec<BusinessId>> {
+        let list = query(PLUGIN_BUSINESSES)
+            .bind(after.map_or(Uuid::nil(), BusinessId::uuid))
+            .bind(i64::from(limit));
+        let rows = self.connections.read(list).await?;
+        rows.iter().map(|row| get::<Uuid>(row, 0).map(BusinessId::from_uuid)).collect()
     }
 
     async fn plugin_secrets(

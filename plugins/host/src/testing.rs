@@ -237,6 +237,14 @@ pub fn censor() -> Bytes {
     component(&["hooks"], include_str!("fixture/hook.wat"))
 }
 
+/// A component that hears events: what it does stands in its text.
+///
+/// # Panics
+/// When it cannot be made.
+pub fn listener() -> Bytes {
+    component(&["subscriber"], include_str!("fixture/subscriber.wat"))
+}
+
 /// A component that exports these interfaces, of a core module as WebAssembly text.
 ///
 /// # Panics

@@ -54,7 +54,7 @@ pub use usage::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 302;
+pub const CHECKS: usize = 303;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -336,6 +336,7 @@ macro_rules! store_conformance {
             plugin_is_created_once
             plugin_needs_its_release
             plugins_are_listed_by_id
+            plugin_businesses_are_listed
             plugin_update_checks_the_revision
             plugin_history_is_bounded
             plugin_secrets_are_set_one_by_one

@@ -555,6 +555,23 @@ pub async fn foreign_plugins_are_hidden(store: &dyn Store) {
     assert_eq!(store.plugin(theirs.world.business, id).await, Ok(theirs.plugin));
 }
 
+/// Who has plugins is told by id, each once, and nobody else is.
+pub async fn plugin_businesses_are_listed(store: &dyn Store) {
+    let _without = World::new(store).await;
+    let mut having = Vec::new();
+    for _ in 0..3 {
+        let shop = Shop::new(store).await;
+        named(&shop.world, "b").await;
+        having.push(shop.world.business);
+    }
+    let gone = Shop::new(store).await;
+    store.delete_plugin(gone.world.business, gone.plugin.id).await.unwrap();
+    having.sort_unstable();
+    assert_eq!(store.plugin_businesses(None, 9).await.unwrap(), having);
+    assert_eq!(store.plugin_businesses(None, 2).await.unwrap(), having[..2]);
+    assert_eq!(store.plugin_businesses(Some(having[1]), 9).await.unwrap(), having[2..]);
+}
+
 /// One business neither reads, fills nor counts what a plugin of another keeps, says and takes.
 pub async fn foreign_plugin_data_is_hidden(store: &dyn Store) {
     let ours = World::new(store).await;

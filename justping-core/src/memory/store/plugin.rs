@@ -292,6 +292,15 @@ impl PluginStore for MemoryStore {
         self.state().plugins.plugins.page(business, page, |row| row.plugin.clone())
     }
 
+    async fn plugin_businesses(
+        &self,
+        after: Option<BusinessId>,
+        limit: u32,
+    ) -> StoreResult<Vec<BusinessId>> {
+        let state = self.state();
+        Ok(state.plugins.plugins.businesses(after).take(limit as usize).collect())
+    }
+
     async fn plugin_secrets(
         &self,
         business: BusinessId,

@@ -80,6 +80,16 @@ impl<I: Ord + Copy, R> Table<I, R> {
         self.businesses.get_mut(&business).into_iter().flat_map(BTreeMap::values_mut)
     }
 
+    /// The businesses that have rows, by id, after one.
+    pub(super) fn businesses(
+        &self,
+        after: Option<BusinessId>,
+    ) -> impl Iterator<Item = BusinessId> + '_ {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let all = self.businesses.range((after, Bound::Unbounded));
+        all.filter(|(_, rows)| !rows.is_empty()).map(|(business, _)| *business)
+    }
+
     /// A page of the rows of a business, by id.
     pub(super) fn page<V>(
         &self,

@@ -109,6 +109,14 @@ pub trait PluginStore: Send + Sync + Debug + 'static {
     /// Lists plugins by id.
     async fn plugins(&self, business: BusinessId, page: &PageRequest) -> StoreResult<Page<Plugin>>;
 
+    /// Businesses that have plugins, by id, after one; at most `limit`. For the platform's own loops,
+    /// like the list of businesses.
+    async fn plugin_businesses(
+        &self,
+        after: Option<BusinessId>,
+        limit: u32,
+    ) -> StoreResult<Vec<BusinessId>>;
+
     /// Opens the secrets of a plugin. For the sandbox only.
     async fn plugin_secrets(
         &self,

@@ -7,6 +7,7 @@
 mod channel;
 mod hook;
 mod node;
+mod subscriber;
 #[cfg(test)]
 mod tests;
 mod tool;
@@ -14,6 +15,7 @@ mod tool;
 use justping_core::port::PluginError;
 
 pub use self::channel::{PLUGIN_PROVIDER, PluginChannels, check_channel};
+pub use self::subscriber::{LOOK_EVERY, PluginSubscribers};
 use crate::CallError;
 use crate::plugins::UseError;
 

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::blob::PackageBlobs;
 use crate::plugins::{Change, NewPlugin, Plugins, PluginsConfig};
-use crate::testing::{Guest, censor, counting_nodes, gateway, manifest, package};
+use crate::testing::{Guest, censor, counting_nodes, gateway, listener, manifest, package};
 use crate::{LineSink, Messenger, MessengerError, PluginMessage, Ports, Sandbox, SandboxConfig};
 
 #[derive(Debug)]
@@ -307,6 +307,63 @@ mod channels {
         let gone = channel.send(&to("+49")).await.unwrap_err();
         assert!(matches!(gone, SendError::Rejected { .. }), "{gone}");
         assert_eq!(post(&*channel, MESSAGE).await, Err(ReceiveError::Unsupported));
+    }
+}
+
+mod subscribers {
+    use justping_core::model::{Event, EventBody, PageRequest, PluginLineKind};
+    use justping_core::port::{EventSubscriber as _, FeedEvent, FeedName};
+
+    use super::*;
+    use crate::adapter::PluginSubscribers;
+
+    fn event(number: u64, data: &str) -> FeedEvent {
+        let body = EventBody::Custom { name: "order".to_owned(), data: json!(data) };
+        let at = "2026-01-05T09:00:00Z".parse().unwrap();
+        let event = Event { business_id: business(1), conversation_id: None, at, body };
+        FeedEvent { number, event }
+    }
+
+    async fn logged(plugins: &Plugins, kind: PluginLineKind) -> Vec<String> {
+        plugins.write().await.unwrap();
+        let (id, page) = (PluginId::from_uuid(Uuid::from_u128(1)), PageRequest::first(50));
+        let store = &plugins.sandbox().ports().plugins;
+        let lines = store.plugin_lines(business(1), id, Some(kind), &page).await.unwrap().items;
+        lines.into_iter().rev().map(|line| line.text).collect()
+    }
+
+    #[tokio::test]
+    async fn a_plugin_hears_what_it_wants_and_only_while_it_runs() {
+        let plugins = plugins().await;
+        let subscribers = PluginSubscribers::new(plugins.clone());
+        subscribers.look().await.unwrap();
+        assert_eq!(subscribers.feeds(), []);
+        install(&plugins, 1, "audit", "\"subscriber\"", &listener()).await;
+        subscribers.look().await.unwrap();
+        let [feed]: [FeedName; 1] = subscribers.feeds().try_into().unwrap();
+        assert_eq!(feed.business_id, business(1));
+        let first = event(1, "a");
+        assert!(subscribers.wants(&feed, &first.event));
+        let other = EventBody::ContactCreated { contact_id: ContactId::from_uuid(Uuid::nil()) };
+        assert!(!subscribers.wants(&feed, &Event { body: other, ..first.event.clone() }));
+
+        subscribers.handle(&feed, &[first, event(2, "b")]).await.unwrap();
+        let ids = [1, 2].map(|n| format!("{}/{n}", business(1)));
+        assert_eq!(logged(&plugins, PluginLineKind::Log).await, ids);
+
+        let long = event(3, &"x".repeat(2_000));
+        let error = subscribers.handle(&feed, std::slice::from_ref(&long)).await.unwrap_err();
+        assert!(error.detail.contains("too long"), "{error}");
+        subscribers.gave_up(&feed, &long, &error.detail).await;
+        let failed = logged(&plugins, PluginLineKind::Failed).await;
+        assert!(failed.iter().any(|line| line.starts_with("event 3 (flow.event) was given up")));
+
+        let id = PluginId::from_uuid(Uuid::from_u128(1));
+        let off = Change { enabled: Some(false), ..Change::default() };
+        plugins.change(business(1), id, off, "Ada").await.unwrap();
+        assert!(subscribers.handle(&feed, &[event(4, "c")]).await.is_err());
+        subscribers.look().await.unwrap();
+        assert_eq!(subscribers.feeds(), []);
     }
 }
 

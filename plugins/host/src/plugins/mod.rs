@@ -102,6 +102,15 @@ impl UseError {
         }
     }
 
+    /// After how long the same may do better, where that is known.
+    pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
+        match self {
+            Self::Paused { until, .. } => Duration::try_from(until.duration_since(now)).ok(),
+            Self::Call(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
     /// Whether the same may work later, without anybody changing anything.
     pub fn is_passing(&self) -> bool {
         match self {

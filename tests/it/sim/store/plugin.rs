@@ -70,6 +70,15 @@ impl PluginStore for SimStore {
         self.pass("plugins", work).await
     }
 
+    async fn plugin_businesses(
+        &self,
+        after: Option<BusinessId>,
+        limit: u32,
+    ) -> StoreResult<Vec<BusinessId>> {
+        let work = self.world.store.plugin_businesses(after, limit);
+        self.pass("plugin_businesses", work).await
+    }
+
     async fn plugin_secrets(
         &self,
         business: BusinessId,
