@@ -13,13 +13,14 @@ use justping::channels::whatsapp::WhatsAppProvider;
 use justping::engine::{BuildError, Relay};
 use justping::http::{OpenClient, Policy};
 use justping::model::SOURCE_BYTES_MAX;
+use justping::plugins::adapter::PluginSubscribers;
 use justping::policy::{LinkProblem, ResumeLinks};
 use justping::port::{AiProvider, StoreError};
 use justping::store::redis::RedisOpenError;
 use justping::system::SystemClock;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::ai::AiSettingsError;
 use crate::app::App;
@@ -138,11 +139,16 @@ async fn serve(config: Config) -> Result<(), RunError> {
     tracing::info!(%address, "listening");
 
     let relay = shared.relay.clone();
+    let subscribers = plugins.as_ref().map(|opened| opened.subscribers.clone());
     let plugins = plugins.map(|opened| opened.plugins);
     let app = App::new(jp, flows).shared(shared).with_plugins(plugins.clone());
     let app = app.tooled(tools).peopled(meter.clone());
     let app = Arc::new(app.learning(meter, Some(Arc::new(fetcher(&config)))));
+    let looking = subscribers.map(|subscribers| look_for_subscribers(&app, subscribers));
     work(&app, listener, config.workers, relay).await;
+    if let Some(looking) = looking {
+        drop(looking.await);
+    }
     if let Some(plugins) = &plugins
         && let Err(error) = plugins.write().await
     {
@@ -159,6 +165,13 @@ fn plugins(config: &Config, opened: &Opened) -> Result<Option<plugin::Opened>, P
     let policy = Policy { except: config.http_allow.clone(), ..Policy::default() };
     let clock = Arc::new(SystemClock::new());
     plugin::Opened::start(settings, &opened.store(), clock, policy).map(Some)
+}
+
+/// Keeps looking which plugins are to be told what happens, until the server stops.
+fn look_for_subscribers(app: &Arc<App>, subscribers: PluginSubscribers) -> JoinHandle<()> {
+    let mut stopping = app.stopping();
+    let stopped = async move { drop(stopping.wait_for(|stop| *stop).await) };
+    tokio::spawn(async move { subscribers.run(stopped).await })
 }
 
 /// Tells whoever started the process.

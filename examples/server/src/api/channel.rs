@@ -7,6 +7,8 @@ use justping::engine::EngineError;
 use justping::model::{
     AgentId, ChannelConfig, ChannelId, ChannelSecrets, Timestamp, UnknownPolicy,
 };
+use justping::plugins::UseError;
+use justping::plugins::adapter::PLUGIN_PROVIDER;
 use justping::port::{ChannelConfigError, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -156,6 +158,25 @@ async fn check(
     checks.done()
 }
 
+/// The settings of a channel as they are kept. Those of a plugin name it, and what it says of itself is
+/// put beside its name: it is read anew whenever the channel is written.
+async fn settings(caller: &Caller, provider: &str, given: Value) -> Result<Value, Problem> {
+    if provider != PLUGIN_PROVIDER {
+        return Ok(given);
+    }
+    let Some(plugin) = given.get("plugin").and_then(Value::as_str) else {
+        return Err(Problem::invalid_field("/settings/plugin", "the name of a plugin is needed"));
+    };
+    match caller.plugins()?.channel_settings(caller.business_id, plugin).await {
+        Ok(settings) => Ok(settings),
+        Err(UseError::Store(error)) => Err(error.into()),
+        Err(_) => {
+            let message = "there is no such plugin that runs and is a channel";
+            Err(Problem::invalid_field("/settings/plugin", message))
+        }
+    }
+}
+
 /// A channel that could not open cannot be switched on; switched off, it may be unfinished.
 fn check_opens(
     caller: &Caller,
@@ -205,13 +226,14 @@ async fn create(
     JsonBody(new): JsonBody<NewChannel>,
 ) -> Result<Response, Problem> {
     check(&caller, &new.name, &new.secrets, new.agent_id).await?;
+    let settings = settings(&caller, &new.provider, new.settings).await?;
     let now = caller.now();
     let channel = ChannelConfig {
         id: ChannelId::from_uuid(caller.ids().uuid()),
         business_id: caller.business_id,
         provider: new.provider,
         name: new.name,
-        settings: new.settings,
+        settings,
         agent_id: new.agent_id,
         enabled: new.enabled,
         unknown_policy: new.unknown_policy,
@@ -253,10 +275,11 @@ async fn update(
     check(&caller, &new.name, &new.secrets, new.agent_id).await?;
     let known = caller.store().channel_secrets(caller.business_id, id).await?;
     let given: ChannelSecrets = new.secrets.into_iter().collect();
-    check_host(&channel.settings, &new.settings, &known, &given)?;
+    let settings = settings(&caller, &channel.provider, new.settings).await?;
+    check_host(&channel.settings, &settings, &known, &given)?;
     let channel = ChannelConfig {
         name: new.name,
-        settings: new.settings,
+        settings,
         agent_id: new.agent_id,
         enabled: new.enabled,
         unknown_policy: new.unknown_policy,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use justping::agents::Flows;
 use justping::http::{OpenClient, Policy};
-use justping::plugins::adapter::PluginChannels;
+use justping::plugins::adapter::{PluginChannels, PluginSubscribers};
 use justping::plugins::blob::{BlobError, PackageBlobs};
 use justping::plugins::sandbox::StartError;
 use justping::plugins::{
@@ -43,6 +43,8 @@ pub enum PluginStartError {
 pub struct Opened {
     /// The plugins.
     pub plugins: Plugins,
+    /// Tells them what happens.
+    pub subscribers: PluginSubscribers,
     messenger: Arc<PluginMessenger>,
 }
 
@@ -88,7 +90,8 @@ impl Opened {
             lines: LineSink::start(Arc::clone(store) as _),
         };
         let sandbox = Sandbox::new(sandbox, ports)?;
-        Ok(Self { plugins: Plugins::new(sandbox, blobs, config), messenger })
+        let plugins = Plugins::new(sandbox, blobs, config);
+        Ok(Self { subscribers: PluginSubscribers::new(plugins.clone()), plugins, messenger })
     }
 
     /// Lets flows use the nodes and tools of plugins.
@@ -98,10 +101,12 @@ impl Opened {
         flows.with_plugins(Arc::clone(&plugins) as _).with_tool_source(plugins)
     }
 
-    /// Lets plugins be channels.
+    /// Lets plugins be channels, look at messages on their way and hear what happens.
     #[must_use]
     pub fn join(&self, builder: Builder) -> Builder {
-        builder.provider(Arc::new(PluginChannels::new(self.plugins.clone())))
+        let channels = PluginChannels::new(self.plugins.clone());
+        let builder = builder.provider(Arc::new(channels)).hook(Arc::new(self.plugins.clone()));
+        builder.subscriber(Arc::new(self.subscribers.clone()))
     }
 
     /// Lets plugins write messages.

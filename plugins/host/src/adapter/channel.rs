@@ -16,7 +16,7 @@ use justping_core::port::{
     Receipt, ReceiveError, Received, SendError, WebhookRequest,
 };
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::contract::channels;
@@ -150,6 +150,27 @@ impl Abilities {
             option_id_max: self.option_id_max.max(1),
             rate: Rate { per_second, burst: per_second },
         }
+    }
+}
+
+impl Plugins {
+    /// The settings of a channel that is this plugin: its name, and what it says of itself.
+    ///
+    /// # Errors
+    /// [`UseError::NotInstalled`] also when the plugin is no channel, and what
+    /// [`installed`](Self::installed) says.
+    pub async fn channel_settings(
+        &self,
+        business: BusinessId,
+        plugin: &str,
+    ) -> Result<Value, UseError> {
+        let installed = self.installed(business, plugin).await?;
+        let Some(channel) = &installed.inspection.channel else {
+            return Err(UseError::NotInstalled(plugin.to_owned()));
+        };
+        Ok(json!({
+            "plugin": plugin, "kind": channel.kind, "capabilities": channel.capabilities
+        }))
     }
 }
 

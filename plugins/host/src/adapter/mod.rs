@@ -15,7 +15,7 @@ mod tool;
 use justping_core::port::PluginError;
 
 pub use self::channel::{PLUGIN_PROVIDER, PluginChannels, check_channel};
-pub use self::subscriber::{LOOK_EVERY, PluginSubscribers};
+pub use self::subscriber::{LOOK_EVERY, PluginSubscribers, plugin_feed};
 use crate::CallError;
 use crate::plugins::UseError;
 

@@ -51,7 +51,7 @@ impl PluginSubscribers {
             let businesses = store.plugin_businesses(after, BUSINESSES_PAGE).await?;
             for business in &businesses {
                 for installed in self.plugins.exporting(*business, Export::Subscriber).await? {
-                    feeds.insert(name(*business, &installed), installed);
+                    feeds.insert(plugin_feed(*business, installed.plugin.id), installed);
                 }
             }
             after = businesses.last().copied();
@@ -89,9 +89,9 @@ impl PluginSubscribers {
     }
 }
 
-/// The feed of a plugin.
-fn name(business_id: BusinessId, installed: &Installed) -> FeedName {
-    FeedName { business_id, name: format!("plugin.{}", installed.plugin.id) }
+/// The feed of a plugin. Who removes a plugin closes it.
+pub fn plugin_feed(business_id: BusinessId, plugin: PluginId) -> FeedName {
+    FeedName { business_id, name: format!("plugin.{plugin}") }
 }
 
 #[async_trait]

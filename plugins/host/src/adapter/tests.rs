@@ -258,6 +258,9 @@ mod channels {
         let found = plugins.installed(business(1), "sms").await.unwrap();
         let info = found.inspection.channel.as_ref().unwrap();
         assert_eq!(info.kind, "sms");
+        assert_eq!(plugins.channel_settings(business(1), "sms").await.unwrap(), settings());
+        let error = plugins.channel_settings(business(1), "other").await.unwrap_err();
+        assert_eq!(error.code(), "not_installed");
         channel.verify().await.unwrap();
         let provider = PluginChannels::new(plugins);
         for settings in [

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use justping::model::{ChannelSecrets, Grants, Plugin, PluginId, Timestamp};
+use justping::plugins::adapter::plugin_feed;
 use justping::plugins::plugins::{Change, NewPlugin};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -242,6 +243,7 @@ pub(super) async fn remove(
     Id(id): Id<PluginId>,
 ) -> Result<Response, Problem> {
     caller.plugins()?.remove(caller.business_id, id, &by(&caller)).await?;
+    caller.store().close_feed(&plugin_feed(caller.business_id, id)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
