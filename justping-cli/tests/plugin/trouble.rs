@@ -43,7 +43,7 @@ fn what_cannot_be_played_is_told() {
     for (files, reason) in [
         (vec![], "./plugin.wasm: is not there"),
         (vec![component], "has 0 files scenario*.yaml"),
-        (vec![component, scenario("calls: [{shout: 1}]")], "scenario.yaml:1:9"),
+        (vec![component, scenario("calls: [{shout: 1}]")], "scenario.yaml:1:17"),
         (vec![component, scenario("config: {a: 1}")], "/config/a: nobody asks for this"),
         (vec![component, scenario("calls: []")], "component"),
     ] {
