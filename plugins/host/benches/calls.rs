@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use cpu_time::ProcessTime;
 use justping_core::memory::{ManualClock, MemoryStore};
 use justping_core::model::{
-    BusinessId, Capability, Grants, MessageId, PluginId, PluginQuota, Timestamp,
+    BusinessId, Capability, ConversationId, Grants, MessageId, PluginId, PluginQuota, Timestamp,
 };
 use justping_http::{OpenClient, Policy};
 use justping_plugins::contract::{Message, hooks};
@@ -251,7 +251,7 @@ async fn held_by_an_instance() {
     for number in 0..200_u128 {
         let (sandbox, code) = (sandbox.clone(), Arc::clone(&code));
         let ask = justping_plugins::sandbox::ToolAsk {
-            contact_id: "conv_01h455vb4pex5vsknk084sn02q".to_owned(),
+            contact_id: ConversationId::from_uuid(Uuid::from_u128(number)).to_string(),
             tool: "key".to_owned(),
             arguments: r#"{"type":"text","text":"hi"}"#.to_owned(),
         };
@@ -358,6 +358,6 @@ async fn worst_compile() {
 async fn main() {
     beside_wasmtime().await;
     held_by_an_instance().await;
-    worst_compile().await;
     many_installed().await;
+    worst_compile().await;
 }
