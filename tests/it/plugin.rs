@@ -85,8 +85,9 @@ impl Scene {
         let sandbox = Sandbox::new(SandboxConfig::default(), ports).unwrap();
         let plugins = Plugins::new(sandbox, PackageBlobs::in_memory(), PluginsConfig::default());
         let flows = Flows::new().with_plugins(Arc::new(plugins.clone()));
-        let stage = Stage::builder(Arc::new(flows)).store(store).open(&[document.clone()]);
-        Self { stage: stage.await.unwrap(), plugins }
+        let documents = [document.clone()];
+        let stage = Stage::builder(Arc::new(flows)).store(store).open(&documents).await.unwrap();
+        Self { stage, plugins }
     }
 
     async fn install(&self, guest: &bytes::Bytes) {

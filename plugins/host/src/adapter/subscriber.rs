@@ -5,11 +5,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use justping_core::model::{BusinessId, Event, PluginLevel, PluginLine, PluginLineKind, Timestamp};
-use justping_core::port::store::StoreResult;
-use justping_core::port::{
-    Clock as _, ClockExt as _, EventSubscriber, FeedEvent, FeedName, SubscriberError,
+use justping_core::model::{
+    BusinessId, Event, PluginId, PluginLevel, PluginLine, PluginLineKind, Timestamp,
 };
+use justping_core::port::store::StoreResult;
+use justping_core::port::{ClockExt as _, EventSubscriber, FeedEvent, FeedName, SubscriberError};
 
 use crate::contract::subscriber;
 use crate::plugins::{Ask, Installed, Plugins};
