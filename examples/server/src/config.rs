@@ -464,12 +464,13 @@ impl Flags {
         if engine.retention.messages.is_some() && matches!(database, Database::Sqlite(_)) {
             return Err(ConfigError::NeedsPostgres("--retain-messages-days"));
         }
-        if matches!(database, Database::Postgres { .. }) {
+        let is_shared = matches!(database, Database::Postgres { .. });
+        if is_shared {
             engine.rows_per_index = POSTGRES_INDEX_ROWS;
         }
         let ai = self.ai()?;
         let http_allow = self.http_allow.unwrap_or_default();
-        let plugins = self.plugins.complete(&data_dir, &http_allow)?;
+        let plugins = self.plugins.complete(&data_dir, is_shared, &http_allow)?;
         Ok(Config {
             listen: self.listen.unwrap_or(LISTEN),
             public_url: self.public_url.map(|url| url.trim_end_matches('/').to_owned()),

@@ -29,7 +29,7 @@ pub struct FieldError {
     pub message: String,
     /// What kind of thing is wrong, for programs, where that has a name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<&'static str>,
+    pub code: Option<Cow<'static, str>>,
 }
 
 impl FieldError {
@@ -286,7 +286,10 @@ impl From<PublishError> for Problem {
 
 /// The errors among the findings, as the errors of the request.
 fn invalid_flow(findings: Vec<Finding>) -> Problem {
-    let error = |f: Finding| FieldError::new(format!("/draft{}", f.path), f.message);
+    let error = |f: Finding| FieldError {
+        code: Some(f.code.into()),
+        ..FieldError::new(format!("/draft{}", f.path), f.message)
+    };
     let errors = findings.into_iter().filter(|f| f.severity == Severity::Error).map(error);
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_flow", "The flow has errors")
         .detail("the draft cannot be run; see errors")
@@ -323,7 +326,7 @@ fn invalid_package(findings: Vec<PackageFinding>) -> Problem {
     let error = |f: PackageFinding| FieldError {
         path: f.at,
         message: f.message,
-        code: Some(f.code.name()),
+        code: Some(f.code.name().into()),
     };
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_package", "The package has errors")
         .detail("the package is not taken; see errors")

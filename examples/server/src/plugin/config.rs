@@ -50,7 +50,8 @@ pub enum Unsigned {
 #[derive(Debug, Default, Clone, Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PluginFlags {
-    /// Whether businesses may run plugins [default: on].
+    /// Whether businesses may run plugins [default: on; over Postgres only where --plugins-store or
+    /// --plugins-folder says what all processes share].
     #[arg(id = "plugins", long = "plugins", env = "JUSTPING_PLUGINS", value_enum)]
     run: Option<Switch>,
     /// The folder that packages are kept in; all processes need the same one [default: plugins in the
@@ -226,10 +227,22 @@ impl PluginFlags {
     pub fn complete(
         self,
         data_dir: &Path,
+        is_shared: bool,
         http_allow: &[SocketAddr],
     ) -> Result<Option<PluginConfig>, PluginConfigError> {
-        if self.run == Some(Switch::Off) {
-            return Ok(None);
+        let has_place = !is_shared || self.store.is_some() || self.folder.is_some();
+        match self.run {
+            Some(Switch::Off) => return Ok(None),
+            None if !has_place => return Ok(None),
+            Some(Switch::On) if !has_place => {
+                return Err(PluginConfigError {
+                    setting: "--plugins",
+                    reason: "processes that share a database need --plugins-store, or a \
+                        --plugins-folder that all of them share"
+                        .into(),
+                });
+            }
+            Some(Switch::On) | None => {}
         }
         let limits = self.limits()?;
         let dialect = if http_allow.is_empty() { Dialect::Strict } else { Dialect::Development };
@@ -359,7 +372,7 @@ mod tests {
     }
 
     fn complete(arguments: &[&str]) -> Result<Option<PluginConfig>, PluginConfigError> {
-        flags(arguments).complete(Path::new("data"), &[])
+        flags(arguments).complete(Path::new("data"), false, &[])
     }
 
     #[test]
@@ -372,8 +385,13 @@ mod tests {
         assert_eq!(config.plugins.policy.signers, Signers::Anyone);
         assert_eq!(config.plugins.policy.rules.dialect, Dialect::Strict);
         assert!(complete(&["--plugins", "off"]).expect("config").is_none());
+        let shared = |arguments: &[&str]| flags(arguments).complete(Path::new("data"), true, &[]);
+        assert!(shared(&[]).expect("config").is_none(), "others would not find the packages");
+        assert_eq!(shared(&["--plugins", "on"]).expect_err("no place").setting, "--plugins");
+        assert!(shared(&["--plugins-folder", "shared"]).expect("config").is_some());
         let local = ["127.0.0.1:9000".parse().expect("address")];
-        let local = flags(&[]).complete(Path::new("data"), &local).expect("config").expect("on");
+        let local =
+            flags(&[]).complete(Path::new("data"), false, &local).expect("config").expect("on");
         assert_eq!(local.plugins.policy.rules.dialect, Dialect::Development);
     }
 
@@ -435,8 +453,8 @@ mod tests {
     #[test]
     fn a_flag_comes_before_the_file() {
         let file: PluginFlags = toml::from_str("run = \"off\"\ncpu_ms = 20").expect("file");
-        assert!(file.clone().complete(Path::new("data"), &[]).expect("config").is_none());
-        let both = flags(&["--plugins", "on"]).over(file).complete(Path::new("data"), &[]);
+        assert!(file.clone().complete(Path::new("data"), false, &[]).expect("config").is_none());
+        let both = flags(&["--plugins", "on"]).over(file).complete(Path::new("data"), false, &[]);
         assert_eq!(both.expect("config").expect("on").limits.cpu, Duration::from_millis(20));
         assert!(toml::from_str::<PluginFlags>("folders = \"x\"").is_err());
     }

@@ -111,6 +111,7 @@ fn escaped(text: &str) -> String {
 
 async fn noise_never_breaks_it(platform: Platform) {
     let document = serde_json::to_value(justping_server::http::openapi()).unwrap();
+    let platform = platform.plugged();
     let belongings = Belongings::of(&platform).await;
     let mut dice = Dice(0x005e_ed0f_ca11);
     let (mut asked, mut taken) = (0, 0);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use axum::Router;
 use justping::JustPing;
 use justping::agents::Flows;
+use justping::agents::ai::StoredTools;
+use justping::agents::fetch::ScriptedFetcher;
 use justping::channels::webchat::{TOKEN_SECRET, WebChatProvider};
 use justping::channels::whatsapp::WhatsAppProvider;
 use justping::http::Policy;
@@ -132,9 +134,23 @@ impl Platform {
         self
     }
 
-    /// The same with plugins, whose packages are in memory.
+    /// Another engine over the same store, with these flows.
+    pub(crate) fn engine(&self, flows: Flows) -> JustPing {
+        JustPing::builder()
+            .store(Arc::clone(self.jp().store()))
+            .clock(Arc::clone(&self.clock) as _)
+            .entropy(Arc::new(SeededEntropy::new(10)))
+            .provider(Arc::clone(&self.provider) as _)
+            .flows(Arc::new(flows))
+            .links(links())
+            .build()
+            .unwrap()
+    }
+
+    /// The same with plugins, whose packages are in memory, and with tools that ask nobody.
     pub(crate) fn plugged(mut self) -> Self {
         let store = Arc::clone(self.jp().store());
+        let store_of_tools = Arc::clone(&store);
         let parts = (&store, Arc::clone(&self.clock) as _, Policy::default());
         let (sandbox, blobs) = (SandboxConfig::default(), PackageBlobs::in_memory());
         let opened = Opened::with(sandbox, blobs, PluginsConfig::default(), parts).unwrap();
@@ -150,7 +166,8 @@ impl Platform {
             .build()
             .unwrap();
         opened.connect(&jp);
-        let app = App::new(jp, flows);
+        let tools = StoredTools::new(store_of_tools, Arc::new(ScriptedFetcher::new()));
+        let app = App::new(jp, flows).tooled(tools);
         self.app = Arc::new(app.with_plugins(Some(opened.plugins.clone())));
         self.router = http::router(&self.app);
         let actors = [

@@ -22,7 +22,7 @@ fn guest() -> Bytes {
 }
 
 /// A release that asks for these capabilities.
-fn release(version: &str, names: &[&str]) -> Bytes {
+pub(crate) fn release(version: &str, names: &[&str]) -> Bytes {
     package(&text(version, names), &guest())
 }
 
@@ -43,7 +43,7 @@ async fn upload(actor: &Actor, package: &Bytes) -> Answer {
 }
 
 /// Uploads a release and gives its digest.
-async fn uploaded(platform: &Platform, package: &Bytes) -> String {
+pub(crate) async fn uploaded(platform: &Platform, package: &Bytes) -> String {
     let release = upload(&platform.owner, package).await.expect(201).json();
     release["digest"].as_str().unwrap().to_owned()
 }

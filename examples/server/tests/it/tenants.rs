@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use crate::access::operations;
 use crate::answer::{Actor, Answer};
 use crate::platform::{Platform, echo};
+use crate::plugins::{release, uploaded};
+use crate::tools::{URL, orders};
 
 /// One of everything, in our business.
 pub(crate) struct Belongings {
@@ -30,7 +32,13 @@ impl Belongings {
         let base = owner.post("/knowledge", json!({"name": "Help"})).await.expect(201).id();
         let source = json!({"title": "Hours", "text": "We open at nine."});
         let source = owner.post(&format!("/knowledge/{base}/sources"), source).await;
+        let digest = uploaded(platform, &release("1.0.0", &["kv", "clock"])).await;
+        let plugin = owner.post("/plugins", json!({"digest": digest})).await.expect(201).id();
+        let tool = owner.post("/tools", orders(URL)).await.expect(201).id();
         let ids = vec![
+            ("/plugins/packages/", digest),
+            ("/plugins/", plugin),
+            ("/tools/", tool),
             ("/knowledge/", base),
             ("/sources/", source.expect(201).id()),
             ("/agents/", agent),
@@ -70,6 +78,9 @@ fn body(method: &str, path: &str) -> Value {
         ("PUT", "/channels/{id}", _) => json!({"name": "x", "settings": {}, "enabled": false,
             "unknown_policy": "at_most_once", "revision": 1}),
         ("PUT", "/knowledge/{id}", _) => json!({"name": "x", "description": "", "revision": 1}),
+        ("PUT", "/tools/{id}", _) => json!({"name": "x", "description": "x", "enabled": true,
+            "settings": orders(URL)["settings"], "secrets": {"token": "x"}, "revision": 1}),
+        ("POST", "/plugins/{id}/upgrade", _) => json!({"digest": "0".repeat(64)}),
         ("POST", "/knowledge/{id}/sources", _) => json!({"title": "x", "text": "x"}),
         ("PATCH", "/contacts/{id}", _) | ("POST", _, "events") => json!({"name": "x"}),
         ("POST", _, "messages") => json!({"content": {"type": "text", "text": "x"}}),
@@ -85,6 +96,7 @@ async fn ask(actor: &Actor, method: &str, path: &str, id: &str) -> Answer {
 }
 
 async fn a_foreign_id_is_a_missing_id(platform: Platform) {
+    let platform = platform.plugged();
     let belongings = Belongings::of(&platform).await;
     let mut seen = 0;
     for (method, path, _) in operations() {
@@ -114,6 +126,7 @@ async fn a_foreign_id_is_a_missing_id(platform: Platform) {
 }
 
 async fn a_foreign_id_in_a_body_is_a_missing_id(platform: Platform) {
+    let platform = platform.plugged();
     let belongings = Belongings::of(&platform).await;
     let id = |kind: &str| belongings.id(&format!("/api/v1/{kind}/")).to_owned();
     let (agent, flow, member) = (id("agents"), id("flows"), id("members"));
@@ -153,6 +166,7 @@ async fn a_foreign_id_in_a_body_is_a_missing_id(platform: Platform) {
 }
 
 async fn lists_hold_nothing_foreign(platform: Platform) {
+    let platform = platform.plugged();
     let belongings = Belongings::of(&platform).await;
     for (method, path, _) in operations() {
         if method != "GET" || path.contains("{id}") || path.ends_with("/nodes") {

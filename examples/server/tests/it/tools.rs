@@ -33,7 +33,8 @@ impl Shop {
         let store = Arc::clone(platform.jp().store());
         let tools = StoredTools::new(store, fetcher.clone());
         let flows = Flows::new().with_tool_source(Arc::new(tools.clone()));
-        let app = App::new(platform.jp().clone(), flows).tooled(tools);
+        let jp = platform.engine(flows.clone());
+        let app = App::new(jp, flows).tooled(tools);
         let router = web::router(&Arc::new(app));
         let owner = Actor { router: router.clone(), ..platform.owner.clone() };
         let stranger = Actor { router, ..platform.stranger.clone() };
@@ -41,7 +42,7 @@ impl Shop {
     }
 }
 
-fn orders(url: &str) -> Value {
+pub(crate) fn orders(url: &str) -> Value {
     json!({
         "name": "orders", "kind": "http", "description": "Finds an order.",
         "settings": {
@@ -55,7 +56,7 @@ fn orders(url: &str) -> Value {
     })
 }
 
-const URL: &str = "https://shop.example/orders/{id}";
+pub(crate) const URL: &str = "https://shop.example/orders/{id}";
 
 async fn a_tool_is_set_up_tried_and_removed(platform: Platform) {
     let Shop { owner, fetcher, platform, .. } = Shop::of(platform);
@@ -93,7 +94,7 @@ async fn a_tool_is_set_up_tried_and_removed(platform: Platform) {
 }
 
 async fn a_secret_stays_with_its_host(platform: Platform) {
-    let Shop { owner, .. } = Shop::of(platform);
+    let Shop { owner, platform: _platform, .. } = Shop::of(platform);
     let tool = owner.post("/tools", orders(URL)).await.expect(201).json();
     let path = format!("/tools/{}", tool["id"].as_str().unwrap());
     let mut update = json!({
@@ -114,7 +115,7 @@ async fn a_secret_stays_with_its_host(platform: Platform) {
 }
 
 async fn what_makes_no_sense_is_refused(platform: Platform) {
-    let Shop { owner, .. } = Shop::of(platform);
+    let Shop { owner, platform: _platform, .. } = Shop::of(platform);
     let with = |pointer: &str, value: Value| {
         let mut tool = orders(URL);
         *tool.pointer_mut(pointer).unwrap() = value;
@@ -137,7 +138,7 @@ async fn what_makes_no_sense_is_refused(platform: Platform) {
 }
 
 async fn a_stranger_sees_and_calls_nothing(platform: Platform) {
-    let Shop { owner, stranger, fetcher, .. } = Shop::of(platform);
+    let Shop { owner, stranger, fetcher, platform: _platform } = Shop::of(platform);
     let id = owner.post("/tools", orders(URL)).await.expect(201).id();
     let path = format!("/tools/{id}");
     stranger.get(&path).await.problem(404, "not_found");
@@ -153,7 +154,7 @@ async fn a_stranger_sees_and_calls_nothing(platform: Platform) {
 }
 
 async fn a_missing_tool_is_told_before_it_is_missed(platform: Platform) {
-    let Shop { owner, .. } = Shop::of(platform);
+    let Shop { owner, platform: _platform, .. } = Shop::of(platform);
     let flow = json!({"name": "f", "draft": calling("orders")});
     let id = owner.post("/flows", flow).await.expect(201).id();
     let validate = format!("/flows/{id}/validate");

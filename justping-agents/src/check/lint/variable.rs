@@ -17,7 +17,7 @@ use crate::node::RESUME_URL;
 const GIVING_UP: [&str; 4] = ["timeout", "invalid", "interrupted", "error"];
 
 /// A type of node that sets its variables by every exit: those that got nothing are empty.
-const ALWAYS_SETS: &str = "http";
+const ALWAYS_SET: [&str; 3] = ["http", "plugin", "tool"];
 
 /// A set of variables by their numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -208,7 +208,8 @@ fn arrive(draft: &Draft, writes: &[Vec<usize>], count: usize) -> Vec<Option<Arri
 fn ways(draft: &Draft) -> Vec<Vec<Way>> {
     let mut ways: Vec<Vec<Way>> = draft.nodes.iter().map(|_| Vec::new()).collect();
     for edge in &draft.edges {
-        let always = draft.nodes.get(edge.source).is_some_and(|node| node.node.kind == ALWAYS_SETS);
+        let always =
+            draft.nodes.get(edge.source).is_some_and(|node| ALWAYS_SET.contains(&&*node.node.kind));
         let sets = always || !GIVING_UP.contains(&edge.exit.as_str());
         if let Some(list) = ways.get_mut(edge.source) {
             list.push(Way { to: edge.target, sets });

@@ -206,6 +206,12 @@ fn documents_are_checked() {
         findings.into_iter().map(|finding| finding.path).collect::<Vec<_>>()
     };
     let data = |exits: Value| json!({"plugin": "orders", "node": "lookup", "exits": exits});
+    // What went wrong may be told, as it is set by that exit too.
+    let nodes =
+        json!([["p", "plugin", data(json!([]))], ["oops", "text", {"text": "{{ plugin_error }}"}]]);
+    let edges = json!([["start", "next", "p"], ["p", "error", "oops"]]);
+    let told = Flows::new().with_plugins(plugins()).check(&document(nodes, edges));
+    assert!(told.iter().all(|finding| finding.code != "unknown_variable"), "{told:?}");
     let exits = checked(data(json!(["error"])));
     assert!(exits.contains(&"/nodes/1/data/exits/0".to_owned()), "{exits:?}");
     assert!(!checked(data(json!(["a", "a"]))).is_empty());

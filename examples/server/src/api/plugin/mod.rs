@@ -35,7 +35,7 @@ struct GrantsView {
     /// `kv`, `http`, `secrets`, `contacts`, `contacts-write`, `messaging`, `clock`, `random`.
     #[schema(value_type = Vec<String>)]
     capabilities: BTreeSet<Capability>,
-    /// Where `http` reaches, such as `https://api.example.com`.
+    /// Where `http` reaches: origins, each a scheme and a host, with a port if it is not the usual one.
     hosts: BTreeSet<String>,
     /// The names of secrets that `http` and `secrets` may use.
     secrets: BTreeSet<String>,
