@@ -1,5 +1,4 @@
 //! Requests that businesses have set up; servers are tried where there is one, in `tests/it/mcp.rs`.
-#![expect(clippy::needless_pass_by_value, reason = "`json!` is written in place")]
 
 use justping_core::conformance::ToolSourceSubject;
 use justping_core::memory::MemoryStore;

@@ -49,7 +49,10 @@ type Fields = BTreeMap<&'static str, String>;
 
 /// Keeps what spans say.
 #[derive(Clone, Default)]
-struct Spans(Arc<Mutex<Vec<(u64, &'static str, Fields)>>>);
+struct Spans(Arc<Mutex<Vec<Opened>>>);
+
+/// A span: its number, its name, its fields.
+type Opened = (u64, &'static str, Fields);
 
 struct Reading<'a>(&'a mut Fields);
 

@@ -182,7 +182,7 @@ fn artifact(messages: &str) -> Result<PathBuf, Trouble> {
     let made = made.filter(|made| made.reason == "compiler-artifact");
     let is_component =
         |path: &PathBuf| path.extension().is_some_and(|extension| extension == "wasm");
-    let component = made.flat_map(|made| made.filenames).filter(is_component).last();
+    let component = made.flat_map(|made| made.filenames).rfind(is_component);
     component.ok_or_else(|| {
         Trouble::Other(
             "cargo made no component: is crate-type \"cdylib\" in Cargo.toml?".to_owned(),
