@@ -54,7 +54,8 @@ async fn subject() -> AiSubject {
     }
     let data: Vec<Value> =
         (0..3).map(|index| json!({"index": index, "embedding": [0.5, 1]})).collect();
-    let vectors = ResponseTemplate::new(200).set_body_json(json!({"data": data}));
+    let used = json!({"prompt_tokens": 3, "total_tokens": 3});
+    let vectors = ResponseTemplate::new(200).set_body_json(json!({"data": data, "usage": used}));
     Mock::given(path("/embeddings")).respond_with(vectors).mount(&server).await;
     let config =
         OpenAiConfig { api: OpenAiApi::Responses, ..OpenAiConfig::new("k", "m").at(server.uri()) };
