@@ -79,7 +79,7 @@ fn verify(webhook: &Webhook) -> Result<(), Refusal> {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.len() % 2 == 0 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let pairs = text.len().is_multiple_of(2) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let byte = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
     pairs.then(|| (0..text.len()).step_by(2).map(byte).collect()).flatten()
 }
