@@ -93,14 +93,10 @@ impl FlowNode for Plugin {
 }
 
 fn members() -> Value {
-    let name = |title: &str| {
-        json!({
-            "type": "string", "title": title, "pattern": "^[a-z][a-z0-9-]*$", "maxLength": 64
-        })
-    };
+    let name = |title: &str, pattern: &str| json!({"type": "string", "title": title, "pattern": pattern, "maxLength": 64});
     json!({
-        "plugin": name("Plugin"),
-        "node": name("Node of the plugin"),
+        "plugin": name("Plugin", "^[a-z][a-z0-9-]*$"),
+        "node": name("Node or function of the plugin", "^[a-z][a-z0-9_-]*$"),
         "config": {
             "type": "object", "title": "Configuration", "maxProperties": 50,
             "description": "A text is a template; {\"variable\": \"path\"} is a variable as it is."

@@ -30,6 +30,9 @@ pub enum Verdict {
         /// Why, for people; at most [`HOOK_REASON_MAX_CHARS`].
         reason: String,
     },
+    /// Nobody can say now: it comes again. What came in is refused whole, so that the provider repeats
+    /// it; what leaves is tried again later.
+    Later,
 }
 
 impl Verdict {
@@ -43,7 +46,9 @@ impl Verdict {
 ///
 /// # Contract
 /// - A hook always has an answer. When what it asks fails or is late, it answers as it was told to
-///   for that case (open: [`Verdict::Pass`], closed: [`Verdict::Drop`]); the engine cannot know.
+///   for that case (open: [`Verdict::Pass`], closed: [`Verdict::Drop`]); the engine cannot know. What
+///   will be over by itself, such as a store that is away, is no reason to lose a message:
+///   [`Verdict::Later`].
 /// - It sees what is of one business only, and what it says holds for that message only.
 /// - [`after_receive`](Self::after_receive) sees a message that was verified, before anything of it
 ///   is stored. One that is dropped is acknowledged to the provider and leaves the stored event

@@ -49,7 +49,7 @@ impl Guest {
         self
     }
 
-    /// Adds a function for texts.
+    /// Adds a function for texts, which gives the value as it is.
     #[must_use]
     pub fn filter(mut self, name: &str) -> Self {
         self.filters.push(name.to_owned());
@@ -112,7 +112,12 @@ impl Guest {
                 self.filters.iter().flat_map(|name| data.texts(&[name, name])).collect();
             let list = data.list(&words, self.filters.len());
             let apply = r#"(func (export "justping:plugin/filters@0.1.0#apply")
-                (param i32 i32 i32 i32 i32 i32) (result i32) unreachable)"#;
+                (param i32 i32 i32 i32 i32 i32) (result i32) (local $r i32)
+                (local.set $r (call $alloc (i32.const 40)))
+                (i32.store8 (local.get $r) (i32.const 0))
+                (i32.store offset=8 (local.get $r) (local.get 2))
+                (i32.store offset=12 (local.get $r) (local.get 3))
+                (local.get $r))"#;
             write!(functions, "{} {apply}", returns("filters@0.1.0#describe", list)).unwrap();
         }
         let Data(bytes) = data;
@@ -219,6 +224,14 @@ impl Data {
 /// When it cannot be made.
 pub fn counting_nodes() -> Bytes {
     component(&["nodes"], include_str!("fixture/nodes.wat"))
+}
+
+/// A component with the node `write`, which changes the contact's name.
+///
+/// # Panics
+/// When it cannot be made.
+pub fn writer() -> Bytes {
+    component(&["nodes"], include_str!("fixture/writer.wat"))
 }
 
 /// A component that is a channel: what it does stands in its text.

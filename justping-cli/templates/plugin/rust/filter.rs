@@ -1,4 +1,4 @@
-//! A function for texts: in a flow, `{{ name | shout }}`.
+//! A function for texts: in a flow, a node that gives what it makes of a value.
 
 use justping_plugin::{Failure, Filter};
 use serde_json::Value;

@@ -35,7 +35,7 @@ impl JustPing {
         }
         let look = look(&**hook, &context, messages);
         let looked = tokio::time::timeout(self.inner.config.hook_wait, look).await;
-        let (kept, dropped) = looked.map_err(|_| EngineError::Overloaded)?;
+        let (kept, dropped) = looked.ok().flatten().ok_or(EngineError::Overloaded)?;
         for (provider_ref, reason) in dropped {
             let channel_id = open.config.id;
             let body = EventBody::MessageDropped { channel_id, provider_ref, reason };
@@ -59,6 +59,7 @@ impl JustPing {
             Ok(Verdict::Pass) => Ok(None),
             Ok(Verdict::Change(content)) => self.fitting(claim, open, content).map(Some),
             Ok(Verdict::Drop { reason }) => Err(refused(FailureKind::DroppedByHook, &reason)),
+            Ok(Verdict::Later) => Err(self.again(claim, None, "no hook can answer now")),
             Err(_) => Err(self.again(claim, None, "no hook answered in time")),
         }
     }
@@ -101,12 +102,13 @@ impl JustPing {
     }
 }
 
-/// Asks about messages in their order: those that go on, and names and reasons of the others.
+/// Asks about messages in their order: those that go on, and names and reasons of the others; `None`
+/// when nobody can say now.
 async fn look(
     hook: &dyn MessageHook,
     context: &HookContext,
     messages: Vec<InboundMessage>,
-) -> (Vec<InboundMessage>, Vec<(String, String)>) {
+) -> Option<(Vec<InboundMessage>, Vec<(String, String)>)> {
     let (mut kept, mut dropped) = (Vec::with_capacity(messages.len()), Vec::new());
     for message in messages {
         // Who asks for silence, or speaks again, is heard whatever anybody makes of it.
@@ -124,9 +126,10 @@ async fn look(
             }
             Verdict::Pass => kept.push(message),
             Verdict::Drop { reason } => dropped.push((message.provider_ref, bounded(&reason))),
+            Verdict::Later => return None,
         }
     }
-    (kept, dropped)
+    Some((kept, dropped))
 }
 
 fn bounded(reason: &str) -> String {

@@ -208,6 +208,20 @@ async fn a_message_that_gets_no_answer_is_taken_when_it_comes_again() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_judged_now_comes_again_and_is_not_lost() {
+    let (stage, hook) = stage(&[("hello", Verdict::Later), ("1 hi", Verdict::Later)]).await;
+    let error = stage.say("ann", "hello").await.unwrap_err();
+    assert!(matches!(error, crate::stage::StageError::Engine(EngineError::Overloaded)), "{error}");
+    assert!(stage.conversation("ann").await.unwrap().is_none(), "nothing was stored");
+    assert_eq!(dropped(&stage).await, [""; 0]);
+    stage.say("ann", "hi").await.unwrap();
+    assert_eq!((last(&stage).await.status, left(&stage)), (DeliveryStatus::Queued, Vec::new()));
+    hook.rule(stage.business(), "1 hi", Verdict::Pass);
+    stage.advance(SignedDuration::from_hours(1)).await.unwrap();
+    assert_eq!(left(&stage), ["1 hi"]);
+}
+
+#[tokio::test]
 async fn a_send_that_gets_no_answer_is_tried_again_and_given_up() {
     let stage = with_silent("1 hello").await;
     stage.say("ann", "hello").await.unwrap();

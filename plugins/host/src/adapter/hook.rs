@@ -90,8 +90,11 @@ impl Plugins {
     {
         let plugins = match self.exporting(way.context.business_id, Export::Hooks).await {
             Ok(plugins) => plugins,
-            // Nobody knows whether somebody wanted to look: what may not pass unseen does not pass.
-            Err(error) => return Verdict::drop(&format!("plugins cannot be asked: {error}")),
+            // Nobody knows whether somebody wants to look.
+            Err(error) => {
+                tracing::warn!(%error, "hooks cannot be looked up");
+                return Verdict::Later;
+            }
         };
         let mut changed: Option<Content> = None;
         for installed in plugins {
@@ -103,7 +106,10 @@ impl Plugins {
             };
             let name = installed.plugin.name.clone();
             let is_open = installed.plugin.fail_open;
-            let said = call(ask, installed, message).await.map_err(|error| error.to_string());
+            let said = match call(ask, installed, message).await {
+                Err(error) if !is_open && is_over_soon(&error) => return Verdict::Later,
+                said => said.map_err(|error| error.to_string()),
+            };
             let verdict = said.and_then(|verdict| match verdict {
                 hooks::Verdict::Change(json) => parse_content(&json).map(Verdict::Change),
                 hooks::Verdict::Drop(reason) => Ok(Verdict::drop(&reason)),
@@ -121,4 +127,10 @@ impl Plugins {
         }
         changed.map_or(Verdict::Pass, Verdict::Change)
     }
+}
+
+/// Whether a plugin that could not be asked may be asked in a moment. One that is paused may not: it
+/// broke, and the business said what holds then.
+fn is_over_soon(error: &UseError) -> bool {
+    error.is_passing() && !matches!(error, UseError::Paused { .. })
 }

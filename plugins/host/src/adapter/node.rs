@@ -11,17 +11,21 @@ use serde_json::Value;
 use super::told;
 use crate::capability::{parse_contact_patch, parse_content};
 use crate::contract::{Contact, Scope, nodes};
-use crate::plugins::{Ask, Plugins};
+use crate::package::{FILTER_ARGUMENTS, FILTER_EXIT, FILTER_VALUE};
+use crate::plugins::{Ask, Installed, Plugins};
+use crate::sandbox::FilterAsk;
 
 /// The code when a plugin returned what makes no sense.
 const INVALID_OUTPUT: &str = "invalid_output";
+/// The code when it wants what it was not granted.
+const DENIED: &str = "denied";
 
 #[async_trait]
 impl PluginNodes for Plugins {
     async fn step(&self, ask: &PluginAsk, scope: &CallScope) -> Result<PluginStep, PluginError> {
         let found = self.installed(scope.business_id, &ask.plugin).await;
         let installed = found.map_err(|error| told(&error))?;
-        if installed.inspection.node(&ask.node).is_none() {
+        if installed.inspection.flow_node(&ask.node).is_none() {
             return Err(PluginError::unknown_node(&ask.plugin, &ask.node));
         }
         let who = Ask {
@@ -29,6 +33,9 @@ impl PluginNodes for Plugins {
             call_id: scope.call_id.to_string(),
             now: ask.now,
         };
+        if !installed.inspection.has_node(&ask.node) {
+            return self.filter(&installed, &who, ask).await;
+        }
         let event = ask.event.as_ref().map(event);
         let step = self.call(&installed, &who, |sandbox, code, caller| async move {
             let context = context(ask.clone(), caller.scope());
@@ -37,7 +44,39 @@ impl PluginNodes for Plugins {
                 Some(event) => sandbox.resume_node(&code, caller, context, event).await,
             }
         });
-        decided(step.await.map_err(|error| told(&error))?, &installed.grants)
+        let decided = decided(step.await.map_err(|error| told(&error))?, &installed.grants);
+        if let Err(error) = decided.as_ref()
+            && error.code == DENIED
+        {
+            self.denied(&installed, &who, &error.detail);
+        }
+        decided
+    }
+}
+
+impl Plugins {
+    /// A function for texts as a node: it gives what it makes of a value, and leaves.
+    async fn filter(
+        &self,
+        installed: &Installed,
+        who: &Ask,
+        ask: &PluginAsk,
+    ) -> Result<PluginStep, PluginError> {
+        let part = |name: &str| ask.config.get(name).filter(|value| !value.is_null());
+        let what = FilterAsk {
+            filter: ask.node.clone(),
+            value: part(FILTER_VALUE).map_or_else(|| "null".to_owned(), ToString::to_string),
+            arguments: part(FILTER_ARGUMENTS).map_or_else(|| "[]".to_owned(), ToString::to_string),
+        };
+        let made = self.call(installed, who, |sandbox, code, caller| async move {
+            sandbox.apply_filter(&code, caller, what).await
+        });
+        let made = made.await.map_err(|error| told(&error))?;
+        let output = json(&made).map_err(|why| {
+            PluginError::new(INVALID_OUTPUT, format!("the value cannot be read: {why}"))
+        })?;
+        let next = PluginNext::Leave { exit: FILTER_EXIT.to_owned() };
+        Ok(PluginStep { messages: Vec::new(), output: Some(output), contact: None, next })
     }
 }
 
@@ -85,7 +124,7 @@ fn decided(step: nodes::Step, grants: &Grants) -> Result<PluginStep, PluginError
     };
     let nodes::Step { messages, output, contact, next } = step;
     if contact.is_some() && !grants.allows(Capability::ContactsWrite) {
-        return Err(PluginError::new("denied", "it is not granted contacts-write"));
+        return Err(PluginError::new(DENIED, "it is not granted contacts-write"));
     }
     let messages = messages.iter().map(|json| parse_content(json));
     let messages = messages.collect::<Result<_, _>>().map_err(|why| wrong("a message", why))?;

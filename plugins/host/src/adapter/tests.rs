@@ -11,8 +11,8 @@ use justping_core::model::{
 };
 use justping_core::port::store::BusinessStore as _;
 use justping_core::port::{
-    CallScope, Clock as _, ContactView, PluginAsk, PluginError, PluginNodes as _, ToolContext,
-    ToolError, ToolSource as _,
+    CallScope, Clock as _, ContactView, PluginAsk, PluginError, PluginNext, PluginNodes as _,
+    ToolContext, ToolError, ToolSource as _,
 };
 use justping_http::{OpenClient, Policy};
 use serde_json::{Map, Value, json};
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::blob::PackageBlobs;
 use crate::plugins::{Change, NewPlugin, Plugins, PluginsConfig};
-use crate::testing::{Guest, censor, counting_nodes, gateway, listener, manifest, package};
+use crate::testing::{Guest, censor, counting_nodes, gateway, listener, manifest, package, writer};
 use crate::{LineSink, Messenger, MessengerError, PluginMessage, Ports, Sandbox, SandboxConfig};
 
 #[derive(Debug)]
@@ -112,6 +112,8 @@ fn ask(node: &str) -> PluginAsk {
 }
 
 mod nodes {
+    use justping_core::model::{PageRequest, PluginLineKind};
+
     use super::*;
 
     justping_core::plugin_conformance!(async || PluginSubject {
@@ -132,6 +134,49 @@ mod nodes {
             let again = plugins.step(&ask("greet"), &scope()).await.unwrap();
             assert_eq!(serde_json::to_string(&again).unwrap(), first);
         }
+    }
+
+    #[tokio::test]
+    async fn a_function_for_texts_is_a_node_that_gives_what_it_makes() {
+        let plugins = plugins().await;
+        let schema = r#"{"type":"object"}"#;
+        let guest = Guest::new().node("both", schema, &["done"]).filter("same").filter("both");
+        install(&plugins, 1, "shop", "\"nodes\", \"filters\"", &guest.build()).await;
+        let names: Vec<Value> =
+            plugins.nodes(business(1)).await.unwrap().into_iter().map(|node| node.preset).collect();
+        let names: Vec<_> = names.iter().map(|preset| preset["node"].clone()).collect();
+        assert_eq!(names, [json!("both"), json!("same")]);
+        let value = json!({"a": ["b", 1]});
+        let called = PluginAsk { config: json!({"value": value}), ..ask("same") };
+        let step = plugins.step(&called, &scope()).await.unwrap();
+        assert_eq!(step.output, Some(value));
+        assert_eq!(step.next, PluginNext::Leave { exit: "next".to_owned() });
+        // A node goes before a function of its name; this one traps.
+        assert_eq!(plugins.step(&ask("both"), &scope()).await.unwrap_err().code, "trap");
+        let document = |config: Value| {
+            json!({"nodes": [{"id": "f", "type": "plugin", "data": {
+                "plugin": "shop", "node": "same", "config": config, "exits": ["next"]
+            }}]})
+        };
+        let good = document(json!({"value": "{{ name }}", "arguments": [1]}));
+        assert_eq!(plugins.check_flow(business(1), &good).await.unwrap(), []);
+        let odd =
+            plugins.check_flow(business(1), &document(json!({"arguments": []}))).await.unwrap();
+        assert_eq!(odd[0].code, "plugin_config");
+    }
+
+    #[tokio::test]
+    async fn what_a_node_may_not_is_refused_and_written_down() {
+        let plugins = plugins().await;
+        install(&plugins, 1, "shop", "\"nodes\"", &writer()).await;
+        let error = plugins.step(&ask("write"), &scope()).await.unwrap_err();
+        assert_eq!(error.code, "denied");
+        plugins.write().await.unwrap();
+        let (id, page) = (PluginId::from_uuid(Uuid::from_u128(1)), PageRequest::first(9));
+        let store = &plugins.sandbox().ports().plugins;
+        let denied = Some(PluginLineKind::Denied);
+        let lines = store.plugin_lines(business(1), id, denied, &page).await.unwrap().items;
+        assert!(lines.iter().any(|line| line.text.contains("contacts-write")), "{lines:?}");
     }
 
     #[tokio::test]

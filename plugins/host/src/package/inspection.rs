@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use justping_core::model::Capability;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::PackageFinding;
 use crate::Export;
@@ -42,10 +42,33 @@ pub struct Inspection {
     pub findings: Vec<PackageFinding>,
 }
 
+/// The member of a function's configuration that it is applied to.
+pub const FILTER_VALUE: &str = "value";
+/// The member of a function's configuration that lists its arguments.
+pub const FILTER_ARGUMENTS: &str = "arguments";
+/// The exit of a function.
+pub const FILTER_EXIT: &str = "next";
+
 impl Inspection {
-    /// The node called `name`.
-    pub fn node(&self, name: &str) -> Option<&NodeInfo> {
-        self.nodes.iter().find(|node| node.name == name)
+    /// What flows may call: the nodes, and the functions for texts, each of which is a node that gives
+    /// what it makes of a value. A node goes before a function of the same name.
+    pub fn flow_nodes(&self) -> Vec<NodeInfo> {
+        let is_new = |filter: &&FilterInfo| self.nodes.iter().all(|node| node.name != filter.name);
+        let filters = self.filters.iter().filter(is_new).map(FilterInfo::node);
+        self.nodes.iter().cloned().chain(filters).collect()
+    }
+
+    /// What flows may call by this name.
+    pub fn flow_node(&self, name: &str) -> Option<NodeInfo> {
+        let node = self.nodes.iter().find(|node| node.name == name).cloned();
+        node.or_else(|| {
+            self.filters.iter().find(|filter| filter.name == name).map(FilterInfo::node)
+        })
+    }
+
+    /// Whether the plugin has a node of its own of this name.
+    pub fn has_node(&self, name: &str) -> bool {
+        self.nodes.iter().any(|node| node.name == name)
     }
 }
 
@@ -104,4 +127,26 @@ pub struct FilterInfo {
     pub name: String,
     /// What it does.
     pub summary: String,
+}
+
+impl FilterInfo {
+    /// The function as a node of flows.
+    fn node(&self) -> NodeInfo {
+        NodeInfo {
+            name: self.name.clone(),
+            title: self.name.clone(),
+            summary: self.summary.clone(),
+            schema: json!({
+                "type": "object",
+                "properties": {
+                    FILTER_VALUE: {"title": "Value"},
+                    FILTER_ARGUMENTS: {"type": "array", "title": "Arguments"},
+                },
+                "required": [FILTER_VALUE],
+                "additionalProperties": false,
+            }),
+            exits: vec![ExitInfo { name: FILTER_EXIT.to_owned(), title: "Done".to_owned() }],
+            waits: false,
+        }
+    }
 }

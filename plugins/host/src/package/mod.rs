@@ -23,7 +23,10 @@ pub use self::archive::{
     PACKAGE_EXTRA_BYTES, PACKAGE_MAX_BYTES, SIGNATURE_FILE, SIGNATURE_MAX_BYTES,
 };
 pub use self::finding::{PackageCode, PackageFinding};
-pub use self::inspection::{ChannelInfo, ExitInfo, FilterInfo, Inspection, NodeInfo, ToolInfo};
+pub use self::inspection::{
+    ChannelInfo, ExitInfo, FILTER_ARGUMENTS, FILTER_EXIT, FILTER_VALUE, FilterInfo, Inspection,
+    NodeInfo, ToolInfo,
+};
 pub use self::manifest::{
     CAPABILITIES_MAX, CONTRACT, Dialect, HOSTS_MAX, Manifest, Request, SECRETS_MAX,
 };

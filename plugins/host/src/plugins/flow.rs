@@ -20,7 +20,7 @@ pub struct PluginNode {
 }
 
 impl Plugins {
-    /// The nodes of the plugins that run.
+    /// The nodes of the plugins that run, functions for texts among them.
     ///
     /// # Errors
     /// What the store says.
@@ -28,7 +28,10 @@ impl Plugins {
         let plugins = self.all(business).await?;
         let running = plugins.iter().filter(|one| one.plugin.enabled);
         let nodes = running.flat_map(|one| {
-            one.inspection.nodes.iter().map(|node| PluginNode::of(&one.plugin.name, node))
+            one.inspection
+                .flow_nodes()
+                .into_iter()
+                .map(|node| PluginNode::of(&one.plugin.name, &node))
         });
         Ok(nodes.collect())
     }
@@ -127,7 +130,7 @@ fn check(plugins: &[std::sync::Arc<Installed>], path: &str, node: &Value) -> Vec
         let message = format!("the plugin {name} is switched off");
         return error("plugin_not_installed", "/plugin", message);
     }
-    let Some(info) = found.inspection.node(called) else {
+    let Some(info) = found.inspection.flow_node(called) else {
         let message = format!("the plugin {name} has no node {called}");
         return error("plugin_node_unknown", "/node", message);
     };

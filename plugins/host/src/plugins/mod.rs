@@ -318,6 +318,11 @@ impl Plugins {
         sandbox.load(archive.component).await.map_err(load)
     }
 
+    /// Takes down that a plugin tried what it was not granted, where no host function saw it.
+    pub(crate) fn denied(&self, installed: &Installed, ask: &Ask, text: &str) {
+        self.inner.note(installed, ask, PluginLineKind::Denied, PluginLevel::Warn, text);
+    }
+
     /// Until when a plugin is paused in this process, if it is.
     pub fn paused_until(&self, business: BusinessId, plugin: PluginId) -> Option<Timestamp> {
         self.inner.breakers.paused_until((business, plugin), self.inner.clock.now())
