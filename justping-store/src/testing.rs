@@ -220,9 +220,7 @@ impl Server {
     /// Kills every process of the server, with no time to say a word to anybody, and waits until
     /// they are gone.
     pub async fn kill(&self) {
-        let file = self.folder.join("data/postmaster.pid");
-        let file = std::fs::read_to_string(file).unwrap();
-        let postmaster: u32 = file.lines().next().unwrap().parse().unwrap();
+        let postmaster = self.postmaster();
         // It must not start another one meanwhile: whoever is left keeps it from starting again.
         signal("-STOP", &[postmaster]);
         let mut doomed = vec![postmaster];
@@ -241,14 +239,35 @@ impl Server {
         let mut admin = self.admin("postgres").await;
         run(&mut admin, "ALTER SYSTEM SET synchronous_standby_names = '*'".to_owned()).await;
         run(&mut admin, "SELECT pg_reload_conf()".to_owned()).await;
-        admin.close().await.unwrap();
         let following = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
         let started = Instant::now();
         while self.number("postgres", following).await != 1 {
             assert!(started.elapsed() < PATIENCE, "the standby does not follow");
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+        // Commits wait for it from the moment at which the checkpointer has read the settings, which
+        // it does before it begins with what it is asked for.
+        for _ in 0..2 {
+            run(&mut admin, "CHECKPOINT".to_owned()).await;
+        }
+        admin.close().await.unwrap();
         standby
+    }
+
+    /// Stops every process of the server where it is.
+    pub fn pause(&self) {
+        let postmaster = self.postmaster();
+        let mut all = vec![postmaster];
+        all.extend(children(postmaster));
+        signal("-STOP", &all);
+    }
+
+    /// Has what was stopped go on.
+    pub fn resume(&self) {
+        let postmaster = self.postmaster();
+        let mut all = children(postmaster);
+        all.push(postmaster);
+        signal("-CONT", &all);
     }
 
     /// Makes a standby a server of its own.
@@ -272,6 +291,12 @@ impl Server {
     /// Starts the server again as it was.
     pub fn restart(&self) {
         self.control(&["restart"]);
+    }
+
+    fn postmaster(&self) -> u32 {
+        let file = self.folder.join("data/postmaster.pid");
+        let file = std::fs::read_to_string(file).unwrap();
+        file.lines().next().unwrap().parse().unwrap()
     }
 
     fn control(&self, arguments: &[&str]) {

@@ -111,6 +111,28 @@ async fn a_store_goes_on_after_a_session_that_was_idle_for_too_long() {
 }
 
 #[tokio::test]
+async fn a_commit_is_done_when_the_synchronous_standby_has_it() {
+    let primary = server::Server::start();
+    let standby = primary.standby().await;
+    let limit = std::time::Duration::from_millis(300);
+    let database = primary.empty().await;
+    let config = PostgresConfig { statement_timeout: limit, ..database.config() };
+    let store = PostgresStore::open(config).await.unwrap();
+    standby.pause();
+    let row = acme();
+    let mut writes = std::pin::pin!(store.create_business(&row));
+    let long = "SELECT count(*) FROM pg_stat_activity \
+        WHERE wait_event = 'SyncRep' AND now() - state_change > interval '1 s'";
+    let waits = async { while primary.number("postgres", long).await == 0 {} };
+    tokio::select! {
+        written = &mut writes => panic!("nobody else has it: {written:?}"),
+        () = waits => standby.resume(),
+    }
+    writes.await.unwrap();
+    assert_eq!(store.business(row.id).await, Ok(acme()));
+}
+
+#[tokio::test]
 async fn newer_and_changed_schemas_are_refused() {
     let scratch = scratch().await;
     let mut plain = server::plain(&scratch.database.name).await;
