@@ -1,7 +1,8 @@
 //! What a call of a plugin costs, beside the same call made with wasmtime alone; what an instance holds;
 //! and how 10,000 installed plugins are served by a few hundred in memory.
 //!
-//! `cargo bench -p justping-plugins --bench calls` prints one JSON line a figure. Times are on a processor,
+//! `cargo bench -p justping-plugins --bench calls [-- component.wasm …]` prints one JSON line a figure, and
+//! some of each component that is named: so guests in any language are measured. Times are on a processor,
 //! of all threads together, so that a machine that does other things shows the same; ratios say more.
 
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
@@ -23,9 +24,10 @@ use justping_core::model::{
 };
 use justping_http::{OpenClient, Policy};
 use justping_plugins::contract::{Message, hooks};
+use justping_plugins::limits::UPLOAD_CEILING_BYTES;
 use justping_plugins::{
-    CacheConfig, Caller, ComponentDigest, Limits, LineSink, Messenger, MessengerError,
-    PluginMessage, Ports, Sandbox, SandboxConfig,
+    CacheConfig, CallMeter, Caller, Code, ComponentDigest, Export, Limits, LineSink, Messenger,
+    MessengerError, PluginMessage, Ports, Sandbox, SandboxConfig,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -222,10 +224,25 @@ async fn beside_wasmtime() {
     figure("the sandbox, with limits, metering, turns and its own threads", ours, "us");
     figure("the sandbox beside a fresh instance of wasmtime", ours / fresh, "times");
 
+    let warm = Limits { wall: Duration::from_secs(60), keep_warm: true, ..Limits::default() };
+    let warm = Arc::new(warm);
+    let ours = micros(5_000, || async {
+        let who = Caller { limits: Arc::clone(&warm), ..caller(1, &[]) };
+        let called = sandbox.after_receive(&code, who, message()).await;
+        assert!(called.result.is_ok());
+    })
+    .await;
+    figure("the sandbox, kept warm", ours, "us");
+    figure("the sandbox, kept warm, beside the same instance of wasmtime", ours / reused, "times");
+
+    at_once(&sandbox, &code).await;
+}
+
+async fn at_once(sandbox: &Sandbox, code: &Arc<Code>) {
     let begun = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..50 {
-        let (sandbox, code) = (sandbox.clone(), Arc::clone(&code));
+        let (sandbox, code) = (sandbox.clone(), Arc::clone(code));
         tasks.spawn(async move {
             for _ in 0..400 {
                 let called = sandbox.after_receive(&code, caller(number, &[]), message()).await;
@@ -237,6 +254,52 @@ async fn beside_wasmtime() {
         done.unwrap();
     }
     figure("calls of 50 businesses at once", 20_000.0 / begun.elapsed().as_secs_f64(), "calls/s");
+}
+
+/// Median and 99th percentile of the time from call to answer, in milliseconds.
+async fn waits(sandbox: &Sandbox, code: &Arc<Code>) -> (f64, f64) {
+    let mut times = Vec::new();
+    for _ in 0..3_000 {
+        let begun = Instant::now();
+        let called = sandbox.after_receive(code, caller(2, &[]), message()).await;
+        assert!(called.result.is_ok());
+        times.push(begun.elapsed().as_secs_f64() * 1e3);
+        // One that answers customers rests between two messages.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    times.sort_by(f64::total_cmp);
+    (times[1_500], times[2_970])
+}
+
+/// What one business notices of another whose plugin computes for ever, in forty calls at once.
+async fn beside_spinning() {
+    let sandbox = sandbox(SandboxConfig::default());
+    let code = sandbox.load(hook()).await.unwrap();
+    let spin = sandbox.load(guest::tool("", "(loop $l (br $l)) (unreachable)")).await.unwrap();
+    let (p50, p99) = waits(&sandbox, &code).await;
+    figure("a business alone: p50", p50, "ms");
+    figure("a business alone: p99", p99, "ms");
+    let mut spinning = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        let (sandbox, spin) = (sandbox.clone(), Arc::clone(&spin));
+        spinning.spawn(async move {
+            loop {
+                let ask = justping_plugins::sandbox::ToolAsk {
+                    contact_id: String::new(),
+                    tool: String::new(),
+                    arguments: "{}".to_owned(),
+                };
+                let who = Caller { limits: Arc::default(), ..caller(1, &[]) };
+                assert!(sandbox.call_tool(&spin, who, ask).await.result.is_err());
+            }
+        });
+    }
+    let (p50, beside) = waits(&sandbox, &code).await;
+    spinning.abort_all();
+    figure("beside forty that spin: p50", p50, "ms");
+    figure("beside forty that spin: p99", beside, "ms");
+    figure("beside forty that spin: p99 beside that alone", beside / p99, "times");
+    while spinning.join_next().await.is_some() {}
 }
 
 async fn held_by_an_instance() {
@@ -354,9 +417,71 @@ async fn worst_compile() {
     println!("{}", json!({"taken": loaded.is_ok(), "why": loaded.err().map(|e| e.to_string())}));
 }
 
+/// What a component costs that was built elsewhere: to compile, to read from the cache, and to ask what it
+/// is, by a fresh instance each time and by one that is kept warm.
+async fn built_elsewhere(path: &str) {
+    let name = std::path::Path::new(path).file_stem().unwrap().to_string_lossy().into_owned();
+    let bytes = std::fs::read(path).unwrap();
+    figure(&format!("{name}: size"), bytes.len() as f64 / 1024.0, "KiB");
+    let folder = tempfile::tempdir().unwrap();
+    let cache = CacheConfig { folder: folder.path().to_owned(), key: None };
+    let mut limits = Limits { upload_bytes: UPLOAD_CEILING_BYTES, ..Limits::default() };
+    limits.cpu = Duration::from_secs(5);
+    let config = SandboxConfig { cache: Some(cache), limits, ..SandboxConfig::default() };
+    let first = sandbox(config.clone());
+    let begun = ProcessTime::now();
+    let digest = first.load(bytes).await.unwrap().digest();
+    figure(&format!("{name}: compile"), begun.elapsed().as_secs_f64() * 1e3, "ms");
+    drop(first);
+    let sandbox = sandbox(config);
+    let begun = Instant::now();
+    let code = sandbox.open(digest).await.unwrap();
+    figure(&format!("{name}: load from the cache"), begun.elapsed().as_secs_f64() * 1e3, "ms");
+    for (how, keep_warm) in [("fresh", false), ("kept warm", true)] {
+        let limits = Arc::new(Limits { keep_warm, ..sandbox.limits().clone() });
+        let peak = std::sync::atomic::AtomicUsize::new(0);
+        let each = micros(30, || async {
+            let who = Caller { limits: Arc::clone(&limits), ..caller(1, &[]) };
+            let (is_ok, meter) = describe(&sandbox, &code, who).await;
+            assert!(is_ok);
+            peak.fetch_max(meter.peak_bytes, std::sync::atomic::Ordering::Relaxed);
+        })
+        .await;
+        figure(&format!("{name}: a call, {how}"), each, "us");
+        let peak = peak.into_inner() as f64 / 1024.0;
+        figure(&format!("{name}: memory of a call, {how}"), peak, "KiB");
+    }
+}
+
+async fn describe(sandbox: &Sandbox, code: &Arc<Code>, who: Caller) -> (bool, CallMeter) {
+    if code.exports().contains(&Export::Nodes) {
+        let called = sandbox.describe_nodes(code, who).await;
+        return (called.result.is_ok(), called.meter);
+    }
+    if code.exports().contains(&Export::Tools) {
+        let called = sandbox.describe_tools(code, who).await;
+        return (called.result.is_ok(), called.meter);
+    }
+    if code.exports().contains(&Export::Hooks) {
+        let called = sandbox.after_receive(code, who, message()).await;
+        return (called.result.is_ok(), called.meter);
+    }
+    if code.exports().contains(&Export::Channels) {
+        let called = sandbox.describe_channel(code, who).await;
+        return (called.result.is_ok(), called.meter);
+    }
+    let called = sandbox.describe_filters(code, who).await;
+    (called.result.is_ok(), called.meter)
+}
+
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
+    let named: Vec<_> = std::env::args().skip(1).filter(|word| word.ends_with(".wasm")).collect();
+    for path in &named {
+        built_elsewhere(path).await;
+    }
     beside_wasmtime().await;
+    beside_spinning().await;
     held_by_an_instance().await;
     many_installed().await;
     worst_compile().await;

@@ -1,5 +1,6 @@
 //! How much a plugin may take.
 
+use std::ops::Not;
 use std::time::Duration;
 
 use justping_core::model::{Capability, PLUGIN_LINE_MAX_BYTES};
@@ -77,6 +78,8 @@ pub struct Limits {
     pub log_lines: u32,
     /// Most calls of a business at once.
     pub concurrent: u32,
+    /// Whether an instance waits for the next call of its plugin, instead of a fresh one for each.
+    pub keep_warm: bool,
     /// Most bytes of a component.
     pub upload_bytes: usize,
 }
@@ -94,6 +97,7 @@ impl Default for Limits {
             output_bytes: OUTPUT_MAX_BYTES,
             log_lines: LOG_MAX_LINES,
             concurrent: CONCURRENT_MAX,
+            keep_warm: false,
             upload_bytes: UPLOAD_MAX_BYTES,
         }
     }
@@ -112,10 +116,15 @@ pub struct LimitsWish {
     /// Milliseconds from start to end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wall_ms: Option<u32>,
+    /// Whether one instance may serve many calls, one after another, of one business: faster where a
+    /// start is slow. What a call leaves in memory the next one finds.
+    #[serde(skip_serializing_if = "Not::not")]
+    pub keep_warm: bool,
 }
 
 impl Limits {
-    /// These limits, or less where the wish is less. A wish of nothing is as good as one of 1.
+    /// These limits, or less where the wish is less, for instances as the wish has them. A wish of
+    /// nothing is as good as one of 1.
     #[must_use]
     pub fn tightened(&self, wish: &LimitsWish) -> Self {
         let memory = wish.memory_mib.map(|mib| (mib.max(1) as usize).saturating_mul(MIB));
@@ -124,6 +133,7 @@ impl Limits {
             memory_bytes: memory.map_or(self.memory_bytes, |wish| wish.min(self.memory_bytes)),
             cpu: wish.cpu_ms.map_or(self.cpu, |ms| millis(ms).min(self.cpu)),
             wall: wish.wall_ms.map_or(self.wall, |ms| millis(ms).min(self.wall)),
+            keep_warm: wish.keep_warm,
             ..self.clone()
         }
     }
@@ -136,7 +146,12 @@ mod tests {
     #[test]
     fn a_wish_only_tightens() {
         let limits = Limits::default();
-        let wish = LimitsWish { memory_mib: Some(4), cpu_ms: Some(20), wall_ms: Some(60_000) };
+        let wish = LimitsWish {
+            memory_mib: Some(4),
+            cpu_ms: Some(20),
+            wall_ms: Some(60_000),
+            ..LimitsWish::default()
+        };
         let tight = limits.tightened(&wish);
         assert_eq!(tight.memory_bytes, 4 * MIB);
         assert_eq!(tight.cpu, Duration::from_millis(20));
@@ -146,7 +161,9 @@ mod tests {
 
     #[test]
     fn a_wish_of_nothing_still_runs() {
-        let wish = LimitsWish { memory_mib: Some(0), cpu_ms: Some(0), wall_ms: Some(0) };
+        let none = Some(0);
+        let wish =
+            LimitsWish { memory_mib: none, cpu_ms: none, wall_ms: none, ..LimitsWish::default() };
         let tight = Limits::default().tightened(&wish);
         assert_eq!(tight.memory_bytes, MIB);
         assert_eq!((tight.cpu, tight.wall), (Duration::from_millis(1), Duration::from_millis(1)));

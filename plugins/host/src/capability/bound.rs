@@ -29,6 +29,20 @@ impl Bounds {
     }
 }
 
+impl Bounds {
+    /// Whether what is held now is within the limits of another call.
+    pub(crate) fn fits(&self, limits: &Limits) -> bool {
+        self.memory <= limits.memory_bytes
+    }
+
+    /// Begins with another call of the same instance.
+    pub(crate) fn begin_again(&mut self, limits: &Limits) {
+        let Self { memory_max, table_max, memory, share: _, peak, is_hit, is_crowded } = self;
+        (*memory_max, *table_max) = (limits.memory_bytes, limits.table_elements);
+        (*peak, *is_hit, *is_crowded) = (*memory, false, false);
+    }
+}
+
 impl ResourceLimiter for Bounds {
     fn memory_growing(
         &mut self,

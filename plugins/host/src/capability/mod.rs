@@ -92,6 +92,31 @@ impl CallState {
         }
     }
 
+    /// Begins with another call of the same instance, of which nothing is left but the guest's own
+    /// memory.
+    pub(crate) fn begin_again(&mut self, next: Caller) {
+        let Self {
+            caller,
+            bounds,
+            diary,
+            ports: _,
+            home: _,
+            counts,
+            denied,
+            is_host_denied,
+            secrets,
+            drawn,
+            started,
+        } = self;
+        *diary = Diary::default();
+        *counts = Default::default();
+        denied.clear();
+        (*is_host_denied, *secrets, *drawn) = (false, None, 0);
+        *started = Instant::now();
+        *caller = next;
+        bounds.begin_again(&caller.limits);
+    }
+
     /// How often capabilities were called.
     pub(crate) fn host_calls(&self) -> u32 {
         self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))

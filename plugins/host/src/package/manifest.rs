@@ -347,7 +347,7 @@ impl Reading<'_> {
     }
 
     fn wishes(&mut self, wishes: &Spanned<LimitsWish>) -> LimitsWish {
-        let LimitsWish { memory_mib, cpu_ms, wall_ms } = *wishes.get_ref();
+        let LimitsWish { memory_mib, cpu_ms, wall_ms, keep_warm: _ } = *wishes.get_ref();
         if [memory_mib, cpu_ms, wall_ms].contains(&Some(0)) {
             let message = "with a limit of 0 nothing can run";
             self.note(PackageCode::ManifestField, wishes.span(), message);

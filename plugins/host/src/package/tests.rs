@@ -34,6 +34,7 @@ additionalProperties = false
 
 [limits]
 memory_mib = 16
+keep_warm = true
 "#;
 
 fn archive(manifest: &str) -> Archive {
@@ -79,7 +80,7 @@ fn a_package_comes_back_as_it_was_written() {
     assert!(!requested.allows(Capability::Kv));
     assert_eq!(requested.hosts.len(), 2);
     assert!(requested.secrets.contains("shop_token"));
-    assert_eq!(manifest.limits.memory_mib, Some(16));
+    assert_eq!((manifest.limits.memory_mib, manifest.limits.keep_warm), (Some(16), true));
     assert_eq!(manifest.written["title"], "Order status");
 }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::contract::{channels, filters, nodes, tools};
 use crate::plugins::OperatorPolicy;
-use crate::{CallError, Caller, Code, Export, LoadError, Sandbox};
+use crate::{CallError, Caller, Code, Export, LimitsWish, LoadError, Sandbox};
 
 /// Most nodes, tools, functions or events that one plugin describes.
 pub const DESCRIBED_MAX: usize = 50;
@@ -81,7 +81,7 @@ pub async fn verify(
             code_bytes: size(code.bytes()),
             exports: code.exports().clone(),
             imports: code.imports().clone(),
-            pure: code.is_pure(),
+            pure: code.is_pure() && !package.manifest.limits.keep_warm,
             ..Inspection::default()
         },
         findings,
@@ -97,6 +97,7 @@ pub async fn verify(
 
 /// Somebody who is nobody: without grants, configuration or business.
 fn caller(sandbox: &Sandbox, manifest: &Manifest) -> Caller {
+    let wish = LimitsWish { keep_warm: false, ..manifest.limits };
     Caller {
         business_id: BusinessId::from_uuid(Uuid::nil()),
         plugin_id: PluginId::from_uuid(Uuid::nil()),
@@ -106,7 +107,7 @@ fn caller(sandbox: &Sandbox, manifest: &Manifest) -> Caller {
         conversation_id: None,
         call_id: "describe".to_owned(),
         now: sandbox.ports().clock.now(),
-        limits: Arc::new(sandbox.limits().tightened(&manifest.limits)),
+        limits: Arc::new(sandbox.limits().tightened(&wish)),
         quota: PluginQuota::default(),
     }
 }

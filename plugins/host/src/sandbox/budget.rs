@@ -36,6 +36,13 @@ impl Budget {
         Share { budget: Arc::clone(self), business, bytes: 0 }
     }
 
+    /// Whether there is no room for so many more bytes of a business.
+    pub(crate) fn is_tight(&self, business: BusinessId, more: usize) -> bool {
+        let held = self.held();
+        let own = held.by.get(&business).copied().unwrap_or_default().saturating_add(more);
+        held.all.saturating_add(more) > self.total || own > self.total / 2
+    }
+
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }

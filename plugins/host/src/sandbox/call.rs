@@ -1,4 +1,5 @@
-//! One call: a fresh store and instance, watched from start to end.
+//! One call: a fresh store and instance or, where a plugin asks for it, one that waited, watched from
+//! start to end.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use super::code::Code;
 use super::error::CallError;
 use super::inspect::NOTE_MAX_CHARS;
 use super::meter::{CallMeter, Called, Cpu, Paced};
+use super::warm::{Kept, Owner};
 use crate::caller::Caller;
 use crate::capability::{AbortOnDrop, CallState, Stop};
 use crate::limits::{HOST_CALL_MAX_BYTES, Limits, host_calls_max};
@@ -77,6 +79,7 @@ impl Shared {
             output_bytes: asked.output_bytes.min(own.output_bytes),
             log_lines: asked.log_lines.min(own.log_lines),
             concurrent: asked.concurrent.min(own.concurrent),
+            keep_warm: asked.keep_warm,
             upload_bytes: own.upload_bytes,
         }
     }
@@ -88,49 +91,78 @@ impl Shared {
         work: Work<T>,
     ) -> Called<T> {
         let limits = Arc::clone(&caller.limits);
-        let business = caller.business_id;
+        let (business, plugin) = (caller.business_id, caller.plugin_id);
+        let owner = Owner { business, plugin, code: code.digest() };
         let cpu = Arc::new(Cpu::default());
-        let share = self.memory.share(business);
-        let state = CallState::new(caller, Arc::clone(&self.ports), self.home.clone(), share);
-        let mut store = self.store(state, &cpu, &limits);
         let started = Instant::now();
+        let (mut store, instance, calls) = match self.waiting(&owner, &limits) {
+            Some(Kept { mut store, instance, calls }) => {
+                store.data_mut().begin_again(caller);
+                (store, Some(instance), calls)
+            }
+            None => (self.store(caller), None, 0),
+        };
+        watch(&mut store, &cpu, &limits);
         let all = async {
-            let instance = code.pre.instantiate_async(&mut store).await?;
-            work(&mut store, &instance).await
+            let instance = match instance {
+                Some(instance) => instance,
+                None => code.pre.instantiate_async(&mut store).await?,
+            };
+            work(&mut store, &instance).await.map(|answer| (answer, instance))
         };
         let paced = Paced::new(all, Arc::clone(&cpu), Arc::clone(&self.turns), business);
         let ended = timeout(limits.wall, paced).await;
         let wall = started.elapsed();
-        // The store is only read from here on: whatever happened, it never runs again.
-        let state = store.into_data();
-        let result = match ended {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(why(&error, &state, &limits)),
-            Err(_) => Err(CallError::Wall { limit: limits.wall }),
-        };
+        let state = store.data_mut();
         let meter = CallMeter {
             cpu: cpu.spent(),
             wall,
             peak_bytes: state.bounds.peak,
             host_calls: state.host_calls(),
-            lines: state.diary.lines,
+            lines: std::mem::take(&mut state.diary.lines),
             lines_lost: state.diary.lost,
+        };
+        // Whatever did not end well never runs again.
+        let result = match ended {
+            Ok(Ok((answer, instance))) => {
+                if limits.keep_warm && !state.bounds.is_hit && !state.bounds.is_crowded {
+                    self.warm.give(owner, Kept { store, instance, calls: calls + 1 });
+                }
+                Ok(answer)
+            }
+            Ok(Err(error)) => Err(why(&error, state, &limits)),
+            Err(_) => Err(CallError::Wall { limit: limits.wall }),
         };
         Called { result, meter }
     }
 
-    /// A store that gives up its turn at each tick, and ends when its time on a processor is over.
-    fn store(&self, state: CallState, cpu: &Arc<Cpu>, limits: &Limits) -> Store<CallState> {
+    /// An instance that waits for this call. Where memory is scarce, all that wait make room.
+    fn waiting(&self, owner: &Owner, limits: &Limits) -> Option<Kept> {
+        let kept = if limits.keep_warm { self.warm.take(owner) } else { None };
+        let kept = kept.filter(|kept| kept.store.data().bounds.fits(limits));
+        if kept.is_none() && self.memory.is_tight(owner.business, limits.memory_bytes) {
+            self.warm.clear();
+        }
+        kept
+    }
+
+    fn store(&self, caller: Caller) -> Store<CallState> {
+        let share = self.memory.share(caller.business_id);
+        let state = CallState::new(caller, Arc::clone(&self.ports), self.home.clone(), share);
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.bounds);
-        store.set_hostcall_fuel(brought_out(limits));
-        store.set_epoch_deadline(1);
-        let (cpu, limit) = (Arc::clone(cpu), limits.cpu);
-        store.epoch_deadline_callback(move |_| {
-            if cpu.spent() >= limit { Err(Stop::Cpu.into()) } else { Ok(UpdateDeadline::Yield(1)) }
-        });
         store
     }
+}
+
+/// Has a store give up its turn at each tick, and end when its time on a processor is over.
+fn watch(store: &mut Store<CallState>, cpu: &Arc<Cpu>, limits: &Limits) {
+    store.set_hostcall_fuel(brought_out(limits));
+    store.set_epoch_deadline(1);
+    let (cpu, limit) = (Arc::clone(cpu), limits.cpu);
+    store.epoch_deadline_callback(move |_| {
+        if cpu.spent() >= limit { Err(Stop::Cpu.into()) } else { Ok(UpdateDeadline::Yield(1)) }
+    });
 }
 
 /// Most bytes that one host call, or the answer, brings out of a guest. Lists weigh more there than here.

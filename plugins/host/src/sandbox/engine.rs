@@ -27,9 +27,10 @@ const CORE_INSTANCES_MIN: u32 = 4 * CORE_INSTANCES_MAX;
 
 /// Makes the machine: with all places laid out in advance or, where there is not address space
 /// enough, each made when it is needed.
-pub(crate) fn machine(limits: &Limits, calls: u32) -> wasmtime::Result<Engine> {
+pub(crate) fn machine(limits: &Limits, calls: u32, warm: usize) -> wasmtime::Result<Engine> {
     let mut config = common(limits);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, calls)));
+    let warm = u32::try_from(warm).unwrap_or(u32::MAX);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits, calls, warm)));
     match Engine::new(&config) {
         Ok(engine) => Ok(engine),
         Err(error) => {
@@ -56,8 +57,11 @@ fn common(limits: &Limits) -> Config {
     config
 }
 
-fn pool(limits: &Limits, calls: u32) -> PoolingAllocationConfig {
+/// Room for so many calls, and for instances that wait, whatever they are made of.
+fn pool(limits: &Limits, calls: u32, warm: u32) -> PoolingAllocationConfig {
     let parts = calls.saturating_mul(PARTS_PER_CALL).max(CORE_INSTANCES_MIN);
+    let parts = parts.saturating_add(warm.saturating_mul(CORE_INSTANCES_MAX.max(TABLES_MAX)));
+    let calls = calls.saturating_add(warm);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(calls)
         .total_core_instances(parts)

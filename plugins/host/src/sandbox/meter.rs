@@ -12,8 +12,9 @@ use cpu_time::ThreadTime;
 use justping_core::model::{BusinessId, PluginLine, PluginSpend};
 use tokio::sync::oneshot;
 
+use super::engine::TICK;
 use super::error::CallError;
-use super::gate::{Gate, Place, Way};
+use super::gate::{Gate, Heavy, Place, Way};
 
 /// What a call took.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -107,6 +108,10 @@ impl Cpu {
     }
 }
 
+/// From this time on a processor on, a call is long: others do not wait for it. A half of a tick.
+const LONG: Duration = Duration::from_millis(5);
+const _: () = assert!(LONG.as_millis() * 2 == TICK.as_millis());
+
 /// Polls a call in turns: each poll waits for one of a few places, of which businesses take turns, and
 /// is counted. A guest that computes on gives its turn up at each tick of the epoch.
 pub(crate) struct Paced<F> {
@@ -115,6 +120,7 @@ pub(crate) struct Paced<F> {
     gate: Arc<Gate<BusinessId>>,
     business: BusinessId,
     waits: Option<oneshot::Receiver<Place<BusinessId>>>,
+    heavy: Option<Heavy<BusinessId>>,
 }
 
 impl<F> Paced<F> {
@@ -124,7 +130,7 @@ impl<F> Paced<F> {
         gate: Arc<Gate<BusinessId>>,
         business: BusinessId,
     ) -> Self {
-        Self { inner: Box::pin(inner), cpu, gate, business, waits: None }
+        Self { inner: Box::pin(inner), cpu, gate, business, waits: None, heavy: None }
     }
 }
 
@@ -155,6 +161,9 @@ impl<F: Future> Future for Paced<F> {
         self.cpu.begin();
         let polled = self.inner.as_mut().poll(cx);
         self.cpu.end();
+        if self.heavy.is_none() && polled.is_pending() && self.cpu.spent() >= LONG {
+            self.heavy = Some(self.gate.heavy(self.business));
+        }
         drop(place);
         Poll::Ready(ready!(polled))
     }

@@ -1,11 +1,12 @@
 //! The sandbox: loads components and calls them, within limits, on threads of its own.
 //!
 //! `inspect` a look before compiling · `cache` machine code on disk · `shelf` and `code` what is ready ·
-//! `engine` the machine · `call` one call · `export` what can be called · `gate` who is next · `budget`
+//! `engine` the machine · `call` one call · `warm` instances between calls · `export` what can be called · `gate` who is next · `budget`
 //! and `meter` what it takes · `error` what goes wrong.
 //!
-//! Invariants: each call has a fresh store and instance, and no store runs again after it ended; a
-//! guest never computes on a thread of the platform; what a guest says is bounded before it is kept.
+//! Invariants: each call has a fresh store and instance, unless its plugin asks to be kept warm, and then
+//! one that served the same plugin of the same business only; no store runs again after a call that did
+//! not end well; a guest never computes on a thread of the platform; what a guest says is bounded before it is kept.
 
 mod budget;
 mod cache;
@@ -19,12 +20,13 @@ mod inspect;
 mod load;
 mod meter;
 mod shelf;
+mod warm;
 mod weigh;
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use justping_core::model::BusinessId;
 use tokio::runtime::{Handle, Runtime};
@@ -43,6 +45,8 @@ pub use self::export::{FilterAsk, ToolAsk};
 use self::gate::{Crowd, Gate};
 pub use self::meter::{CallMeter, Called};
 use self::shelf::Shelf;
+use self::warm::Warm;
+pub use self::warm::{WARM_CALLS_MAX, WARM_EACH_MAX, WARM_IDLE_MAX, WARM_MAX};
 use crate::capability::{self, CallState};
 use crate::limits::Limits;
 use crate::port::Ports;
@@ -76,6 +80,8 @@ pub struct SandboxConfig {
     pub calls_max: u32,
     /// Most bytes of memory that all guests hold together; one business may have a half of it.
     pub memory_total_bytes: usize,
+    /// Most instances that wait for the next call of their plugin; none without any.
+    pub warm_max: usize,
     /// Most components in memory.
     pub loaded_max: usize,
     /// Most bytes of machine code in memory.
@@ -93,6 +99,7 @@ impl Default for SandboxConfig {
             threads: THREADS,
             calls_max: CALLS_MAX,
             memory_total_bytes: MEMORY_TOTAL_MAX_BYTES,
+            warm_max: WARM_MAX,
             loaded_max: LOADED_MAX,
             loaded_max_bytes: LOADED_MAX_BYTES,
             compile_max: COMPILE_MAX,
@@ -122,6 +129,8 @@ pub struct SandboxState {
     pub calls: usize,
     /// Instances that exist; `None` where they are not pooled.
     pub instances: Option<u64>,
+    /// Instances that wait for the next call of their plugin.
+    pub warm: usize,
     /// Components in memory.
     pub loaded: usize,
 }
@@ -151,6 +160,7 @@ pub(crate) struct Shared {
     /// The turns at computing.
     turns: Arc<Gate<BusinessId>>,
     memory: Arc<Budget>,
+    warm: Warm,
     shelf: Shelf,
     cache: Option<Cache>,
     compiler: Arc<Semaphore>,
@@ -188,7 +198,8 @@ impl Sandbox {
     pub fn new(config: SandboxConfig, ports: Ports) -> Result<Self, StartError> {
         let home = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let broken = |error: wasmtime::Error| StartError::Engine(format!("{error:#}"));
-        let engine = engine::machine(&config.limits, config.calls_max.max(1)).map_err(broken)?;
+        let engine = engine::machine(&config.limits, config.calls_max.max(1), config.warm_max)
+            .map_err(broken)?;
         let linker = capability::linker(&engine).map_err(broken)?;
         let threads = config.threads.max(1);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -209,6 +220,7 @@ impl Sandbox {
             places: Gate::new(config.calls_max.max(1) as usize),
             turns: Gate::new(threads),
             memory: Budget::new(config.memory_total_bytes),
+            warm: Warm::new(config.warm_max),
             shelf: Shelf::new(config.loaded_max.max(1), config.loaded_max_bytes),
             cache,
             compiler: Arc::new(Semaphore::new(1)),
@@ -216,8 +228,10 @@ impl Sandbox {
             compile_max: config.compile_max,
             engine,
         };
+        let shared = Arc::new(shared);
+        runtime.spawn(cool(Arc::downgrade(&shared)));
         let threads = Arc::new(Threads { runtime: Some(runtime), ticker });
-        Ok(Self { shared: Arc::new(shared), threads })
+        Ok(Self { shared, threads })
     }
 
     /// What no call may exceed.
@@ -236,7 +250,18 @@ impl Sandbox {
         SandboxState {
             calls: self.shared.crowd.len(),
             instances: pool.map(|pool| pool.component_instances()),
+            warm: self.shared.warm.len(),
             loaded: self.shared.shelf.len(),
         }
+    }
+}
+
+/// Lets go of instances that nobody called for a while.
+async fn cool(shared: Weak<Shared>) {
+    let mut ticks = tokio::time::interval(WARM_IDLE_MAX / 3);
+    loop {
+        ticks.tick().await;
+        let Some(shared) = shared.upgrade() else { return };
+        shared.warm.sweep(Instant::now());
     }
 }
