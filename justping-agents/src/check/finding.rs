@@ -26,7 +26,7 @@ pub mod code {
     pub const INVALID_TEMPLATE: &str = "invalid_template";
     /// A condition does not compile.
     pub const INVALID_CONDITION: &str = "invalid_condition";
-    /// Nodes that never wait form a circle.
+    /// Nodes that never wait form a circle, through flows that need not wait either.
     pub const ENDLESS_CYCLE: &str = "endless_cycle";
     /// A node jumps to a node that does not exist.
     pub const UNKNOWN_JUMP: &str = "unknown_jump";

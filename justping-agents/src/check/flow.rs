@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
+use justping_core::port::Finding;
+
 use super::finding::{about, code, error, warning};
 use super::graph::{Successors, cycles, reachable};
-use super::{Draft, DraftNode, TRIGGER};
+use super::{Draft, DraftEdge, DraftNode, TRIGGER};
 
 /// Node ids a message lists at most.
 const LISTED_MAX: usize = 5;
@@ -27,7 +29,8 @@ pub(super) fn check_called(draft: &mut Draft) {
 }
 
 fn graph(draft: &mut Draft) {
-    let successors = successors(draft);
+    let successors = successors(draft, |_| true);
+    lost_jumps(draft);
     endless(draft, &successors);
     unreachable(draft, &successors);
     loose_exits(draft);
@@ -49,43 +52,53 @@ fn trigger(draft: &mut Draft) {
     }
 }
 
-/// Where each node leads, by edges and by jumps; reports jumps to nowhere.
-fn successors(draft: &mut Draft) -> Successors {
+/// Where each node leads, by jumps and by the edges that `by` admits.
+pub(super) fn successors(draft: &Draft, by: impl Fn(&DraftEdge) -> bool) -> Successors {
     let mut successors: Successors = vec![Vec::new(); draft.nodes.len()];
-    for edge in &draft.edges {
+    for edge in draft.edges.iter().filter(|edge| by(edge)) {
         if let Some(next) = successors.get_mut(edge.source) {
             next.push(edge.target);
         }
     }
     for (node, next) in draft.nodes.iter().zip(&mut successors) {
-        for jump in node.built.iter().flat_map(|built| built.jumps()) {
-            if let Some(target) = draft.ids.get(&jump) {
-                next.push(*target);
-            } else {
-                let message = format!("there is no node `{jump}` to jump to");
-                let finding =
-                    error(code::UNKNOWN_JUMP, format!("/nodes/{}/data", node.at), message);
-                draft.findings.push(about(&node.node.id, finding));
-            }
-        }
+        let jumps = node.built.iter().flat_map(|built| built.jumps());
+        next.extend(jumps.filter_map(|jump| draft.ids.get(&jump).copied()));
     }
     successors
+}
+
+/// Reports jumps to nowhere.
+fn lost_jumps(draft: &mut Draft) {
+    let mut findings = Vec::new();
+    for node in &draft.nodes {
+        let jumps = node.built.iter().flat_map(|built| built.jumps());
+        for jump in jumps.filter(|jump| !draft.ids.contains_key(jump)) {
+            let message = format!("there is no node `{jump}` to jump to");
+            let finding = error(code::UNKNOWN_JUMP, format!("/nodes/{}/data", node.at), message);
+            findings.push(about(&node.node.id, finding));
+        }
+    }
+    draft.findings.append(&mut findings);
 }
 
 fn endless(draft: &mut Draft, successors: &Successors) {
     let never_waits = |node: &DraftNode| node.built.as_ref().is_some_and(|built| !built.suspends());
     let within: Vec<bool> = draft.nodes.iter().map(never_waits).collect();
-    for group in cycles(successors, &within) {
-        let nodes: Vec<&DraftNode> = group.iter().filter_map(|at| draft.nodes.get(*at)).collect();
-        let ids: Vec<&str> =
-            nodes.iter().take(LISTED_MAX).map(|node| node.node.id.as_str()).collect();
-        let more = if nodes.len() > LISTED_MAX { ", …" } else { "" };
-        let message = format!("never waits and leads back to itself: {}{more}", ids.join(", "));
-        let Some(first) = nodes.first() else { continue };
-        let finding = error(code::ENDLESS_CYCLE, format!("/nodes/{}", first.at), message);
-        let finding = about(&first.node.id, finding);
-        draft.findings.push(finding);
-    }
+    let groups = cycles(successors, &within);
+    let findings: Vec<_> =
+        groups.iter().filter_map(|group| circle(draft, group, "never waits")).collect();
+    draft.findings.extend(findings);
+}
+
+/// The finding about nodes that lead to one another, which says why that never ends.
+pub(super) fn circle(draft: &Draft, group: &[usize], why: &str) -> Option<Finding> {
+    let nodes: Vec<&DraftNode> = group.iter().filter_map(|at| draft.nodes.get(*at)).collect();
+    let first = nodes.first()?;
+    let ids: Vec<&str> = nodes.iter().take(LISTED_MAX).map(|node| node.node.id.as_str()).collect();
+    let more = if nodes.len() > LISTED_MAX { ", …" } else { "" };
+    let message = format!("{why} and leads back to itself: {}{more}", ids.join(", "));
+    let finding = error(code::ENDLESS_CYCLE, format!("/nodes/{}", first.at), message);
+    Some(about(&first.node.id, finding))
 }
 
 fn unreachable(draft: &mut Draft, successors: &Successors) {

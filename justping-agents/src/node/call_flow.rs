@@ -139,7 +139,7 @@ impl BuiltNode for Call {
         vec!["next".to_owned(), "error".to_owned()]
     }
 
-    /// It may: the linter does not look into the flow it calls for that.
+    /// It may: what the flow it calls does is seen in the whole document only.
     fn suspends(&self) -> bool {
         true
     }

@@ -474,7 +474,8 @@ pub trait BuiltNode: Send + Sync + Debug + 'static {
         Vec::new()
     }
 
-    /// Flows of the document it runs, by key, each with the variables it gives them.
+    /// Flows of the document it runs, by key, each with the variables it gives them. A node that runs
+    /// flows is taken to wait where every way through them does, and nowhere else.
     fn flows(&self) -> Vec<(String, Vec<String>)> {
         Vec::new()
     }

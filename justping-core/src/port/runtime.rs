@@ -213,7 +213,8 @@ pub struct FlowRuntimeError {
 /// # Contract
 /// Compiling is pure and total: any JSON gives a program or findings, never a panic.
 pub trait FlowRuntime: Send + Sync + Debug + 'static {
-    /// Looks a document over.
+    /// Looks a document over. Of the flows it calls it sees those it holds: what it calls by id has to
+    /// be put in before ([`FlowRuntime::with_flows`]), and is missing otherwise.
     fn check(&self, document: &Value) -> Vec<Finding>;
 
     /// Makes a program of a document.

@@ -4,6 +4,8 @@ use justping_core::port::Finding;
 
 use crate::check::Draft;
 use crate::check::finding::{about, code, warning};
+use crate::check::flow::successors;
+use crate::check::graph::reachable;
 
 const HOURS: &str = "business_hours";
 const HANDOFF: &str = "handoff";
@@ -12,19 +14,9 @@ const HANDOFF: &str = "handoff";
 pub(super) fn out_of_hours(draft: &Draft) -> Vec<Finding> {
     let knows = draft.nodes.iter().any(|node| node.node.kind == HOURS);
     let Some(start) = draft.trigger.filter(|_| knows) else { return Vec::new() };
-    let mut next: Vec<Vec<usize>> = vec![Vec::new(); draft.nodes.len()];
-    for edge in &draft.edges {
-        let source = draft.nodes.get(edge.source);
-        let is_open = edge.exit == "open" && source.is_some_and(|node| node.node.kind == HOURS);
-        if let Some(list) = next.get_mut(edge.source).filter(|_| !is_open) {
-            list.push(edge.target);
-        }
-    }
-    for (node, list) in draft.nodes.iter().zip(&mut next) {
-        let jumps = node.built.iter().flat_map(|built| built.jumps());
-        list.extend(jumps.filter_map(|jump| draft.ids.get(&jump).copied()));
-    }
-    let seen = super::super::graph::reachable(&next, start);
+    let is_hours = |at: usize| draft.nodes.get(at).is_some_and(|node| node.node.kind == HOURS);
+    let next = successors(draft, |edge| edge.exit != "open" || !is_hours(edge.source));
+    let seen = reachable(&next, start);
     let late = draft
         .nodes
         .iter()

@@ -1,10 +1,11 @@
 //! What an author should hear before publishing, though the flow could run.
 //!
 //! `variable` what is read before it is set · `kind` comparisons that never hold · `habit` ways of
-//! writing flows that go wrong · `hours` hand-offs · `trigger` words that start flows · `channel`
-//! how channels show it · `fix` what puts a finding right.
+//! writing flows that go wrong · `circle` circles that wait nowhere · `hours` hand-offs · `trigger`
+//! words that start flows · `channel` how channels show it · `fix` what puts a finding right.
 
 pub(super) mod channel;
+mod circle;
 pub(super) mod fix;
 mod habit;
 mod hours;
@@ -21,11 +22,12 @@ use super::Draft;
 /// Adds the findings that do not keep a document from running.
 pub(super) fn all(draft: &mut Draft) {
     let mut findings = Vec::new();
-    for (base, flow) in draft.all() {
+    for ((base, flow), circles) in draft.all().zip(circle::endless(draft)) {
         let mut of = trigger::opt_out(flow);
         of.extend(kind::mismatches(flow));
         of.extend(variable::unset(flow));
         of.extend(habit::all(flow));
+        of.extend(circles);
         of.extend(hours::out_of_hours(flow));
         findings.extend(of.into_iter().map(|finding| within(&base, finding)));
     }

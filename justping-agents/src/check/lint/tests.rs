@@ -1,9 +1,10 @@
 use justping_core::port::{Finding, FlowRuntime, Severity};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::fix::apply_fix;
 use crate::Flows;
-use crate::play::document;
+use crate::play::{Play, called, document};
 
 /// Findings of a code as `node message`.
 fn found(flows: &[Finding], code: &str) -> Vec<String> {
@@ -176,6 +177,147 @@ fn flows_that_are_called_are_looked_at_too() {
     assert_eq!(found(&findings, "unknown_variable"), ["q /flows/sub/nodes/0/data"]);
     assert_fixed(&flow, "waits_forever");
     assert_fixed(&flow, "unknown_variable");
+}
+
+/// A document that calls the flow `a` in a circle; other flows as `[nodes, edges]` by key.
+fn circling(flows: &[(&str, Value)]) -> Value {
+    let nodes = json!([["c", "call_flow", {"flow": "a"}], text("t", "x")]);
+    let edges = json!([["start", "next", "c"], ["c", "next", "t"], ["t", "next", "c"]]);
+    let mut flow = document(nodes, edges);
+    let flows = flows
+        .iter()
+        .map(|(key, flow)| ((*key).to_owned(), called(flow[0].clone(), flow[1].clone())));
+    flow["flows"] = flows.collect::<serde_json::Map<_, _>>().into();
+    flow
+}
+
+fn circles(document: &Value) -> Vec<String> {
+    found(&check(document), "endless_cycle")
+}
+
+fn call(id: &str, flow: &str) -> Value {
+    json!([id, "call_flow", {"flow": flow}])
+}
+
+const NONE: [&str; 0] = [];
+const CALLER: [&str; 1] = ["c /nodes/1"];
+
+#[test]
+fn a_circle_waits_if_the_flow_it_calls_does() {
+    let says = json!([[text("x", "x")], []]);
+    let flow = circling(&[("a", says)]);
+    assert_eq!(circles(&flow), CALLER);
+    assert!(Flows::new().compile(&flow).is_ok(), "what is published stays");
+    let asks = json!([[text("x", "x"), ask("q", "v")], [["x", "next", "q"]]]);
+    assert_eq!(circles(&circling(&[("a", asks)])), NONE);
+    // What is asked elsewhere in it does not matter.
+    let aside = json!([[text("x", "x"), ask("q", "v")], [["q", "reply", "x"]]]);
+    assert_eq!(circles(&circling(&[("a", aside)])), CALLER);
+}
+
+#[test]
+fn one_way_around_the_wait_is_enough() {
+    let known = json!({"condition": {"field": "contact.name", "op": "is_set"}});
+    let nodes = json!([["if", "condition", known], ask("q", "v"), ["bye", "close", {}]]);
+    let flow = |edges: Value| circles(&circling(&[("a", json!([nodes, edges]))]));
+    assert_eq!(flow(json!([["if", "false", "q"]])), CALLER);
+    assert_eq!(flow(json!([["if", "true", "q"], ["if", "false", "q"]])), NONE);
+    // The session ends there and does not come back.
+    assert_eq!(flow(json!([["if", "true", "bye"], ["if", "false", "q"]])), NONE);
+    for kind in ["end", "return"] {
+        let nodes = json!([["if", "condition", known], ask("q", "v"), ["out", kind, {}]]);
+        let edges = json!([["if", "true", "out"], ["if", "false", "q"]]);
+        assert_eq!(circles(&circling(&[("a", json!([nodes, edges]))])), CALLER);
+    }
+    let nodes = json!([["j", "jump", {"node": "q"}], ask("q", "v")]);
+    assert_eq!(circles(&circling(&[("a", json!([nodes, []]))])), NONE);
+}
+
+#[test]
+fn waits_are_seen_however_deep() {
+    // Against the order of the keys, so that each round finds one more.
+    let deep = |last: Value| {
+        let via = |next: &str| json!([[call("n", next)], []]);
+        let flows = [("a", via("b")), ("b", via("c")), ("c", via("d")), ("d", json!([[last], []]))];
+        circles(&circling(&flows))
+    };
+    assert_eq!(deep(text("x", "x")), CALLER);
+    assert_eq!(deep(ask("q", "v")), NONE);
+    assert_eq!(deep(call("n", "nowhere")), NONE);
+}
+
+#[test]
+fn flows_that_call_themselves_are_no_way_through() {
+    let alone = json!([[call("n", "a")], []]);
+    assert_eq!(circles(&circling(&[("a", alone)])), NONE);
+    let each = [("a", json!([[call("n", "b")], []])), ("b", json!([[call("n", "a")], []]))];
+    assert_eq!(circles(&circling(&each)), NONE);
+    let past = json!({"condition": {"field": "contact.name", "op": "is_set"}});
+    let nodes = json!([["if", "condition", past], call("n", "a")]);
+    let sometimes = json!([nodes, [["if", "true", "n"]]]);
+    assert_eq!(circles(&circling(&[("a", sometimes)])), CALLER);
+}
+
+#[test]
+fn circles_within_called_flows_are_seen() {
+    let loops = json!([[call("n", "b"), text("x", "x")], [["n", "next", "x"], ["x", "next", "n"]]]);
+    let says = json!([[text("x", "x")], []]);
+    let flow = circling(&[("a", loops), ("b", says)]);
+    // The flow it circles in is no way through, so its caller is not to blame.
+    assert_eq!(circles(&flow), ["n /flows/a/nodes/0"]);
+}
+
+#[test]
+fn loops_are_passed_and_their_bodies_lead_back() {
+    let each = json!(["l", "foreach", {"list": "items", "item": "item"}]);
+    let body = json!([["l", "each", "x"], ["x", "next", "l"]]);
+    let flow = circling(&[("a", json!([[each, text("x", "x")], body]))]);
+    assert_eq!(circles(&flow), CALLER);
+    let then = json!([["l", "each", "x"], ["x", "next", "l"], ["l", "next", "q"]]);
+    let flow = circling(&[("a", json!([[each, text("x", "x"), ask("q", "v")], then]))]);
+    assert_eq!(circles(&flow), NONE);
+    let nodes = json!([each, text("x", "x")]);
+    let round = json!([["start", "next", "l"], ["l", "each", "x"], ["l", "next", "l"]]);
+    assert_eq!(circles(&document(nodes, round)), ["l /nodes/1"]);
+}
+
+#[test]
+fn circles_that_are_reported_never_end() {
+    let mut play = Play::with(&Flows::new(), &circling(&[("a", json!([[text("x", "x")], []]))]));
+    play.say("hi");
+    assert_eq!(play.failure.as_deref(), Some("the step visits too many nodes"));
+    let mut play = Play::with(&Flows::new(), &circling(&[("a", json!([[ask("q", "v")], []]))]));
+    play.say("hi");
+    assert_eq!(play.failure, None);
+}
+
+proptest! {
+    /// Whatever calls what: there is an answer, and it is that of the flows written into each other.
+    #[test]
+    fn a_way_through_is_found_where_there_is_one(
+        calls in prop::collection::vec((any::<bool>(), prop::option::of(0_usize..6)), 6),
+    ) {
+        let name = |at: usize| char::from(b'a' + at as u8).to_string();
+        let flows: Vec<(String, Value)> = calls.iter().enumerate().map(|(at, (waits, next))| {
+            let first = if *waits { ask("q", "v") } else { text("q", "x") };
+            let second = next.map_or_else(|| text("n", "x"), |next| call("n", &name(next)));
+            let leaves = if *waits { "reply" } else { "next" };
+            let mut edges = vec![json!(["q", leaves, "n"])];
+            if *waits {
+                edges.extend(["timeout", "invalid"].map(|exit| json!(["q", exit, "n"])));
+            }
+            (name(at), json!([[first, second], edges]))
+        }).collect();
+        let flows: Vec<(&str, Value)> =
+            flows.iter().map(|(key, flow)| (key.as_str(), flow.clone())).collect();
+        // A chain has one way: it comes to its end, without a wait and without meeting itself.
+        let (mut at, mut met) = (Some(0), Vec::new());
+        while let Some(flow) = at.filter(|at| !met.contains(at) && !calls[*at].0) {
+            met.push(flow);
+            at = calls[flow].1;
+        }
+        prop_assert_eq!(circles(&circling(&flows)) == CALLER, at.is_none());
+    }
 }
 
 #[test]
