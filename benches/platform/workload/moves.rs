@@ -121,6 +121,7 @@ impl Bench {
             content: Content::text(TEXT),
             lane: Lane::default(),
             reply_to: None,
+            provider_ref: None,
             owner: None,
             now,
         };

@@ -469,6 +469,7 @@ impl<'a> World<'a> {
             content: Content::text(text),
             lane: Lane::Interactive,
             reply_to: None,
+            provider_ref: None,
             owner: None,
             now: at(1),
         }

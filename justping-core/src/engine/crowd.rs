@@ -297,6 +297,7 @@ impl Town {
             content: Content::text(now.as_millisecond().to_string()),
             lane,
             reply_to: None,
+            provider_ref: None,
             owner: None,
             now,
         }

@@ -1,7 +1,5 @@
 //! What people sent past us: they have taken the conversation over.
 
-use std::time::Duration;
-
 use super::registry::OpenChannel;
 use super::turn::{changed, message_events};
 use super::{EngineError, JustPing};
@@ -9,16 +7,12 @@ use crate::model::{
     Author, BusinessId, Contact, Direction, Echo, Identity, Lane, MessageId, Owner, Timestamp,
 };
 use crate::port::StoreError;
-use crate::port::store::{IdempotencyRecord, IdempotencyStart, Post};
-
-/// After this long a worker that was recording an echo is taken for dead.
-const ABANDONED_AFTER: Duration = Duration::from_secs(60);
-/// The status an echo is remembered with.
-const RECORDED: u16 = 200;
+use crate::port::store::Post;
 
 impl JustPing {
     /// Takes note of an answer that people gave elsewhere: members see it, and the bot is silent.
-    /// Contacts who never wrote are not made known by it. A repeated echo changes nothing.
+    /// Contacts who never wrote are not made known by it. A repeated echo changes nothing: its note
+    /// and the memory of it are one move.
     pub(super) async fn echo(
         &self,
         open: &OpenChannel,
@@ -33,12 +27,6 @@ impl JustPing {
             Err(StoreError::NotFound(_)) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let key = format!("echo {channel} {}", echo.provider_ref);
-        let record = IdempotencyRecord { key: key.clone(), request_sha256: [0; 32], now };
-        let abandoned = now.checked_sub(ABANDONED_AFTER).unwrap_or(Timestamp::MIN);
-        if store.start_request(business, &record, abandoned).await? != IdempotencyStart::Started {
-            return Ok(());
-        }
         let owner = (conversation.owner == Owner::Bot).then_some(Owner::Queue);
         let post = Post {
             business_id: business,
@@ -49,18 +37,23 @@ impl JustPing {
             content: echo.content,
             lane: Lane::Interactive,
             reply_to: None,
+            provider_ref: Some(echo.provider_ref),
             owner,
             now,
         };
         let mut events = Vec::new();
         for committed in store.post(vec![post]).await? {
-            let committed = committed?;
+            let committed = match committed {
+                Ok(committed) => committed,
+                // The provider repeats itself.
+                Err(StoreError::Conflict(_)) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
             events.extend(message_events(&committed));
             if committed.conversation.owner != conversation.owner {
                 events.push(changed(&committed));
             }
         }
-        store.finish_request(business, &key, RECORDED, "").await?;
         if owner.is_some() {
             self.inner.running.stop(conversation.id, &[]);
         }

@@ -64,6 +64,7 @@ impl JustPing {
             content,
             lane: Lane::Interactive,
             reply_to: message.reply_to.clone(),
+            provider_ref: None,
             owner,
             now,
         };

@@ -194,6 +194,32 @@ async fn a_member_who_writes_takes_over_and_stale_answers_stay() {
 }
 
 #[tokio::test]
+async fn what_people_send_past_us_takes_over_once() {
+    let stage = stage().await;
+    stage.say("ann", "hi").await.unwrap();
+    let echo = |reference: &str| {
+        Inbound::Echo(Echo {
+            provider_ref: reference.to_owned(),
+            to: vec![Identity::new(ChannelKind::MEMORY, "ann")],
+            content: Content::text("on the phone"),
+        })
+    };
+    let receive = async |news: Vec<Inbound>| {
+        stage.engine().receive(stage.business(), stage.channel(), news).await.unwrap();
+    };
+    let owner = async || stage.conversation("ann").await.unwrap().unwrap().owner;
+    receive(vec![echo("p1"), echo("p1")]).await;
+    assert_eq!(texts(&stage, "ann").await, ["hi", "1 hi", "on the phone"]);
+    assert_eq!(owner().await, Owner::Queue);
+    assign(&stage, Owner::Bot).await;
+    receive(vec![echo("p1")]).await;
+    assert_eq!(owner().await, Owner::Bot, "a repeat takes nothing over");
+    receive(vec![echo("p2")]).await;
+    assert_eq!(owner().await, Owner::Queue);
+    assert_eq!(texts(&stage, "ann").await, ["hi", "1 hi", "on the phone", "on the phone"]);
+}
+
+#[tokio::test]
 async fn a_hand_off_sends_what_was_said_and_silences_the_bot() {
     let stage = stage().await;
     let replies = stage.say("ann", "people").await.unwrap();

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use justping_core::model::{
     BusinessId, ChannelId, Contact, ContactId, Conversation, ConversationId, ConversationStatus,
-    EventBody, Identity, Message, Owner, Rollup, Timestamp,
+    Direction, EventBody, Identity, Message, Owner, Rollup, Timestamp,
 };
 use justping_core::policy;
 use justping_core::port::store::{Accept, Accepted, StoreError, StoreResult};
@@ -67,6 +67,22 @@ pub(crate) struct Received {
     pub(crate) at: Timestamp,
     /// Whether it enters the conversation's mailbox.
     pub(crate) mail: bool,
+}
+
+impl Received {
+    /// Those of a message at the end of its conversation; `None` without a reference.
+    pub(super) fn of(message: &Message, conversation: &Conversation) -> Option<Self> {
+        let contact_wrote = message.direction == Direction::Inbound;
+        Some(Self {
+            business_id: conversation.business_id,
+            channel_id: conversation.channel_id,
+            provider_ref: message.provider_ref.clone()?,
+            conversation_id: conversation.id,
+            seq: message.seq,
+            at: message.created_at,
+            mail: contact_wrote && conversation.owner == Owner::Bot,
+        })
+    }
 }
 
 /// What is to be done with a message.
@@ -271,19 +287,9 @@ impl Inbox {
         }
         let conversation = &mut thread.conversation;
         let before = standing(conversation);
-        let reference = accept.message.provider_ref.clone();
         let message =
             Message::received(accept.message_id, conversation, accept.message, owner, now);
-        let received = Received {
-            business_id: business,
-            channel_id: channel,
-            provider_ref: reference,
-            conversation_id: conversation.id,
-            seq: message.seq,
-            at: message.created_at,
-            mail: conversation.owner == Owner::Bot,
-        };
-        self.references.push(received);
+        self.references.extend(Received::of(&message, conversation));
         self.counters.receive(channel, &message);
         let stood = (!conversation_created).then_some(before.0);
         self.counters.follow(stood, conversation, now);

@@ -1,19 +1,24 @@
 //! Messages written outside a turn.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use justping_core::model::{
-    BusinessId, Conversation, ConversationChange, ConversationId, Message, OutboxRow, Rollup,
+    BusinessId, ChannelId, Conversation, ConversationChange, ConversationId, Message, OutboxRow,
+    Rollup,
 };
 use justping_core::port::store::{Post, StoreError, StoreResult, TurnCommitted};
 
-use super::Events;
 use super::turn::check_directions;
+use super::{Events, Received};
 
 /// The conversations of a batch, and what is to be written about them.
 #[derive(Default)]
 pub(crate) struct PostDesk {
     conversations: HashMap<(BusinessId, ConversationId), Conversation>,
+    /// What providers call messages that are there.
+    known: HashSet<(ChannelId, String)>,
+    /// References to be written.
+    pub(crate) references: Vec<Received>,
     pub(crate) outbox: Vec<OutboxRow>,
     pub(crate) events: Events,
     pub(crate) counters: Rollup,
@@ -23,6 +28,20 @@ impl PostDesk {
     /// A conversation as it stands.
     pub(crate) fn add(&mut self, conversation: Conversation) {
         self.conversations.insert((conversation.business_id, conversation.id), conversation);
+    }
+
+    /// What providers call the messages of a batch, in their order.
+    pub(crate) fn named<'p>(&self, batch: &'p [Post]) -> Vec<(BusinessId, ChannelId, &'p str)> {
+        let named = batch.iter().filter_map(|post| {
+            let conversation = self.conversations.get(&(post.business_id, post.conversation_id))?;
+            Some((post.business_id, conversation.channel_id, post.provider_ref.as_deref()?))
+        });
+        named.collect()
+    }
+
+    /// One of those, of a message that is there.
+    pub(crate) fn add_known(&mut self, channel: ChannelId, provider_ref: &str) {
+        self.known.insert((channel, provider_ref.to_owned()));
     }
 
     /// The conversations to be written.
@@ -36,6 +55,11 @@ impl PostDesk {
         let conversation = self.conversations.get_mut(&key);
         let conversation = conversation.ok_or(StoreError::NotFound("conversation"))?;
         check_directions([post.direction])?;
+        if let Some(reference) = &post.provider_ref
+            && !self.known.insert((conversation.channel_id, reference.clone()))
+        {
+            return Err(StoreError::Conflict("message"));
+        }
         let before = conversation.status;
         let changed = post.owner.is_some_and(|owner| {
             conversation.apply(&ConversationChange::Assign { owner }, post.now)
@@ -43,6 +67,7 @@ impl PostDesk {
         self.counters.follow(Some(before), conversation, post.now);
         let message = Message {
             reply_to: post.reply_to,
+            provider_ref: post.provider_ref,
             ..Message::written(
                 post.message_id,
                 conversation,
@@ -52,6 +77,7 @@ impl PostDesk {
                 post.now,
             )
         };
+        self.references.extend(Received::of(&message, conversation));
         self.outbox.extend(OutboxRow::of(&message, conversation, post.lane, post.now));
         if changed {
             self.events.updated(conversation, post.now);

@@ -49,6 +49,7 @@ fn offer(owner: u128, n: u128) -> Post {
         content: Content::text("offer"),
         lane: Lane::Bulk,
         reply_to: None,
+        provider_ref: None,
         owner: None,
         now: at(1),
     }

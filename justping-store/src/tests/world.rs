@@ -502,6 +502,7 @@ where
                 content: content(c),
                 lane: lanes[usize::from(b) % 3],
                 reply_to: (b & 16 == 0).then(|| reference(c)),
+                provider_ref: (b & 32 == 0).then(|| reference(c)),
                 owner: (c & 8 == 0).then(|| owner(c)),
                 now: self.moment(),
             });

@@ -228,6 +228,7 @@ async fn speak_anyway(store: &MemoryStore, commit: TurnCommit) -> StoreResult<Tu
         content: message.content,
         lane: Lane::Interactive,
         reply_to: None,
+        provider_ref: None,
         owner: None,
         now,
     };

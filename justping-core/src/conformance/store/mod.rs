@@ -54,7 +54,7 @@ pub use usage::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 303;
+pub const CHECKS: usize = 305;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -169,6 +169,8 @@ macro_rules! store_conformance {
             post_takes_over
             post_alone_disturbs_no_turn
             post_of_a_bot_is_marked
+            post_past_us_is_written_once
+            post_past_us_knows_what_was_accepted
             post_fails_alone
             send_claim_carries_what_a_send_needs
             sends_keep_the_order_of_a_conversation

@@ -1,11 +1,14 @@
 //! Messages written outside a turn.
 
-use crate::conformance::fixture::{World, assert_invalid, assert_not_found, assert_stale, at};
+use crate::conformance::fixture::{
+    World, assert_conflict, assert_invalid, assert_not_found, assert_stale, at,
+};
 use crate::model::{
-    Author, ConversationId, ConversationStatus, DeliveryStatus, Direction, Lane, Origin, Owner,
+    Author, ConversationChange, ConversationId, ConversationStatus, DeliveryStatus, Direction,
+    Lane, Origin, Owner,
 };
 use crate::port::Store;
-use crate::port::store::Post;
+use crate::port::store::{Accepted, Post, StatusOutcome};
 
 /// A member's answer takes the next place and gets a row in the outbox.
 pub async fn post_records_and_queues(store: &dyn Store) {
@@ -70,6 +73,54 @@ pub async fn post_of_a_bot_is_marked(store: &dyn Store) {
     let author = Author::Bot(session.id);
     world.posted(Post { author, ..world.post(session.conversation_id, "bot") }).await;
     assert_eq!(world.send_one(at(1)).await.row.origin, Origin::Bot);
+}
+
+/// What went by the provider past us is written once, whoever repeats it, and takes over once.
+pub async fn post_past_us_is_written_once(store: &dyn Store) {
+    let world = World::new(store).await;
+    let claim = world.turn("ann").await;
+    let (id, before) = (claim.conversation.id, claim.conversation);
+    let note = |text| Post {
+        direction: Direction::Note,
+        provider_ref: Some("wamid.\"phone\"".to_owned()),
+        owner: Some(Owner::Queue),
+        ..world.post(id, text)
+    };
+    let message = world.posted(note("on the phone")).await;
+    assert_eq!(message.provider_ref.as_deref(), Some("wamid.\"phone\""));
+    assert_eq!(world.messages(id).await.last(), Some(&message));
+    let after = world.conversation(id).await;
+    assert_eq!((after.owner, after.generation), (Owner::Queue, before.generation + 1));
+    // Given back to the bot, it stays there: a repeat takes nothing over.
+    let given = world.change(id, ConversationChange::Assign { owner: Owner::Bot }).await;
+    let mut answers = store.post(vec![note("again"), note("and again")]).await.unwrap();
+    assert_conflict(answers.pop().unwrap());
+    assert_conflict(answers.pop().unwrap());
+    assert_eq!(world.conversation(id).await, given);
+    assert_eq!(world.messages(id).await.last(), Some(&message));
+}
+
+/// A reference is one of its channel, for what contacts wrote and what went past us alike.
+pub async fn post_past_us_knows_what_was_accepted(store: &dyn Store) {
+    let world = World::new(store).await;
+    let (ann, ben) = (world.quiet("ann").await.id, world.quiet("ben").await.id);
+    let past = |id, reference: &str| Post {
+        direction: Direction::Note,
+        provider_ref: Some(reference.to_owned()),
+        ..world.post(id, "on the phone")
+    };
+    let received = world.messages(ann).await[0].provider_ref.clone().unwrap();
+    let batch = vec![past(ann, &received), past(ann, "p1"), past(ben, "p1"), past(ben, "p2")];
+    let mut answers = store.post(batch).await.unwrap();
+    assert_eq!(answers.pop().unwrap().unwrap().messages[0].conversation_id, ben);
+    assert_conflict(answers.pop().unwrap());
+    let place = answers.pop().unwrap().unwrap().messages[0].seq;
+    assert_conflict(answers.pop().unwrap());
+    let accepted = world.accept(world.hello("ann", "p1")).await;
+    assert_eq!(accepted, Accepted::Duplicate { conversation_id: ann, seq: place });
+    // News of it is news of nothing we sent.
+    let news = world.hear(world.news("p1", DeliveryStatus::Read)).await;
+    assert_eq!(news, StatusOutcome::Parked);
 }
 
 /// Of a batch, those that cannot be posted fail alone.

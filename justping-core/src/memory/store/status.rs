@@ -36,7 +36,7 @@ struct Parked {
 }
 
 impl References {
-    /// The inbound message with this reference.
+    /// The message that came with this reference: from a contact, or past us.
     pub(super) fn received(&self, channel: ChannelId, reference: &str) -> Option<Place> {
         self.received.get(&(channel, reference.to_owned())).copied()
     }

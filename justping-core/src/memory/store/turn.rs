@@ -241,6 +241,12 @@ impl State {
         let key = (business, id);
         let conversation = &mut self.threads.get_mut(business, id)?.conversation;
         check_directions([post.direction])?;
+        let channel = conversation.channel_id;
+        if let Some(reference) = &post.provider_ref
+            && self.references.received(channel, reference).is_some()
+        {
+            return Err(StoreError::Conflict("message"));
+        }
         let before = conversation.status;
         let changed = post
             .owner
@@ -248,6 +254,7 @@ impl State {
         self.counters.follow(Some(before), conversation, now);
         let message = self.append(key, |conversation| Message {
             reply_to: post.reply_to,
+            provider_ref: post.provider_ref,
             ..Message::written(
                 post.message_id,
                 conversation,
@@ -257,6 +264,9 @@ impl State {
                 now,
             )
         })?;
+        if let Some(reference) = message.provider_ref.clone() {
+            self.references.receive(channel, reference, (id, message.seq));
+        }
         let conversation = self.threads.get(business, id)?.conversation.clone();
         if let Some(row) = OutboxRow::of(&message, &conversation, post.lane, now) {
             self.queue_send(row)?;

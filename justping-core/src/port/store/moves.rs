@@ -347,6 +347,9 @@ pub struct Post {
     pub lane: Lane,
     /// The provider's reference of the message it answers.
     pub reply_to: Option<String>,
+    /// The provider's reference, when it went by the provider past us: such a message enters its
+    /// channel once, as inbound ones do.
+    pub provider_ref: Option<String>,
     /// Who owns the conversation afterwards, when that changes.
     pub owner: Option<Owner>,
     /// When.
@@ -502,7 +505,8 @@ pub trait EngineStore: Send + Sync + Debug + 'static {
     /// Adds messages written outside a turn, with an outbox row for those that go out. Each on its
     /// own: a missing conversation is [`StoreError::NotFound`], an inbound direction is
     /// [`StoreError::Invalid`]. A new owner is an assignment
-    /// ([`ConversationChange::Assign`]) that comes before the message.
+    /// ([`ConversationChange::Assign`]) that comes before the message. A provider's reference that
+    /// the channel knows of a message that was accepted or posted is [`StoreError::Conflict`].
     async fn post(&self, batch: Vec<Post>) -> StoreResult<Vec<Result<TurnCommitted, StoreError>>>;
 
     /// Leases due rows, at most one a conversation: which ones and in what order says

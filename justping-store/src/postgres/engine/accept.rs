@@ -7,7 +7,8 @@ use sqlx::query;
 
 use super::write::{
     add_counters, bind_contacts, bind_conversations, bind_counters, bind_events, bind_messages,
-    contacts, conversations, insert_messages, update_contacts, update_conversations, with_events,
+    bind_references, contacts, conversations, insert_messages, insert_references, update_contacts,
+    update_conversations, with_events,
 };
 use crate::decision::{Change, Inbox, Pair, Plan, Received, Sender, adds, check, senders};
 use crate::postgres::connection::{Bound, Write};
@@ -47,12 +48,7 @@ statements! {
         ORDER BY c.business_id, c.id FOR UPDATE OF c";
     /// Writes everything; tells how many references were new.
     ACCEPT_WRITE = concat!(
-        "WITH refs AS ( \
-            INSERT INTO received_refs (business_id, channel_id, provider_ref, conversation_id, seq, \
-                created_at) \
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::uuid[], $5::bigint[], \
-                $47::bigint[]) \
-            ON CONFLICT DO NOTHING RETURNING 1), \
+        "WITH refs AS (", insert_references!("$1", "$2", "$3", "$4", "$5", "$47"), "), \
         born AS (INSERT INTO contacts (business_id, id, named, doc) SELECT * FROM ",
             contacts!("$6", "$7", "$8", "$9"), "), \
         learned AS (", update_contacts!("$10", "$11", "$12", "$13"), "), \
@@ -213,9 +209,7 @@ fn writes(inbox: &mut Inbox, accepted: &[Accepted]) -> StoreResult<Bound> {
         mail.iter().map(|row| count(row.seq)).collect::<Vec<_>>(),
         mail.iter().map(|row| millis(row.at)).collect::<Vec<_>>(),
     );
-    let references = sorted(&inbox.references);
-    let moments: Vec<i64> = references.iter().map(|row| millis(row.at)).collect();
-    let bound = bind_references(query(ACCEPT_WRITE), &references);
+    let (bound, moments) = bind_references(query(ACCEPT_WRITE), &inbox.references);
     let bound = bind_contacts(bound, inbox.people(Change::New))?;
     let bound = bind_contacts(bound, inbox.people(Change::Changed))?;
     inbox.identities.sort_unstable();
@@ -225,24 +219,6 @@ fn writes(inbox: &mut Inbox, accepted: &[Accepted]) -> StoreResult<Bound> {
     let bound = bind_messages(bound, messages)?;
     let bound = bound.bind(mail.0).bind(mail.1).bind(mail.2).bind(mail.3);
     Ok(bind_counters(bind_events(bound, &inbox.events)?.bind(moments), &inbox.counters))
-}
-
-fn sorted(references: &[Received]) -> Vec<&Received> {
-    let mut sorted: Vec<&Received> = references.iter().collect();
-    sorted.sort_unstable_by_key(|row| (row.business_id, row.channel_id, &row.provider_ref));
-    sorted
-}
-
-fn bind_references(query: Bound, references: &[&Received]) -> Bound {
-    let mut columns = (vec![], vec![], vec![], vec![], vec![]);
-    for row in references {
-        columns.0.push(row.business_id.uuid());
-        columns.1.push(row.channel_id.uuid());
-        columns.2.push(bytes(&row.provider_ref));
-        columns.3.push(row.conversation_id.uuid());
-        columns.4.push(count(row.seq));
-    }
-    query.bind(columns.0).bind(columns.1).bind(columns.2).bind(columns.3).bind(columns.4)
 }
 
 fn bind_identities(query: Bound, inbox: &Inbox) -> Bound {

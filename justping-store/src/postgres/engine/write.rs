@@ -3,10 +3,10 @@
 use justping_core::model::{Contact, Conversation, Message, OutboxRow, Rollup};
 use justping_core::port::store::StoreResult;
 
-use crate::decision::{Events, READY, WAITING};
+use crate::decision::{Events, READY, Received, WAITING};
 use crate::document::{day_column, owner_column, status_column};
 use crate::postgres::connection::Bound;
-use crate::postgres::row::{count, millis, to_doc};
+use crate::postgres::row::{bytes, count, millis, to_doc};
 
 /// The rows of contacts; see [`bind_contacts`](super::bind_contacts).
 macro_rules! contacts {
@@ -73,6 +73,30 @@ macro_rules! update_conversations {
                 last_message_at = v.last_message_at, doc = v.doc FROM ",
             $crate::postgres::engine::write::conversations!($($column),*),
             " WHERE t.business_id = v.business_id AND t.id = v.id"
+        )
+    };
+}
+
+/// Adds what providers call messages that came; tells which were new.
+macro_rules! insert_references {
+    ($business:literal, $channel:literal, $name:literal, $conversation:literal, $seq:literal,
+        $at:literal) => {
+        concat!(
+            "INSERT INTO received_refs (business_id, channel_id, provider_ref, conversation_id, seq, \
+                created_at) \
+            SELECT * FROM unnest(",
+            $business,
+            "::uuid[], ",
+            $channel,
+            "::uuid[], ",
+            $name,
+            "::bytea[], ",
+            $conversation,
+            "::uuid[], ",
+            $seq,
+            "::bigint[], ",
+            $at,
+            "::bigint[]) ON CONFLICT DO NOTHING RETURNING 1"
         )
     };
 }
@@ -179,8 +203,8 @@ macro_rules! add_counters {
 }
 
 pub(super) use {
-    add_counters, contacts, conversations, insert_messages, insert_outbox, update_contacts,
-    update_conversations, with_events,
+    add_counters, contacts, conversations, insert_messages, insert_outbox, insert_references,
+    update_contacts, update_conversations, with_events,
 };
 
 /// Binds contacts as four columns.
@@ -236,6 +260,24 @@ pub(super) fn bind_messages<'a>(
         docs.push(to_doc(message)?);
     }
     Ok(query.bind(businesses).bind(ids).bind(seqs).bind(created).bind(docs))
+}
+
+/// Binds references as five columns, in the order of their keys, so that two transactions wait for
+/// each other only one way; gives the sixth, which other columns may stand before.
+pub(super) fn bind_references(query: Bound, references: &[Received]) -> (Bound, Vec<i64>) {
+    let mut sorted: Vec<&Received> = references.iter().collect();
+    sorted.sort_unstable_by_key(|row| (row.business_id, row.channel_id, &row.provider_ref));
+    let mut columns = (vec![], vec![], vec![], vec![], vec![]);
+    for row in &sorted {
+        columns.0.push(row.business_id.uuid());
+        columns.1.push(row.channel_id.uuid());
+        columns.2.push(bytes(&row.provider_ref));
+        columns.3.push(row.conversation_id.uuid());
+        columns.4.push(count(row.seq));
+    }
+    let bound =
+        query.bind(columns.0).bind(columns.1).bind(columns.2).bind(columns.3).bind(columns.4);
+    (bound, sorted.iter().map(|row| millis(row.at)).collect())
 }
 
 /// Binds new rows of the outbox as ten columns.

@@ -192,6 +192,7 @@ pub(super) async fn leaving(store: &PostgresStore, n: u128) -> ConversationId {
         content: Content::text("hi"),
         lane: Lane::Interactive,
         reply_to: None,
+        provider_ref: None,
         owner: None,
         now: at(0),
     };
@@ -319,6 +320,7 @@ fn post(conversation_id: ConversationId, n: u128) -> Post {
         content: Content::text("hi"),
         lane: Lane::Interactive,
         reply_to: None,
+        provider_ref: None,
         owner: None,
         now: at(0),
     }
@@ -355,6 +357,36 @@ async fn a_message_behind_one_that_ends_is_never_stranded() {
         written.unwrap().remove(0).unwrap();
         assert_eq!(recorded.unwrap().len(), 1, "round {round}");
     }
+}
+
+/// A provider tells everybody at once what went past us, whatever conversation each takes it for: it
+/// is written once.
+#[tokio::test]
+async fn what_went_past_us_is_written_once() {
+    let (scratch, stores) = stores().await;
+    let mut ids = Vec::new();
+    for n in [20, 21] {
+        conversation(&scratch, n).await;
+        ids.push(ConversationId::from_uuid(uuid((100 + n) * 10 + 3)));
+    }
+    for round in 0..ROUNDS {
+        let past = |n: u128| Post {
+            direction: Direction::Note,
+            provider_ref: Some(format!("past.{round}")),
+            ..post(ids[usize::from(n % 2 == 0)], 60_000 + round * STORES + n)
+        };
+        let all = (0..).zip(&stores).map(|(n, store)| store.post(vec![past(n)]));
+        let outcomes: Vec<_> =
+            futures(all).await.into_iter().map(|all| all.unwrap().remove(0)).collect();
+        let again = Err(StoreError::Conflict("message"));
+        let repeated = outcomes.iter().filter(|outcome| **outcome == again).count();
+        assert_eq!(repeated, stores.len() - 1, "round {round}: {outcomes:?}");
+    }
+    let mut noted = 0;
+    for id in ids {
+        noted += scratch.conversation(business(1), id).await.unwrap().last_seq - 1;
+    }
+    assert_eq!(u128::from(noted), ROUNDS);
 }
 
 #[tokio::test]

@@ -135,6 +135,7 @@ impl Neighbour {
             content: Content::text("news"),
             lane: Lane::Bulk,
             reply_to: None,
+            provider_ref: None,
             owner: None,
             now: SystemClock::new().now(),
         }
