@@ -16,8 +16,11 @@ use crate::contract::{Message, channels, nodes};
 use crate::sandbox::{FilterAsk, ToolAsk};
 use crate::{CallError, Caller, Code, Limits, SandboxConfig};
 
-/// How far over its limit a call may end. On a machine that does nothing else it is a tick or two; here
-/// other tests compute at the same time, on the same processors.
+/// How far over its limit a call ends: a tick or two, and the time that the answer takes.
+const IN_TIME: Duration = Duration::from_millis(50);
+/// Other tests compute at the same time, on the same processors: so one of these tries is in time, …
+const TRIES: usize = 20;
+/// … and none is later than this.
 const SLACK: Duration = Duration::from_secs(4);
 
 /// What is expected of a guest: an error's code, or an answer.
@@ -158,12 +161,18 @@ async fn each_ends_with_its_own_error_in_time() {
     let bench = plenty().await;
     for (name, expected) in TABLE {
         let code = bench.load(hostile(name)).await;
-        let begun = Instant::now();
-        let result = attack(&bench, name, &code).await;
-        let took = begun.elapsed();
-        println!("{name:<22} {:>7.1} ms", took.as_secs_f64() * 1_000.0);
-        assert!(took < bench.sandbox.limits().cpu + SLACK, "{name} took {took:?}");
-        check(name, expected, result);
+        let limit = bench.sandbox.limits().cpu;
+        let mut tries = Vec::new();
+        while tries.iter().all(|took| *took > limit + IN_TIME) {
+            assert!(tries.len() < TRIES, "{name} took {tries:?}");
+            let begun = Instant::now();
+            let result = attack(&bench, name, &code).await;
+            let took = begun.elapsed();
+            assert!(took < limit + SLACK, "{name} took {took:?}");
+            check(name, expected, result);
+            tries.push(took);
+        }
+        println!("{name:<22} {tries:?}");
     }
     freed(&bench).await;
 }
