@@ -26,8 +26,10 @@ pub mod code {
     pub const INVALID_TEMPLATE: &str = "invalid_template";
     /// A condition does not compile.
     pub const INVALID_CONDITION: &str = "invalid_condition";
-    /// Nodes that never wait form a circle, through flows that need not wait either.
+    /// Nodes that never wait form a circle.
     pub const ENDLESS_CYCLE: &str = "endless_cycle";
+    /// Nodes form a circle that never waits, seen by looking into the flows they call and past loops.
+    pub const HIDDEN_CYCLE: &str = "hidden_cycle";
     /// A node jumps to a node that does not exist.
     pub const UNKNOWN_JUMP: &str = "unknown_jump";
     /// A node calls a flow that the document does not have.

@@ -85,19 +85,19 @@ fn endless(draft: &mut Draft, successors: &Successors) {
     let never_waits = |node: &DraftNode| node.built.as_ref().is_some_and(|built| !built.suspends());
     let within: Vec<bool> = draft.nodes.iter().map(never_waits).collect();
     let groups = cycles(successors, &within);
-    let findings: Vec<_> =
-        groups.iter().filter_map(|group| circle(draft, group, "never waits")).collect();
+    let circle = |group: &Vec<usize>| circle(draft, group, code::ENDLESS_CYCLE, "never waits");
+    let findings: Vec<Finding> = groups.iter().filter_map(circle).collect();
     draft.findings.extend(findings);
 }
 
 /// The finding about nodes that lead to one another, which says why that never ends.
-pub(super) fn circle(draft: &Draft, group: &[usize], why: &str) -> Option<Finding> {
+pub(super) fn circle(draft: &Draft, group: &[usize], code: &str, why: &str) -> Option<Finding> {
     let nodes: Vec<&DraftNode> = group.iter().filter_map(|at| draft.nodes.get(*at)).collect();
     let first = nodes.first()?;
     let ids: Vec<&str> = nodes.iter().take(LISTED_MAX).map(|node| node.node.id.as_str()).collect();
     let more = if nodes.len() > LISTED_MAX { ", …" } else { "" };
     let message = format!("{why} and leads back to itself: {}{more}", ids.join(", "));
-    let finding = error(code::ENDLESS_CYCLE, format!("/nodes/{}", first.at), message);
+    let finding = error(code, format!("/nodes/{}", first.at), message);
     Some(about(&first.node.id, finding))
 }
 

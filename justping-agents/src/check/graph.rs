@@ -67,8 +67,9 @@ fn components(successors: &Successors) -> Vec<Vec<usize>> {
     groups
 }
 
-/// Nodes in the order in which a depth-first search leaves them.
-fn finish_order(successors: &Successors) -> Vec<usize> {
+/// Nodes in the order in which a depth-first search leaves them: without circles, each behind those it
+/// leads to.
+pub(super) fn finish_order(successors: &Successors) -> Vec<usize> {
     let mut seen = vec![false; successors.len()];
     let mut order = Vec::with_capacity(successors.len());
     for start in 0..successors.len() {

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use justping_core::port::Finding;
 
+use crate::check::finding::code;
 use crate::check::flow::{circle, successors};
 use crate::check::graph::{Successors, cycles};
 use crate::check::read::ERROR_EXIT;
@@ -110,9 +111,10 @@ impl<'a> Flow<'a> {
     fn circles(&self, passable: &[bool]) -> Vec<Finding> {
         let within: Vec<bool> =
             self.stops.iter().map(|stop| stop.kind.is_passed(passable)).collect();
-        let groups = cycles(&self.next, &within);
-        let found = groups.iter().filter_map(|group| circle(self.draft, group, self.why(group)?));
-        found.collect()
+        let groups = cycles(&self.next, &within).into_iter();
+        let hidden = groups
+            .filter_map(|group| circle(self.draft, &group, code::HIDDEN_CYCLE, self.why(&group)?));
+        hidden.collect()
     }
 
     /// What a circle lacks; `None` when it is seen without looking into calls and loops.

@@ -192,7 +192,7 @@ fn circling(flows: &[(&str, Value)]) -> Value {
 }
 
 fn circles(document: &Value) -> Vec<String> {
-    found(&check(document), "endless_cycle")
+    found(&check(document), "hidden_cycle")
 }
 
 fn call(id: &str, flow: &str) -> Value {

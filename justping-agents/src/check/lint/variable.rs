@@ -9,6 +9,7 @@ use justping_core::port::{Finding, Patch};
 use serde_json::json;
 
 use crate::check::finding::{about, code, error, warning};
+use crate::check::graph::finish_order;
 use crate::check::{Draft, DraftNode};
 use crate::document::{RESERVED_NAMES, is_variable_name};
 use crate::node::RESUME_URL;
@@ -32,6 +33,12 @@ impl Bits {
         Self(vec![u64::MAX; count.div_ceil(64)])
     }
 
+    fn of(members: &[usize], count: usize) -> Self {
+        let mut bits = Self::none(count);
+        members.iter().for_each(|at| bits.insert(*at));
+        bits
+    }
+
     fn insert(&mut self, at: usize) {
         if let Some(word) = self.0.get_mut(at / 64) {
             *word |= 1 << (at % 64);
@@ -42,12 +49,24 @@ impl Bits {
         self.0.get(at / 64).is_some_and(|word| word & (1 << (at % 64)) != 0)
     }
 
-    fn with(&self, other: &Self) -> Self {
-        Self(self.0.iter().zip(&other.0).map(|(a, b)| a | b).collect())
+    /// Takes over what the other has; says whether that was anything new.
+    fn add(&mut self, other: &Self) -> bool {
+        self.merge(other, |own, other| own | other)
     }
 
-    fn and(&self, other: &Self) -> Self {
-        Self(self.0.iter().zip(&other.0).map(|(a, b)| a & b).collect())
+    /// Loses what the other has not; says whether that was anything.
+    fn keep(&mut self, other: &Self) -> bool {
+        self.merge(other, |own, other| own & other)
+    }
+
+    fn merge(&mut self, other: &Self, of: impl Fn(u64, u64) -> u64) -> bool {
+        let mut changed = false;
+        for (own, other) in self.0.iter_mut().zip(&other.0) {
+            let merged = of(*own, *other);
+            changed |= merged != *own;
+            *own = merged;
+        }
+        changed
     }
 }
 
@@ -56,6 +75,25 @@ impl Bits {
 struct Arrived {
     always: Bits,
     sometimes: Bits,
+}
+
+impl Arrived {
+    /// Becomes a copy, in the room it has.
+    fn copy(&mut self, other: &Self) {
+        self.always.0.clone_from(&other.always.0);
+        self.sometimes.0.clone_from(&other.sometimes.0);
+    }
+
+    fn set(&mut self, own: &Bits) {
+        self.always.add(own);
+        self.sometimes.add(own);
+    }
+
+    /// Another way leads here too; says whether that changes anything.
+    fn meet(&mut self, other: &Self) -> bool {
+        let lost = self.always.keep(&other.always);
+        self.sometimes.add(&other.sometimes) || lost
+    }
 }
 
 /// The way from one node to another.
@@ -154,54 +192,60 @@ fn declare(draft: &Draft, name: &str) -> Vec<Patch> {
 }
 
 /// What is set on arrival at each node; `None` where no way leads.
+///
+/// Nodes are looked at before those they lead to, and again only when something about them changed, so
+/// that it takes one round and another one for each way back within a way back.
 fn arrive(draft: &Draft, writes: &[Vec<usize>], count: usize) -> Vec<Option<Arrived>> {
     let ways = ways(draft);
     let mut arrived: Vec<Option<Arrived>> = vec![None; draft.nodes.len()];
     let Some(start) = draft.trigger else { return arrived };
     let nothing = Arrived { always: Bits::none(count), sometimes: Bits::none(count) };
-    if let Some(slot) = arrived.get_mut(start) {
-        *slot = Some(nothing);
-    }
-    let own: Vec<Bits> = writes
-        .iter()
-        .map(|writes| {
-            let mut bits = Bits::none(count);
-            writes.iter().for_each(|at| bits.insert(*at));
-            bits
-        })
-        .collect();
-    let mut open = std::collections::VecDeque::from([start]);
-    // Words, intents and errors lead to these from anywhere.
-    for root in &draft.roots {
-        if let Some(slot) = arrived.get_mut(*root) {
-            *slot = Some(Arrived { always: Bits::none(count), sometimes: Bits::all(count) });
-            open.push_back(*root);
+    // Words, intents and errors lead to roots from anywhere.
+    let anything = Arrived { sometimes: Bits::all(count), ..nothing.clone() };
+    let roots = draft.roots.iter().map(|root| (*root, &anything));
+    let mut open = vec![false; draft.nodes.len()];
+    for (at, first) in std::iter::once((start, &nothing)).chain(roots) {
+        if let Some((slot, open)) = arrived.get_mut(at).zip(open.get_mut(at)) {
+            (*slot, *open) = (Some(first.clone()), true);
         }
     }
-    while let Some(at) = open.pop_front() {
-        let Some(Some(here)) = arrived.get(at).cloned() else { continue };
-        for way in ways.get(at).into_iter().flatten() {
-            let left = match own.get(at).filter(|_| way.sets) {
-                Some(own) => {
-                    Arrived { always: here.always.with(own), sometimes: here.sometimes.with(own) }
+    let own: Vec<Bits> = writes.iter().map(|writes| Bits::of(writes, count)).collect();
+    let order = order(&ways);
+    let mut left = nothing;
+    while open.contains(&true) {
+        for at in order.iter().copied() {
+            if !open.get_mut(at).is_some_and(std::mem::take) {
+                continue;
+            }
+            for way in ways.get(at).into_iter().flatten() {
+                let Some(Some(here)) = arrived.get(at) else { continue };
+                left.copy(here);
+                if let Some(own) = own.get(at).filter(|_| way.sets) {
+                    left.set(own);
                 }
-                None => here.clone(),
-            };
-            let Some(slot) = arrived.get_mut(way.to) else { continue };
-            let merged = match slot.as_ref() {
-                None => left,
-                Some(known) => Arrived {
-                    always: known.always.and(&left.always),
-                    sometimes: known.sometimes.with(&left.sometimes),
-                },
-            };
-            if slot.as_ref() != Some(&merged) {
-                *slot = Some(merged);
-                open.push_back(way.to);
+                let Some((slot, open)) = arrived.get_mut(way.to).zip(open.get_mut(way.to)) else {
+                    continue;
+                };
+                let changed = match slot {
+                    Some(known) => known.meet(&left),
+                    None => {
+                        *slot = Some(left.clone());
+                        true
+                    }
+                };
+                *open |= changed;
             }
         }
     }
     arrived
+}
+
+/// Nodes before those they lead to, but for ways back.
+fn order(ways: &[Vec<Way>]) -> Vec<usize> {
+    let successors = ways.iter().map(|ways| ways.iter().map(|way| way.to).collect()).collect();
+    let mut order = finish_order(&successors);
+    order.reverse();
+    order
 }
 
 /// Where each node leads, by edges and by jumps.
