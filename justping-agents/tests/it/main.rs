@@ -15,4 +15,6 @@ mod lead_gen;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod purity;
+#[cfg(feature = "mcp")]
+mod stored;
 mod total;

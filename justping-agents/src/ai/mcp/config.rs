@@ -1,6 +1,7 @@
 //! What to talk to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::Duration;
 
 use justping_core::port::{TOOL_NAME_SEPARATOR, is_tool_name};
@@ -24,8 +25,8 @@ pub struct McpConfig {
     pub timeout: Duration,
 }
 
-/// Where a server is.
-#[derive(Debug, Clone)]
+/// Where a server is. What is shown of it are names only: headers and environments hold secrets.
+#[derive(Clone)]
 pub enum McpPlace {
     /// A program of this machine, spoken to by standard input and output. For operators only:
     /// whoever may write this runs programs.
@@ -46,6 +47,23 @@ pub enum McpPlace {
         /// The client, with what it allows.
         client: OpenClient,
     },
+}
+
+impl fmt::Debug for McpPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Program { program, environment, .. } => f
+                .debug_struct("Program")
+                .field("program", program)
+                .field("environment", &environment.keys())
+                .finish_non_exhaustive(),
+            Self::Http { url, headers, .. } => f
+                .debug_struct("Http")
+                .field("url", url)
+                .field("headers", &headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+                .finish_non_exhaustive(),
+        }
+    }
 }
 
 /// A configuration that cannot work.
@@ -143,6 +161,22 @@ mod tests {
         assert_eq!(crm.tool_name("find order"), None);
         assert_eq!(crm.tool_name(&"x".repeat(60)), None);
         assert_eq!(crm.own_name("crm__find-order"), "find-order");
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let (arguments, environment) = (
+            vec!["--token=s3cret".to_owned()],
+            BTreeMap::from([("KEY".to_owned(), "s3cret".to_owned())]),
+        );
+        let place = McpPlace::Program { program: "x".to_owned(), arguments, environment };
+        let shown = format!("{:?}", McpConfig::new("a", place));
+        assert!(shown.contains("KEY") && !shown.contains("s3cret"), "{shown}");
+        let client = OpenClient::new(Policy::default());
+        let headers = vec![("x-key".to_owned(), "s3cret".to_owned())];
+        let url = "https://mcp.example/mcp".to_owned();
+        let shown = format!("{:?}", McpConfig::new("a", McpPlace::Http { url, headers, client }));
+        assert!(shown.contains("x-key") && !shown.contains("s3cret"), "{shown}");
     }
 
     #[test]

@@ -26,8 +26,8 @@ const SESSION_HEADER: &str = "mcp-session-id";
 type Failure = StreamableHttpError<HttpError>;
 type Events = Pin<Box<dyn Stream<Item = Result<Sse, SseError>> + Send>>;
 
-/// Sends messages through the guarded client.
-#[derive(Debug, Clone)]
+/// Sends messages through the guarded client. It is not shown: headers hold secrets.
+#[derive(Clone)]
 pub(super) struct GuardedTransport {
     client: OpenClient,
     headers: Vec<(String, String)>,
