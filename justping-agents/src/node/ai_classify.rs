@@ -5,17 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use justping_core::model::CallResult;
 use justping_core::port::{
-    BuiltNode, ChatMessage, ChatRequest, ChatRole, FlowNode, NodeConfigError, NodeContext,
-    NodeDescriptor, PerformContext, Step, StepEvent,
+    BuiltNode, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, PerformContext, Step,
+    StepEvent,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::asking::Question;
 use super::prompt::exit;
+use super::question::{Asked, Described, Question};
 use super::{config, schema};
 use crate::ai::{AiHost, Work};
-use crate::text::Template;
 
 /// Most classes.
 const CLASSES_MAX: usize = 50;
@@ -39,13 +38,11 @@ impl AiClassify {
 
 #[derive(Debug, Deserialize)]
 struct Config {
-    #[serde(default)]
-    text: Option<String>,
+    #[serde(flatten)]
+    asked: Asked,
     classes: Vec<Class>,
     #[serde(default)]
     variable: Option<String>,
-    #[serde(default)]
-    model: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,37 +53,27 @@ struct Class {
 
 impl FlowNode for AiClassify {
     fn descriptor(&self) -> NodeDescriptor {
-        NodeDescriptor {
-            kind: "ai_classify".to_owned(),
-            title: "AI classify".to_owned(),
-            summary: "Has a model sort a text into one of some classes; messages meanwhile go \
-                unheard."
-                .to_owned(),
-            schema: schema::object(members(), &["classes"]),
-            exits: vec![
-                schema::exit("option:*", "A class"),
-                schema::exit("default", "No class fits"),
-                schema::exit("budget", "A budget is used up"),
-                schema::exit("error", "The model does not answer"),
-            ],
-            suspends: true,
-            calls: true,
-        }
+        let described = Described {
+            kind: "ai_classify",
+            title: "AI classify",
+            does: "Has a model sort a text into one of some classes",
+            text: "Text to sort",
+            members: members(),
+            needs: "classes",
+            exits: [schema::exit("option:*", "A class"), schema::exit("default", "No class fits")],
+        };
+        described.descriptor()
     }
 
     fn build(&self, data: &Value) -> Result<Box<dyn BuiltNode>, NodeConfigError> {
-        let Config { text, classes, variable, model } = config::read(data)?;
-        if !self.host.has_provider() {
-            return Err(config::no_provider());
-        }
+        let Config { asked, classes, variable } = config::read(data)?;
+        let question = Question::of(&self.host, asked)?;
         for (at, class) in classes.iter().enumerate() {
             if classes.iter().take(at).any(|other| other.id == class.id) || class.id == NONE {
                 return Err(config::duplicate(format!("/classes/{at}/id"), &class.id));
             }
         }
-        let text = config::template_if("/text", text.as_deref())?;
-        let question = Question::new(Arc::clone(&self.host), model);
-        Ok(Box::new(Classifying { question, text, classes, variable }))
+        Ok(Box::new(Classifying { question, classes, variable }))
     }
 }
 
@@ -99,44 +86,36 @@ fn members() -> Value {
         }
     });
     json!({
-        "text": schema::template("Text to sort; the contact's newest unless given"),
         "classes": {
             "type": "array", "title": "Classes", "minItems": 1, "maxItems": CLASSES_MAX,
             "items": schema::object(class, &["id", "description"])
         },
-        "variable": schema::variable("Save the class in"),
-        "model": {"type": "string", "title": "Model", "minLength": 1, "maxLength": 200}
+        "variable": schema::variable("Save the class in")
     })
 }
 
 #[derive(Debug)]
 struct Classifying {
     question: Question,
-    text: Option<Template>,
     classes: Vec<Class>,
     variable: Option<String>,
 }
 
 impl Classifying {
-    fn request(&self, text: &str) -> ChatRequest {
-        let ids = self.classes.iter().map(|class| class.id.as_str()).chain([NONE]);
-        let ids: Vec<&str> = ids.collect();
+    fn rules(&self) -> String {
         let lines: Vec<String> =
             self.classes.iter().map(|one| format!("- {}: {}", one.id, one.description)).collect();
-        ChatRequest {
-            messages: vec![
-                ChatMessage::new(ChatRole::System, format!("{RULES}\n\n{}", lines.join("\n"))),
-                ChatMessage::new(ChatRole::User, text),
-            ],
-            response_schema: Some(json!({
-                "type": "object",
-                "properties": {"class": {"type": "string", "enum": ids}},
-                "required": ["class"],
-                "additionalProperties": false
-            })),
-            temperature: Some(0.0),
-            ..ChatRequest::default()
-        }
+        format!("{RULES}\n\n{}", lines.join("\n"))
+    }
+
+    fn schema(&self) -> Value {
+        let ids = self.classes.iter().map(|class| class.id.as_str()).chain([NONE]);
+        json!({
+            "type": "object",
+            "properties": {"class": {"type": "string", "enum": ids.collect::<Vec<_>>()}},
+            "required": ["class"],
+            "additionalProperties": false
+        })
     }
 
     /// The class that an answer names: by JSON as asked, or by nothing but its id.
@@ -148,12 +127,10 @@ impl Classifying {
     }
 
     fn enter_with(&self, cx: &mut NodeContext<'_>) -> Result<Step, Step> {
-        let text = config::render_if(cx, self.text.as_ref())?;
-        let text = text.unwrap_or_else(|| cx.last_text.to_owned());
-        if text.trim().is_empty() {
-            return Ok(self.leave(cx, None));
-        }
-        Ok(self.question.ask(cx, self.request(&text)))
+        Ok(match self.question.text(cx)? {
+            Some(text) => self.question.ask_about(cx, text, self.rules(), self.schema()),
+            None => self.leave(cx, None),
+        })
     }
 
     fn leave(&self, cx: &mut NodeContext<'_>, class: Option<&Class>) -> Step {
@@ -201,7 +178,7 @@ impl BuiltNode for Classifying {
     }
 
     fn reads(&self) -> Vec<String> {
-        config::reads(&self.text)
+        config::reads(self.question.template())
     }
 
     fn writes(&self) -> Vec<String> {

@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use jsonschema::Validator;
 use justping_core::model::CallResult;
 use justping_core::port::{
-    BuiltNode, ChatMessage, ChatRequest, ChatRole, FlowNode, NodeConfigError, NodeContext,
-    NodeDescriptor, PerformContext, Step, StepEvent,
+    BuiltNode, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, PerformContext, Step,
+    StepEvent,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::asking::Question;
 use super::prompt::exit;
+use super::question::{Asked, Described, Question};
 use super::{config, schema};
 use crate::ai::{AiHost, Work};
 use crate::text::Template;
@@ -38,13 +38,11 @@ impl AiExtract {
 
 #[derive(Debug, Deserialize)]
 struct Config {
-    #[serde(default)]
-    text: Option<String>,
+    #[serde(flatten)]
+    asked: Asked,
     fields: Vec<Field>,
     #[serde(default)]
     instructions: Option<String>,
-    #[serde(default)]
-    model: Option<String>,
 }
 
 /// A field, saved in the variable of the same name.
@@ -117,29 +115,24 @@ fn answer_schema(fields: &[Field]) -> Value {
 
 impl FlowNode for AiExtract {
     fn descriptor(&self) -> NodeDescriptor {
-        NodeDescriptor {
-            kind: "ai_extract".to_owned(),
-            title: "AI extract".to_owned(),
-            summary: "Has a model read fields out of a text and saves them; messages meanwhile go \
-                unheard."
-                .to_owned(),
-            schema: schema::object(members(), &["fields"]),
-            exits: vec![
+        let described = Described {
+            kind: "ai_extract",
+            title: "AI extract",
+            does: "Has a model read fields out of a text and saves them",
+            text: "Text to read",
+            members: members(),
+            needs: "fields",
+            exits: [
                 schema::exit("next", "Every required field is there"),
                 schema::exit("incomplete", "A required field is missing"),
-                schema::exit("budget", "A budget is used up"),
-                schema::exit("error", "The model does not answer"),
             ],
-            suspends: true,
-            calls: true,
-        }
+        };
+        described.descriptor()
     }
 
     fn build(&self, data: &Value) -> Result<Box<dyn BuiltNode>, NodeConfigError> {
-        let Config { text, fields, instructions, model } = config::read(data)?;
-        if !self.host.has_provider() {
-            return Err(config::no_provider());
-        }
+        let Config { asked, fields, instructions } = config::read(data)?;
+        let question = Question::of(&self.host, asked)?;
         for (at, field) in fields.iter().enumerate() {
             if fields.iter().take(at).any(|other| other.name == field.name) {
                 return Err(config::duplicate(format!("/fields/{at}/name"), &field.name));
@@ -148,14 +141,8 @@ impl FlowNode for AiExtract {
         let schema = answer_schema(&fields);
         let validator = jsonschema::validator_for(&schema)
             .map_err(|reason| NodeConfigError::new("/fields", reason.to_string()))?;
-        Ok(Box::new(Extracting {
-            question: Question::new(Arc::clone(&self.host), model),
-            text: config::template_if("/text", text.as_deref())?,
-            instructions: config::template_if("/instructions", instructions.as_deref())?,
-            fields,
-            schema,
-            validator,
-        }))
+        let instructions = config::template_if("/instructions", instructions.as_deref())?;
+        Ok(Box::new(Extracting { question, instructions, fields, schema, validator }))
     }
 }
 
@@ -173,20 +160,17 @@ fn members() -> Value {
         "required": {"type": "boolean", "title": "Required"}
     });
     json!({
-        "text": schema::template("Text to read; the contact's newest unless given"),
         "instructions": schema::template("What else the model is told"),
         "fields": {
             "type": "array", "title": "Fields", "minItems": 1, "maxItems": FIELDS_MAX,
             "items": schema::object(field, &["name"])
-        },
-        "model": {"type": "string", "title": "Model", "minLength": 1, "maxLength": 200}
+        }
     })
 }
 
 #[derive(Debug)]
 struct Extracting {
     question: Question,
-    text: Option<Template>,
     instructions: Option<Template>,
     fields: Vec<Field>,
     schema: Value,
@@ -195,24 +179,13 @@ struct Extracting {
 
 impl Extracting {
     fn enter_with(&self, cx: &mut NodeContext<'_>) -> Result<Step, Step> {
-        let text = config::render_if(cx, self.text.as_ref())?;
-        let text = text.unwrap_or_else(|| cx.last_text.to_owned());
-        if text.trim().is_empty() {
+        let Some(text) = self.question.text(cx)? else {
             return Ok(self.save(cx, &mut Map::new()));
-        }
+        };
         let more = config::render_if(cx, self.instructions.as_ref())?;
         let today = format!("Today is {}.", cx.now.strftime("%A, %Y-%m-%d"));
         let rules: Vec<&str> = [RULES, &today].into_iter().chain(more.as_deref()).collect();
-        let request = ChatRequest {
-            messages: vec![
-                ChatMessage::new(ChatRole::System, rules.join("\n\n")),
-                ChatMessage::new(ChatRole::User, text),
-            ],
-            response_schema: Some(self.schema.clone()),
-            temperature: Some(0.0),
-            ..ChatRequest::default()
-        };
-        Ok(self.question.ask(cx, request))
+        Ok(self.question.ask_about(cx, text, rules.join("\n\n"), self.schema.clone()))
     }
 
     /// Reads an answer, or says what is wrong with it.
@@ -283,7 +256,7 @@ impl BuiltNode for Extracting {
     }
 
     fn reads(&self) -> Vec<String> {
-        config::reads(self.text.iter().chain(&self.instructions))
+        config::reads(self.question.template().into_iter().chain(&self.instructions))
     }
 
     fn writes(&self) -> Vec<String> {

@@ -121,7 +121,7 @@ fn members() -> Value {
             "type": "integer", "title": "Most passages the model is shown",
             "minimum": 1, "maximum": PASSAGES_MAX
         },
-        "model": {"type": "string", "title": "Model", "minLength": 1, "maxLength": 200},
+        "model": schema::model(),
         "max_output_tokens": {
             "type": "integer", "title": "Most tokens of an answer",
             "minimum": 1, "maximum": 100_000

@@ -28,6 +28,7 @@ mod names;
 mod note;
 mod plugin;
 mod prompt;
+mod question;
 mod return_;
 mod schema;
 mod send_template;

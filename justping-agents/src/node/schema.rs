@@ -53,6 +53,11 @@ pub(super) fn id(title: &str) -> Value {
     json!({"type": "string", "title": title, "pattern": "^[A-Za-z0-9_-]{1,64}$"})
 }
 
+/// The name of a model, in place of the agent's.
+pub(super) fn model() -> Value {
+    json!({"type": "string", "title": "Model", "minLength": 1, "maxLength": 200})
+}
+
 /// A condition; what it looks like in detail is checked when it is compiled.
 pub(super) fn condition() -> Value {
     json!({"type": "object", "title": "Condition", "format": "condition"})

@@ -196,7 +196,7 @@ fn members() -> Value {
         "max_transfers": {
             "type": "integer", "title": "Most transfers of a session", "minimum": 0, "maximum": 20
         },
-        "model": {"type": "string", "title": "Model", "minLength": 1, "maxLength": 200},
+        "model": schema::model(),
         "temperature": {"type": "number", "title": "Temperature", "minimum": 0, "maximum": 2},
         "max_output_tokens": {
             "type": "integer", "title": "Most tokens of an answer",
