@@ -54,7 +54,12 @@ impl Source {
 
     /// Reads what it holds as something.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Trouble> {
-        serde_path_to_error::deserialize(&self.value).map_err(|error| {
+        self.parse_part(&self.value)
+    }
+
+    /// Reads what it holds, with some members left out, as something.
+    pub(crate) fn parse_part<T: DeserializeOwned>(&self, value: &Value) -> Result<T, Trouble> {
+        serde_path_to_error::deserialize(value).map_err(|error| {
             let pointer = pointer(error.path());
             Trouble::File { path: self.at(&pointer), reason: error.inner().to_string() }
         })

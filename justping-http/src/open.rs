@@ -176,6 +176,11 @@ impl OpenRequest {
         self.body.as_deref()
     }
 
+    /// The bound of its time, where it has one of its own.
+    pub fn patience(&self) -> Option<Duration> {
+        self.timeout
+    }
+
     /// Adds a header.
     ///
     /// # Errors

@@ -47,6 +47,16 @@ impl ScriptedFetcher {
         self.lock().requests.clone()
     }
 
+    /// Remembers a request and gives the next answer.
+    pub(super) fn next(&self, request: FetchRequest) -> Result<FetchReply, FetchError> {
+        let mut inner = self.lock();
+        inner.requests.push(request);
+        inner.answers.pop_front().unwrap_or_else(|| {
+            let detail = "the script has no answer".to_owned();
+            Err(FetchError::Refused { code: "unscripted", detail })
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -55,11 +65,6 @@ impl ScriptedFetcher {
 #[async_trait]
 impl Fetcher for ScriptedFetcher {
     async fn fetch(&self, request: &FetchRequest) -> Result<FetchReply, FetchError> {
-        let mut inner = self.lock();
-        inner.requests.push(request.clone());
-        inner.answers.pop_front().unwrap_or_else(|| {
-            let detail = "the script has no answer".to_owned();
-            Err(FetchError::Refused { code: "unscripted", detail })
-        })
+        self.next(request.clone())
     }
 }

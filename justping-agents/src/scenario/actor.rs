@@ -223,8 +223,8 @@ impl Actor {
     }
 }
 
-/// What a message offers.
-pub(super) fn options(content: &Content) -> impl Iterator<Item = &Choice> {
+/// What a message offers: its buttons or rows.
+pub fn options(content: &Content) -> impl Iterator<Item = &Choice> {
     let (buttons, rows) = match content {
         Content::Buttons { options, .. } => (options.as_slice(), [].as_slice()),
         Content::List { sections, .. } => ([].as_slice(), sections.as_slice()),

@@ -44,6 +44,7 @@ use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+pub use self::actor::options;
 pub use self::customer::{CUSTOMER_TURNS_MAX, CustomerEnd, Persona};
 pub use self::expect::{ExitMatch, Expectation, TextMatch};
 pub use self::judge::{CRITERIA_MAX, Judge, Verdict};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use justping_core::memory::ScriptedAi;
 use justping_core::port::{AiError, AiProvider, FlowRuntime};
-use justping_core::stage::{Stage, StageError};
+use justping_core::stage::{Stage, StageBuilder, StageError};
 use serde_json::Value;
 
 use super::actor::Actor;
@@ -72,14 +72,44 @@ impl Simulator {
         documents: &[Value],
         scenario: &Scenario,
     ) -> Result<ScenarioReport, SimulateError> {
-        let problems = scenario.problems();
-        if !problems.is_empty() {
-            return Err(SimulateError::Invalid(problems));
+        check(scenario)?;
+        let servers = scenario.servers();
+        let flows = self.flows.clone().without_tools().without_ledger();
+        let mut flows = flows.with_ai(scenario.model());
+        if let Some(knowledge) = &self.knowledge {
+            flows = flows.with_knowledge(knowledge.clone());
         }
-        let mut actor = self.stage(documents, scenario).await?;
+        let flows = Arc::new(flows.with_http(Arc::clone(&servers) as _));
+        let stage = scenario.stage(flows).open(documents).await?;
+        self.play(stage, servers, scenario).await
+    }
+
+    /// Plays a scenario on a stage that is [set for it](Scenario::stage), on which its contact never
+    /// was. `servers` are those that whatever is on the stage asks.
+    ///
+    /// # Errors
+    /// [`SimulateError`] when it cannot be played. What does not come true is no error: it is in the
+    /// report.
+    pub async fn run_on(
+        &self,
+        stage: Stage,
+        servers: Arc<ScriptedFetcher>,
+        scenario: &Scenario,
+    ) -> Result<ScenarioReport, SimulateError> {
+        check(scenario)?;
+        self.play(stage, servers, scenario).await
+    }
+
+    async fn play(
+        &self,
+        stage: Stage,
+        servers: Arc<ScriptedFetcher>,
+        scenario: &Scenario,
+    ) -> Result<ScenarioReport, SimulateError> {
+        let mut actor = Actor::enter(stage, servers, &scenario.given.contact).await?;
         let mut report = ScenarioReport::default();
         for (index, step) in scenario.steps.iter().enumerate() {
-            play(&mut actor, index, step, &mut report).await?;
+            step_on(&mut actor, index, step, &mut report).await?;
         }
         if let Some(persona) = &scenario.customer {
             let end = self.improvise(&mut actor, persona).await?;
@@ -100,54 +130,12 @@ impl Simulator {
         Ok(report.sealed())
     }
 
-    async fn stage(
-        &self,
-        documents: &[Value],
-        scenario: &Scenario,
-    ) -> Result<Actor, SimulateError> {
-        let (model, servers) = (ScriptedAi::new(), Arc::new(ScriptedFetcher::new()));
-        for answer in &scenario.answers {
-            model.then(answer.as_str());
-        }
-        for reply in &scenario.replies {
-            let body = match &reply.body {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            servers.then(reply.status, body);
-        }
-        let model = Arc::new(model);
-        let flows = self.flows.clone().without_tools().without_ledger();
-        let mut flows = flows.with_ai(Arc::clone(&model) as _);
-        if let Some(knowledge) = &self.knowledge {
-            flows = flows.with_knowledge(knowledge.clone());
-        }
-        let flows: Arc<dyn FlowRuntime> = Arc::new(flows.with_http(Arc::clone(&servers) as _));
-        let given = &scenario.given;
-        let mut stage = Stage::builder(flows).model(given.agent.model.clone());
-        if let Some(instructions) = &given.agent.instructions {
-            stage = stage.instructions(instructions);
-        }
-        if let Some(now) = given.now {
-            stage = stage.start(now);
-        }
-        if let Some(seed) = given.seed {
-            stage = stage.seed(seed);
-        }
-        let stage = stage.open(documents).await?;
-        Ok(Actor::enter(stage, servers, &given.contact).await?)
-    }
-
     /// Who plays contacts and judges.
     fn people(&self, answers: &[String]) -> Result<Arc<dyn AiProvider>, SimulateError> {
         if answers.is_empty() {
             return self.people.clone().ok_or(SimulateError::NoModel);
         }
-        let scripted = ScriptedAi::new();
-        for answer in answers {
-            scripted.then(answer.as_str());
-        }
-        Ok(Arc::new(scripted))
+        Ok(Arc::new(scripted(answers)))
     }
 
     /// Lets a model play the contact until it is done or may speak no more.
@@ -183,7 +171,57 @@ impl Simulator {
     }
 }
 
-async fn play(
+impl Scenario {
+    /// The servers of the script. They say what they were asked.
+    pub fn servers(&self) -> Arc<ScriptedFetcher> {
+        let servers = ScriptedFetcher::new();
+        for reply in &self.replies {
+            let body = match &reply.body {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            servers.then(reply.status, body);
+        }
+        Arc::new(servers)
+    }
+
+    /// The model of the script.
+    pub fn model(&self) -> Arc<dyn AiProvider> {
+        Arc::new(scripted(&self.answers))
+    }
+
+    /// A stage on which things are as they are given, for flows of this runtime.
+    pub fn stage(&self, flows: Arc<dyn FlowRuntime>) -> StageBuilder {
+        let given = &self.given;
+        let mut stage = Stage::builder(flows).model(given.agent.model.clone());
+        if let Some(instructions) = &given.agent.instructions {
+            stage = stage.instructions(instructions);
+        }
+        if let Some(now) = given.now {
+            stage = stage.start(now);
+        }
+        if let Some(seed) = given.seed {
+            stage = stage.seed(seed);
+        }
+        stage
+    }
+}
+
+fn check(scenario: &Scenario) -> Result<(), SimulateError> {
+    let problems = scenario.problems();
+    if problems.is_empty() { Ok(()) } else { Err(SimulateError::Invalid(problems)) }
+}
+
+/// A model that gives these answers.
+fn scripted(answers: &[String]) -> ScriptedAi {
+    let model = ScriptedAi::new();
+    for answer in answers {
+        model.then(answer.as_str());
+    }
+    model
+}
+
+async fn step_on(
     actor: &mut Actor,
     index: usize,
     step: &Step,

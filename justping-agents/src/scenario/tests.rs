@@ -1,13 +1,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use justping_core::memory::ScriptedAi;
-use justping_core::model::SessionStatus;
+use justping_core::memory::{ManualClock, ScriptedAi};
+use justping_core::model::{SessionStatus, Timestamp};
+use justping_core::port::Clock as _;
 use justping_core::stage::StageError;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Scenario, ScenarioReport, SimulateError, Simulator};
+use super::{Scenario, ScenarioReport, SimulateError, Simulator, Step};
 use crate::Flows;
 use crate::play::document;
 
@@ -195,6 +196,25 @@ async fn what_cannot_be_played_is_told() {
     assert_eq!(bad(json!({"customer": persona})).await, "/customer/max_turns");
     let broken = Simulator::new(Flows::new()).run(&[json!({})], &Scenario::default()).await;
     assert!(matches!(broken, Err(SimulateError::Stage(StageError::Publish(_)))));
+}
+
+#[tokio::test]
+async fn a_scenario_is_played_on_a_stage_that_is_set_for_it() {
+    let scenario: Scenario = serde_json::from_value(json!({
+        "given": {"now": "2026-03-01T10:00:00Z"}, "replies": [{"status": 204}],
+        "steps": [{"say": "hi"}, {"expect": {"says": "Name?", "requests": []}}, {"after": "1h"}]
+    }))
+    .unwrap();
+    let clock = Arc::new(ManualClock::new(Timestamp::MIN));
+    let stage = scenario.stage(Arc::new(Flows::new())).clock(Arc::clone(&clock));
+    let stage = stage.open(&[lead()]).await.unwrap();
+    let simulator = Simulator::new(Flows::new());
+    let report = simulator.run_on(stage.clone(), scenario.servers(), &scenario).await.unwrap();
+    assert!(report.passed && report.checked == 2, "{:?}", report.failures);
+    assert_eq!(clock.now().to_string(), "2026-03-01T11:00:00Z");
+    let long = Scenario { steps: vec![Step::Say(String::new())], ..scenario };
+    let refused = simulator.run_on(stage, long.servers(), &long).await;
+    assert!(matches!(refused, Err(SimulateError::Invalid(_))), "{refused:?}");
 }
 
 #[test]

@@ -33,10 +33,12 @@ pub(super) fn run(
         format!("{:#}\n", Value::from(files))
     } else {
         let mut text = String::new();
-        for (source, findings) in &all {
-            findings.iter().for_each(|finding| tell(&mut text, source, finding));
-        }
         // Writing to a string does not fail.
+        for (source, findings) in &all {
+            for finding in findings {
+                let _ = writeln!(text, "{}", described(source, finding));
+            }
+        }
         let _ = writeln!(text, "{} file(s): {errors} error(s), {warnings} warning(s)", all.len());
         text
     };
@@ -51,14 +53,11 @@ fn name(severity: Severity) -> &'static str {
     }
 }
 
-fn tell(text: &mut String, source: &Source, finding: &Finding) {
+/// A finding with its place, in one line.
+pub(crate) fn described(source: &Source, finding: &Finding) -> String {
     let Finding { severity, code, node, path, message, .. } = finding;
-    let at = source.at(path);
-    let _ = write!(text, "{at}: {}[{code}]: {message}", name(*severity));
-    let _ = match node {
-        Some(node) => writeln!(text, " (node {node})"),
-        None => writeln!(text),
-    };
+    let node = node.as_ref().map(|node| format!(" (node {node})")).unwrap_or_default();
+    format!("{}: {}[{code}]: {message}{node}", source.at(path), name(*severity))
 }
 
 fn in_json(source: &Source, findings: &[Finding]) -> Value {

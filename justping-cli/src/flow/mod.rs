@@ -16,6 +16,8 @@ use justping::agents::fetch::ScriptedFetcher;
 use justping::agents::import::Format;
 use justping::memory::ScriptedAi;
 
+pub(crate) use self::lint::described;
+pub(crate) use self::simulate::{documents, tell, trouble};
 use crate::{Answer, Trouble};
 
 #[derive(Debug, Subcommand)]

@@ -16,6 +16,9 @@ use super::{People, flows};
 use crate::source::Source;
 use crate::{Answer, Trouble};
 
+/// Most flows of a scenario.
+const FLOWS_MAX: usize = 50;
+
 pub(super) fn run(files: &[PathBuf], as_json: bool, people: &People) -> Result<Answer, Trouble> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Trouble::Other(error.to_string()))?;
@@ -31,7 +34,7 @@ pub(super) fn run(files: &[PathBuf], as_json: bool, people: &People) -> Result<A
         if as_json {
             reports.push(json!({"file": source.path, "report": report}));
         } else {
-            tell(&mut text, &source, &report);
+            tell(&mut text, &source, &report, "");
         }
     }
     if as_json {
@@ -56,41 +59,55 @@ fn provider(people: &People) -> Result<Option<Arc<dyn AiProvider>>, Trouble> {
     Ok(Some(Arc::new(provider)))
 }
 
-/// Plays one with the flows it names, which stand beside it.
+/// Plays one with the flows it names.
 async fn play(
     simulator: &Simulator,
     source: &Source,
     file: &Path,
 ) -> Result<ScenarioReport, Trouble> {
     let scenario: Scenario = source.parse()?;
-    if scenario.flows.is_empty() {
-        let reason = "names no `flow`".to_owned();
-        return Err(Trouble::File { path: source.path.clone(), reason });
+    let documents: Vec<Value> =
+        documents(&scenario, source, file)?.into_iter().map(|document| document.value).collect();
+    simulator.run(&documents, &scenario).await.map_err(|error| trouble(source, error))
+}
+
+/// Reads the flows that a scenario names, which stand beside it.
+pub(crate) fn documents(
+    scenario: &Scenario,
+    source: &Source,
+    file: &Path,
+) -> Result<Vec<Source>, Trouble> {
+    let bad = |reason: String| Err(Trouble::File { path: source.path.clone(), reason });
+    match scenario.flows.len() {
+        0 => return bad("names no `flow`".to_owned()),
+        1..=FLOWS_MAX => {}
+        many => return bad(format!("names {many} flows; at most {FLOWS_MAX} are played")),
     }
     let folder = file.parent().unwrap_or(Path::new(""));
-    let mut documents = Vec::new();
-    for flow in &scenario.flows {
-        documents.push(Source::read(&folder.join(flow))?.value);
-    }
-    let trouble =
-        |pointer: &str, reason: String| Trouble::File { path: source.at(pointer), reason };
-    simulator.run(&documents, &scenario).await.map_err(|error| match error {
+    scenario.flows.iter().map(|flow| Source::read(&folder.join(flow))).collect()
+}
+
+/// Why a scenario could not be played, with its place.
+pub(crate) fn trouble(source: &Source, error: SimulateError) -> Trouble {
+    let at = |pointer: &str, reason: String| Trouble::File { path: source.at(pointer), reason };
+    match error {
         SimulateError::Invalid(problems) => match problems.into_iter().next() {
-            Some(problem) => trouble(&problem.path, problem.message),
-            None => trouble("", "is out of bounds".to_owned()),
+            Some(problem) => at(&problem.path, problem.message),
+            None => at("", "is out of bounds".to_owned()),
         },
         SimulateError::Stage(StageError::Publish(PublishError::Invalid(findings))) => {
             let first = findings.into_iter().map(|finding| finding.message).next();
             let reason = first.unwrap_or_default();
-            trouble("/flow", format!("the flow has errors, see `justping flow lint`: {reason}"))
+            at("/flow", format!("the flow has errors, see `justping flow lint`: {reason}"))
         }
-        error => trouble("", error.to_string()),
-    })
+        error => at("", error.to_string()),
+    }
 }
 
-fn tell(text: &mut String, source: &Source, report: &ScenarioReport) {
+/// Says what came of a scenario; `more` stands behind what was checked.
+pub(crate) fn tell(text: &mut String, source: &Source, report: &ScenarioReport, more: &str) {
     if report.passed {
-        let _ = writeln!(text, "ok      {} ({} checked)", source.path, report.checked);
+        let _ = writeln!(text, "ok      {} ({} checked{more})", source.path, report.checked);
         return;
     }
     let failed = report.failures.len();

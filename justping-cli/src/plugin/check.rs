@@ -73,7 +73,7 @@ pub(super) fn inspect(file: &Path) -> Result<Answer, Trouble> {
     }
 }
 
-fn policy(development: bool) -> OperatorPolicy {
+pub(super) fn policy(development: bool) -> OperatorPolicy {
     let dialect = if development { Dialect::Development } else { Dialect::Strict };
     let rules = PackageRules { max_bytes: BLOB_MAX_BYTES, dialect };
     OperatorPolicy { rules, ..OperatorPolicy::default() }

@@ -2,12 +2,15 @@
 
 mod bench;
 mod build;
+mod call;
 mod carried;
 mod check;
 mod new;
 mod pack;
 mod place;
+mod run;
 mod sign;
+mod stand;
 mod test;
 
 use std::path::PathBuf;
@@ -37,11 +40,15 @@ pub(crate) enum Command {
         /// The plugins' folders; this one unless given.
         folders: Vec<PathBuf>,
     },
-    /// Plays the scenarios of built plugins in the sandbox. Ends with 1 when one of them fails.
+    /// Plays the scenarios of built plugins in the sandbox: calls, and conversations with flows. Ends
+    /// with 1 when one of them fails.
     Test {
         /// The plugins' folders; this one unless given.
         folders: Vec<PathBuf>,
     },
+    /// Tries a plugin out: calls it line by line, or talks to a flow that uses it. Lines come from
+    /// standard input.
+    Run(run::Options),
     /// Looks plugins over as a server would. Ends with 1 when one of them would be refused.
     Check {
         /// Packages, or folders with plugin.toml and plugin.wasm.
@@ -112,6 +119,7 @@ pub(crate) fn run(command: &Command) -> Result<Answer, Trouble> {
         Command::New { name, lang, kind, to } => new::run(name, *lang, *kind, to.as_deref()),
         Command::Build { folders } => build::run(folders),
         Command::Test { folders } => test::run(folders),
+        Command::Run(options) => run::run(options),
         Command::Check { files, json, development } => check::run(files, *json, *development),
         Command::Inspect { file } => check::inspect(file),
         Command::Pack { folder, output, key } => {

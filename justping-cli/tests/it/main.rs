@@ -7,7 +7,9 @@
     reason = "a test fails by a panic; the exemption for tests does not reach what they share"
 )]
 
+mod conversation;
 mod plugin;
+mod run;
 
 use std::collections::BTreeMap;
 use std::path::Path;

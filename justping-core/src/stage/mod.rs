@@ -15,7 +15,9 @@ use crate::model::{
 };
 use crate::policy::ResumeLinks;
 use crate::port::store::MessageOrder;
-use crate::port::{Capabilities, Clock, FlowRuntime, MessageHook, Store, StoreError};
+use crate::port::{
+    Capabilities, Clock, EventSubscriber, FlowRuntime, MessageHook, Store, StoreError,
+};
 
 /// When the clock of a stage starts unless told otherwise: 2026-01-05T09:00:00Z, a Monday morning.
 const START: i64 = 1_767_603_600_000;
@@ -46,10 +48,12 @@ pub struct StageBuilder {
     store: Arc<dyn Store>,
     provider: Arc<MemoryProvider>,
     start: Timestamp,
+    clock: Option<Arc<ManualClock>>,
     seed: u64,
     config: EngineConfig,
     links: Option<ResumeLinks>,
     hook: Option<Arc<dyn MessageHook>>,
+    subscriber: Option<Arc<dyn EventSubscriber>>,
     instructions: String,
     model: Option<String>,
 }
@@ -76,6 +80,13 @@ impl StageBuilder {
         self
     }
 
+    /// Runs on this clock, moved on to the start: what stands around the stage may share it.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<ManualClock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
     /// Makes other ids and other chance.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
@@ -94,6 +105,13 @@ impl StageBuilder {
     #[must_use]
     pub fn hook(mut self, hook: Arc<dyn MessageHook>) -> Self {
         self.hook = Some(hook);
+        self
+    }
+
+    /// Tells this what happens.
+    #[must_use]
+    pub fn subscriber(mut self, subscriber: Arc<dyn EventSubscriber>) -> Self {
+        self.subscriber = Some(subscriber);
         self
     }
 
@@ -123,13 +141,17 @@ impl StageBuilder {
     /// # Errors
     /// [`StageError::Publish`] with all findings when a document has errors.
     pub async fn open(self, documents: &[Value]) -> Result<Stage, StageError> {
-        let clock = Arc::new(ManualClock::new(self.start));
+        let clock = self.clock.unwrap_or_else(|| Arc::new(ManualClock::new(self.start)));
+        clock.set(self.start);
         let mut builder = JustPing::builder();
         if let Some(links) = self.links {
             builder = builder.links(links);
         }
         if let Some(hook) = self.hook {
             builder = builder.hook(hook);
+        }
+        if let Some(subscriber) = self.subscriber {
+            builder = builder.subscriber(subscriber);
         }
         let engine = builder
             .store(self.store)
@@ -175,10 +197,12 @@ impl Stage {
             store: Arc::new(MemoryStore::new()),
             provider: Arc::new(MemoryProvider::new()),
             start: Timestamp::from_millisecond(START).unwrap_or(Timestamp::UNIX_EPOCH),
+            clock: None,
             seed: 1,
             config: EngineConfig::default(),
             links: None,
             hook: None,
+            subscriber: None,
             instructions: String::new(),
             model: None,
         }

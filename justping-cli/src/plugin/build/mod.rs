@@ -79,6 +79,14 @@ fn build(folder: &Path, tools: &Tools) -> Result<Built, Trouble> {
     Ok(Built { bytes: bytes.len(), component, with })
 }
 
+/// Builds the plugin of a folder, where there is a source.
+pub(super) fn build_source(folder: &Path) -> Result<(), Trouble> {
+    if languages(folder).is_empty() {
+        return Ok(());
+    }
+    build(folder, &Tools::open()?).map(drop)
+}
+
 /// Reads the manifest of a folder.
 pub(super) fn manifest(folder: &Path) -> Result<Manifest, Trouble> {
     let path = folder.join(MANIFEST_FILE);
@@ -109,22 +117,22 @@ pub(super) fn component(folder: &Path) -> Result<Bytes, Trouble> {
 
 /// The language of a folder, by the file that its source begins with.
 fn language(folder: &Path) -> Result<Language, Trouble> {
+    let bad = |reason: String| Err(Trouble::File { path: folder.display().to_string(), reason });
+    match languages(folder).as_slice() {
+        [language] => Ok(*language),
+        [] => bad("there is no Cargo.toml, plugin.js, plugin.py or plugin.c".to_owned()),
+        several => bad(format!("there are {} languages; one is built", several.len())),
+    }
+}
+
+/// The languages of which a folder has a source.
+fn languages(folder: &Path) -> Vec<Language> {
     let starts = [
         ("Cargo.toml", Language::Rust),
         (javascript::SOURCE, Language::Javascript),
         (python::SOURCE, Language::Python),
         (c::SOURCE, Language::C),
     ];
-    let found: Vec<_> = starts.iter().filter(|(file, _)| folder.join(file).is_file()).collect();
-    match found.as_slice() {
-        [(_, language)] => Ok(*language),
-        [] => Err(Trouble::File {
-            path: folder.display().to_string(),
-            reason: "there is no Cargo.toml, plugin.js, plugin.py or plugin.c".to_owned(),
-        }),
-        several => Err(Trouble::File {
-            path: folder.display().to_string(),
-            reason: format!("there are {} languages; one is built", several.len()),
-        }),
-    }
+    let found = starts.into_iter().filter(|(file, _)| folder.join(file).is_file());
+    found.map(|(_, language)| language).collect()
 }

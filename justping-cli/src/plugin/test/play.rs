@@ -1,16 +1,19 @@
-//! Plays a scenario.
+//! Plays the calls of a scenario.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use justping::plugins::{CallError, CallMeter, Called, Caller};
+use bytes::Bytes;
+use justping::http::{OpenClient, Policy};
+use justping::plugins::CallMeter;
+use justping::stage::Stage;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
-use super::script::{Ask, Call, Script, Sign, WebhookAsk};
-use super::stand::Stand;
-use super::wire;
+use super::super::call::Outcome;
+use super::super::stand::{Platform, Servers, said};
+use super::refused;
+use super::script::{Call, Script};
 use crate::Trouble;
 use crate::source::Source;
 
@@ -32,101 +35,47 @@ pub(super) struct Failure {
     what: &'static str,
     expected: Value,
     found: Value,
+    /// The plugin's log of the call.
+    log: Vec<String>,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, what, expected, found } = self;
-        write!(f, "{at}: {what}: expected {expected}, found {found}")
+        let Self { at, what, expected, found, log } = self;
+        write!(f, "{at}: {what}: expected {expected}, found {found}")?;
+        log.iter().try_for_each(|line| write!(f, "\n    log: {line}"))
     }
 }
 
-/// What a call gave, or the code and the words of its failure.
-type Outcome = Result<Value, (String, String)>;
-
-impl Stand {
-    pub(super) async fn play(&self, script: &Script, source: &Source) -> Result<Report, Trouble> {
-        let mut report = Report::default();
-        for (index, call) in script.calls.iter().enumerate() {
-            let at = source.at(&format!("/calls/{index}"));
-            let id = call.call_id.clone().unwrap_or_else(|| format!("call-{index}"));
-            let caller = self.caller(&id);
-            let Some(Called { result, meter }) = self.call(call, caller, script).await else {
-                let reason = "must name one function of the contract".to_owned();
-                return Err(Trouble::File { path: at, reason });
-            };
-            report.compare(&at, call, &outcome(result), &meter, self.servers.take_asked());
-        }
-        Ok(report)
+/// Plays the calls of a scenario.
+pub(super) async fn play(
+    package: Bytes,
+    script: &Script,
+    source: &Source,
+) -> Result<Report, Trouble> {
+    let servers = Arc::new(Servers::new(&script.replies));
+    let http = OpenClient::scripted(Policy::default(), Arc::clone(&servers) as _);
+    let platform = Platform::open(http)?;
+    let mut stage = Stage::builder(Arc::new(platform.flows()));
+    if let Some(now) = script.now {
+        stage = stage.start(now);
     }
-
-    /// Makes a call; there is none where not exactly one function is named.
-    async fn call(&self, call: &Call, caller: Caller, script: &Script) -> Option<Called<Outcome>> {
-        let (sandbox, code) = (&self.sandbox, &self.code);
-        Some(match call.ask()? {
-            Ask::Enter(ask) => {
-                let context = wire::context(ask, &caller);
-                let step = sandbox.enter_node(code, caller, context).await;
-                step.map(|step| Ok(wire::step(&step)))
-            }
-            Ask::Resume(ask) => {
-                let (context, event) = (wire::context(ask, &caller), wire::event(ask));
-                let step = sandbox.resume_node(code, caller, context, event).await;
-                step.map(|step| Ok(wire::step(&step)))
-            }
-            Ask::Tool(ask) => {
-                let answer = sandbox.call_tool(code, caller, wire::tool(ask)).await;
-                answer.map(|answer| Ok(wire::value(&answer)))
-            }
-            Ask::BeforeSend(ask) => {
-                let (message, contact) = (wire::message(ask), wire::contact(&ask.contact));
-                let verdict = sandbox.before_send(code, caller, message, contact).await;
-                verdict.map(|verdict| Ok(wire::verdict(&verdict)))
-            }
-            Ask::AfterReceive(ask) => {
-                let verdict = sandbox.after_receive(code, caller, wire::message(ask)).await;
-                verdict.map(|verdict| Ok(wire::verdict(&verdict)))
-            }
-            Ask::Interests => sandbox.interests(code, caller).await.map(|names| Ok(json!(names))),
-            Ask::Handle(asks) => {
-                let events = wire::events(asks, self.now);
-                sandbox.handle_events(code, caller, events).await.map(|()| Ok(Value::Null))
-            }
-            Ask::Receive(ask) => {
-                let webhook = wire::webhook(ask, signature(ask, script));
-                let received = sandbox.receive(code, caller, webhook).await;
-                received.map(|received| {
-                    received.map(|received| wire::received(&received)).map_err(wire::refusal)
-                })
-            }
-            Ask::Send(ask) => {
-                let sent = sandbox.send(code, caller, wire::outbound(ask)).await;
-                sent.map(|sent| sent.map(|reference| json!(reference)).map_err(wire::send_error))
-            }
-            Ask::Apply(ask) => {
-                let answer = sandbox.apply_filter(code, caller, wire::filter(ask)).await;
-                answer.map(|answer| Ok(wire::value(&answer)))
-            }
-        })
+    let stand = platform.set(stage, &[]).await;
+    let mut stand = stand.map_err(|error| Trouble::Other(error.to_string()))?;
+    let terms = script.terms();
+    stand.install(package, &terms).await.map_err(|error| refused(source, &error))?;
+    let mut report = Report::default();
+    for (index, call) in script.calls.iter().enumerate() {
+        let at = source.at(&format!("/calls/{index}"));
+        let id = call.call_id.clone().unwrap_or_else(|| format!("call-{index}"));
+        let Some(ask) = call.ask() else {
+            let reason = "must name one function of the contract".to_owned();
+            return Err(Trouble::File { path: at, reason });
+        };
+        let (outcome, meter) = stand.call(ask, (&id, None), &terms.secrets).await?;
+        report.compare(&at, call, &outcome, &meter, servers.take_asked());
     }
-}
-
-/// A header with the signature of a webhook's body.
-fn signature(ask: &WebhookAsk, script: &Script) -> Option<(String, String)> {
-    let Sign { header, secret } = ask.sign.as_ref()?;
-    let key = script.secrets.get(secret).map(String::as_bytes).unwrap_or_default();
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-    mac.update(&wire::body(ask));
-    let hex = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    Some((header.to_lowercase(), hex))
-}
-
-/// What a call came to: what it gave, or the code and the words of its failure.
-fn outcome(result: Result<Outcome, CallError>) -> Outcome {
-    result.unwrap_or_else(|error| match error {
-        CallError::Failed(failure) => Err((failure.code, failure.message)),
-        error => Err((error.code().to_owned(), error.to_string())),
-    })
+    Ok(report)
 }
 
 impl Report {
@@ -141,6 +90,7 @@ impl Report {
     ) {
         self.cpu = self.cpu.max(meter.cpu);
         self.peak_bytes = self.peak_bytes.max(meter.peak_bytes);
+        let failed = self.failures.len();
         let (given, code) = match outcome {
             Ok(given) => (given.clone(), Value::Null),
             Err((code, words)) => (json!({"failed": words}), json!(code)),
@@ -156,13 +106,17 @@ impl Report {
         if let Some(expected) = &call.asks {
             self.expect(at, "asks", &json!(expected), &Value::Array(asked));
         }
+        if let Some(last) = self.failures.get_mut(failed..).and_then(<[_]>::last_mut) {
+            last.log = meter.lines.iter().map(said).collect();
+        }
     }
 
     fn expect(&mut self, at: &str, what: &'static str, expected: &Value, found: &Value) {
         self.checked += 1;
         if !agrees(expected, found) {
             let (expected, found) = (expected.clone(), found.clone());
-            self.failures.push(Failure { at: at.to_owned(), what, expected, found });
+            let (at, log) = (at.to_owned(), Vec::new());
+            self.failures.push(Failure { at, what, expected, found, log });
         }
     }
 }

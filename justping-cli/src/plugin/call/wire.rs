@@ -6,7 +6,7 @@ use justping::plugins::sandbox;
 use justping::plugins::{Caller, millis};
 use serde_json::{Value, json};
 
-use super::script::{
+use super::ask::{
     ContactAsk, EventAsk, FilterAsk, MessageAsk, NodeAsk, OutboundAsk, ToolAsk, WebhookAsk,
 };
 

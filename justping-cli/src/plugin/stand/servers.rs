@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 /// Answers in order, and remembers what it was asked.
 #[derive(Debug, Default)]
-pub(super) struct Servers {
+pub(crate) struct Servers {
     replies: Mutex<VecDeque<ServerReply>>,
     asked: Mutex<Vec<Value>>,
 }
@@ -19,12 +19,17 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Servers {
-    pub(super) fn new(replies: &[ServerReply]) -> Self {
+    pub(crate) fn new(replies: &[ServerReply]) -> Self {
         Self { replies: Mutex::new(replies.iter().cloned().collect()), asked: Mutex::default() }
     }
 
+    /// Adds an answer.
+    pub(crate) fn then(&self, reply: ServerReply) {
+        held(&self.replies).push_back(reply);
+    }
+
     /// What it was asked since it was looked at.
-    pub(super) fn take_asked(&self) -> Vec<Value> {
+    pub(crate) fn take_asked(&self) -> Vec<Value> {
         std::mem::take(&mut held(&self.asked))
     }
 }
