@@ -17,7 +17,7 @@ use justping::agents::import::Format;
 use justping::memory::ScriptedAi;
 
 pub(crate) use self::lint::described;
-pub(crate) use self::simulate::{documents, tell, trouble};
+pub(crate) use self::simulate::{FLOWS_MAX, documents, tell, trouble};
 use crate::{Answer, Trouble};
 
 #[derive(Debug, Subcommand)]

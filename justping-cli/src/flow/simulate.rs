@@ -16,8 +16,8 @@ use super::{People, flows};
 use crate::source::Source;
 use crate::{Answer, Trouble};
 
-/// Most flows of a scenario.
-const FLOWS_MAX: usize = 50;
+/// Most flows of a conversation.
+pub(crate) const FLOWS_MAX: usize = 50;
 
 pub(super) fn run(files: &[PathBuf], as_json: bool, people: &People) -> Result<Answer, Trouble> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -38,12 +38,12 @@ fn servers_answer_what_they_are_told_to() {
         "< Order A-17 is packed.",
         "< Is there anything else?",
         ask,
-        "# failed: failed: timeout: no answer in time",
+        "# failed: failed: it failed: no answer in time",
         "# asked GET https://shop.example.com/orders/A-18",
         sorry,
         ask,
         "# denied: http is not granted",
-        "# failed: failed: denied: http is not granted",
+        "# failed: failed: it failed: http is not granted",
         sorry,
     ];
     assert_eq!(told, wanted);

@@ -9,7 +9,7 @@ static const uint64_t REMEMBERED_MS = 86400000;
 // Most bytes of a key or a line, its end included.
 #define TEXT_MAX 160
 
-static const char *const INTERESTS[] = {"conversation.*", "message.received"};
+static const char *const INTERESTS[] = {"conversation.*", "session.status"};
 #define INTERESTS_COUNT (sizeof INTERESTS / sizeof INTERESTS[0])
 
 void exports_justping_plugin_subscriber_interests(plugin_list_string_t *ret) {

@@ -26,13 +26,11 @@ use serde_json::{Map, Value};
 use self::line::{Incoming, LINE_MAX_BYTES};
 use self::session::{Session, grant};
 use super::check::policy;
-use super::stand::{Platform, Servers, Terms, known, reasons, sound};
+use super::stand::{Platform, Servers, Terms, known, reason, sound};
 use super::{build, pack};
+use crate::flow::FLOWS_MAX;
 use crate::source::Source;
 use crate::{Answer, Trouble};
-
-/// Most flows of a conversation.
-const FLOWS_MAX: usize = 50;
 
 /// How a plugin is tried out.
 #[derive(Debug, Args)]
@@ -137,12 +135,8 @@ async fn open(options: &Options) -> Result<Session, Trouble> {
     let mut session = Session::new(stand, origin, servers, documents);
     session.begin().await.map_err(Trouble::Other)?;
     session.stand.install(package, &terms).await.map_err(|error| {
-        let lines = reasons(&error).into_iter().map(|(pointer, reason)| match pointer.as_str() {
-            "" => reason,
-            pointer => format!("{pointer}: {reason}"),
-        });
-        let reason = lines.collect::<Vec<_>>().join("\n  ");
-        Trouble::File { path: options.plugin.display().to_string(), reason }
+        let path = options.plugin.display().to_string();
+        Trouble::File { path, reason: reason(&error) }
     })?;
     known(&session.stand, &session.documents).await?;
     Ok(session)

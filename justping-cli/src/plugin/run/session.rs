@@ -8,11 +8,11 @@ use std::time::Duration;
 use justping::agents::scenario::options;
 use justping::model::{Capability, Content, Direction, Grants, Message, PluginSpend, Timestamp};
 use justping::plugins::CallMeter;
-use justping::plugins::plugins::{Change, ManageError};
+use justping::plugins::plugins::Change;
 use serde_json::{Map, Value};
 
 use super::super::call::{Ask, ContactAsk, EventAsk, MessageAsk, NodeAsk, OutboundAsk, ToolAsk};
-use super::super::stand::{Servers, Stand, known, reasons, said, secrets};
+use super::super::stand::{Servers, Stand, known, reason, said, secrets};
 use super::Origin;
 use super::command::{Command, Deed, Manner, Which, help, parse};
 use super::show;
@@ -69,14 +69,6 @@ pub(super) struct Heard {
 /// Why something was not done, for people.
 fn why(error: impl std::fmt::Display) -> String {
     error.to_string()
-}
-
-fn manage(error: &ManageError) -> String {
-    let lines = reasons(error).into_iter().map(|(pointer, reason)| match pointer.as_str() {
-        "" => reason,
-        pointer => format!("{pointer}: {reason}"),
-    });
-    lines.collect::<Vec<_>>().join("\n! ")
 }
 
 impl Session {
@@ -158,7 +150,7 @@ impl Session {
             Command::Secret(name, value) => {
                 let given = BTreeMap::from([(name, value)]);
                 let change = Change { secrets: secrets(&given), ..Change::default() };
-                self.stand.change(change).await.map_err(|error| manage(&error))?;
+                self.stand.change(change).await.map_err(|error| reason(&error))?;
                 self.talk.secrets.extend(given);
                 return Ok(());
             }
@@ -183,12 +175,12 @@ impl Session {
             Command::Reload => return self.reload(heard).await,
             _ => return Ok(()),
         };
-        self.stand.change(change).await.map_err(|error| manage(&error))
+        self.stand.change(change).await.map_err(|error| reason(&error))
     }
 
     async fn reload(&mut self, heard: &mut Heard) -> Result<(), String> {
         let package = self.origin.load().map_err(why)?;
-        let is_new = self.stand.upgrade(package).await.map_err(|error| manage(&error))?;
+        let is_new = self.stand.upgrade(package).await.map_err(|error| reason(&error))?;
         heard.text = if is_new { self.shown().await? } else { "it is the same\n".to_owned() };
         known(&self.stand, &self.documents).await.map_err(why)
     }

@@ -256,6 +256,15 @@ impl Stand {
     }
 }
 
+/// Why a change was not made, in words.
+pub(super) fn reason(error: &ManageError) -> String {
+    let lines = reasons(error).into_iter().map(|(pointer, reason)| match pointer.as_str() {
+        "" => reason,
+        pointer => format!("{pointer}: {reason}"),
+    });
+    lines.collect::<Vec<_>>().join("\n  ")
+}
+
 /// A line of a plugin's log, in words.
 pub(super) fn said(line: &PluginLine) -> String {
     let kind = match line.kind {
