@@ -206,10 +206,12 @@ async fn a_scenario_is_played_on_a_stage_that_is_set_for_it() {
     }))
     .unwrap();
     let clock = Arc::new(ManualClock::new(Timestamp::MIN));
-    let stage = scenario.stage(Arc::new(Flows::new())).clock(Arc::clone(&clock));
+    let servers = scenario.servers();
+    let flows = Flows::new().with_ai(scenario.model()).with_http(Arc::clone(&servers) as _);
+    let stage = scenario.stage(Arc::new(flows)).clock(Arc::clone(&clock));
     let stage = stage.open(&[lead()]).await.unwrap();
     let simulator = Simulator::new(Flows::new());
-    let report = simulator.run_on(stage.clone(), scenario.servers(), &scenario).await.unwrap();
+    let report = simulator.run_on(stage.clone(), servers, &scenario).await.unwrap();
     assert!(report.passed && report.checked == 2, "{:?}", report.failures);
     assert_eq!(clock.now().to_string(), "2026-03-01T11:00:00Z");
     let long = Scenario { steps: vec![Step::Say(String::new())], ..scenario };

@@ -76,6 +76,11 @@ fn a_conversation_is_played_with_the_plugin() {
     assert!(out.contains("scenario-flow.yaml (5 checked; 4 call(s) took "), "{out}");
     assert!(out.contains("scenario.yaml (2 checked; a call took "), "{out}");
     assert!(out.ends_with("2 scenario(s): 0 failed\n"), "{out}");
+    let year = "flow: flow.json\nsteps:\n  - say: Ada\n  - after: 366d\n  - say: one\n";
+    let folder = greeter(place.path(), &counting_nodes(), &[("scenario-year.yaml", year)]);
+    let (code, out, err) = test(&folder);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("scenario-year.yaml (0 checked; "), "{out}");
 }
 
 #[test]

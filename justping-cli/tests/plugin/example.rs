@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use wit_component::DecodedWasm;
 
-use super::{builds_and_holds, root};
+use super::{builds_and_holds, root, run};
 
 fn example(name: &str) {
     builds_and_holds(&root().join("plugins/examples").join(name));
@@ -27,12 +27,15 @@ fn named(interfaces: &[&str]) -> BTreeSet<String> {
 fn rust_order_status() {
     example("order-status");
     assert_eq!(imports("order-status"), named(&["http", "log"]));
+    run::order_status();
+    run::order_status_online();
 }
 
 #[test]
 fn rust_pii_filter() {
     example("pii-filter");
     assert_eq!(imports("pii-filter"), named(&[]));
+    run::pii_filter();
 }
 
 #[test]
@@ -44,6 +47,7 @@ fn rust_sms_gateway() {
 #[test]
 fn javascript_loyalty_points() {
     example("loyalty-points");
+    run::loyalty_points();
 }
 
 #[test]

@@ -49,6 +49,8 @@ const COMPILE_MAX: Duration = Duration::from_secs(1_200);
 const PLUGIN: uuid::Uuid = uuid::Uuid::from_u128(2);
 /// Who changes things here.
 const AUTHOR: &str = "the author";
+/// How far back is looked for what calls took.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Lines of a log that are read at once.
 const LINES_PAGE: u32 = 200;
 
@@ -235,14 +237,12 @@ impl Stand {
         Ok(lines)
     }
 
-    /// What the plugin's calls took that the engine made, from a moment on.
+    /// What the plugin's calls took that the engine made, from a moment on, at most a year ago.
     pub(super) async fn spent(&self, from: Timestamp) -> Result<PluginSpend, Trouble> {
         self.write().await?;
-        let filter = PluginDayFilter {
-            from: day_of(from),
-            to: day_of(self.platform.clock.now()),
-            plugin_id: None,
-        };
+        let now = self.platform.clock.now();
+        let from = now.checked_sub(YEAR).map_or(from, |year_ago| from.max(year_ago));
+        let filter = PluginDayFilter { from: day_of(from), to: day_of(now), plugin_id: None };
         let days = self.platform.store.plugin_days(self.stage.business(), &filter).await;
         let days = days.map_err(|error| Trouble::Other(error.to_string()))?;
         let mut sum = PluginSpend::default();
