@@ -1,9 +1,10 @@
 //! One call: a fresh store and instance or, where a plugin asks for it, one that waited, watched from
 //! start to end.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 use wasmtime::component::Instance;
@@ -52,16 +53,22 @@ impl Shared {
         };
         let span = tracing::debug_span!("plugin", name = %caller.plugin, %business,
             call = %caller.call_id);
-        let (shared, code) = (Arc::clone(self), Arc::clone(code));
+        let (shared, run_code) = (Arc::clone(self), Arc::clone(code));
         let run = async move {
-            let called = shared.run(&code, caller, work).await;
+            let called = shared.run(&run_code, caller, work).await;
             drop((place, member));
             called
         };
-        let mut task = AbortOnDrop(self.runtime.spawn(run.instrument(span)));
+        let mut run = Box::pin(AssertUnwindSafe(run.instrument(span)).catch_unwind());
+        if code.record.is_short()
+            && let Some(called) = (&mut run).now_or_never()
+        {
+            return called.unwrap_or_else(|_| Called::refused(CallError::Closed));
+        }
+        let mut task = AbortOnDrop(self.runtime.spawn(run));
         match (&mut task.0).await {
-            Ok(called) => called,
-            Err(_) => Called::refused(CallError::Closed),
+            Ok(Ok(called)) => called,
+            Ok(Err(_)) | Err(_) => Called::refused(CallError::Closed),
         }
     }
 
@@ -122,6 +129,7 @@ impl Shared {
             lines: std::mem::take(&mut state.diary.lines),
             lines_lost: state.diary.lost,
         };
+        code.record.note(meter.cpu);
         // Whatever did not end well never runs again.
         let result = match ended {
             Ok(Ok((answer, instance))) => {

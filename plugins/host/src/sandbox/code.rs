@@ -12,6 +12,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 
 use super::error::LoadError;
 use super::inspect::NOTE_MAX_CHARS;
+use super::record::{Record, ShortCalls};
 use crate::capability::CallState;
 use crate::contract::bindings::exports::justping::plugin as guest;
 use crate::contract::{PACKAGE, VERSION};
@@ -84,6 +85,7 @@ pub struct Code {
     bytes: usize,
     pub(crate) entry: Entry,
     pub(crate) pre: InstancePre<CallState>,
+    pub(super) record: Record,
 }
 
 /// Where its exports are.
@@ -140,6 +142,7 @@ impl Code {
         digest: ComponentDigest,
         component: &Component,
         linker: &Linker<CallState>,
+        short_calls: ShortCalls,
     ) -> Result<Self, LoadError> {
         let engine = component.engine();
         let imports = imports(component, engine);
@@ -151,7 +154,8 @@ impl Code {
         let entry = Entry::find(&pre, &exports).map_err(|error| invalid(&error))?;
         let image = component.image_range();
         let bytes = (image.end as usize).saturating_sub(image.start as usize);
-        Ok(Self { digest, imports, exports, bytes, entry, pre })
+        let record = Record::new(short_calls);
+        Ok(Self { digest, imports, exports, bytes, entry, pre, record })
     }
 }
 

@@ -45,7 +45,7 @@ impl Shared {
     /// Loads machine code from disk.
     fn open(&self, digest: ComponentDigest) -> Option<Arc<Code>> {
         let component = self.cache.as_ref()?.load(&self.engine, digest)?;
-        let code = Arc::new(Code::link(digest, &component, &self.linker).ok()?);
+        let code = Arc::new(Code::link(digest, &component, &self.linker, self.short_calls).ok()?);
         self.shelf.put(&code);
         Some(code)
     }
@@ -87,7 +87,7 @@ impl Shared {
     fn make(&self, digest: ComponentDigest, bytes: &[u8]) -> Result<Arc<Code>, LoadError> {
         inspect(bytes, &self.limits)?;
         let component = Component::new(&self.engine, bytes).map_err(|error| invalid(&error))?;
-        let code = Arc::new(Code::link(digest, &component, &self.linker)?);
+        let code = Arc::new(Code::link(digest, &component, &self.linker, self.short_calls)?);
         if let Some(cache) = &self.cache
             && let Err(error) = cache.keep(digest, &component)
         {

@@ -1,12 +1,14 @@
 //! The sandbox: loads components and calls them, within limits, on threads of its own.
 //!
 //! `inspect` a look before compiling · `cache` machine code on disk · `shelf` and `code` what is ready ·
-//! `engine` the machine · `call` one call · `warm` instances between calls · `export` what can be called · `gate` who is next · `budget`
-//! and `meter` what it takes · `error` what goes wrong.
+//! `engine` the machine · `call` one call · `warm` instances between calls · `export` what can be called ·
+//! `gate` who is next · `budget` and `meter` what it takes, `record` what it took before · `error` what goes
+//! wrong.
 //!
 //! Invariants: each call has a fresh store and instance, unless its plugin asks to be kept warm, and then
 //! one that served the same plugin of the same business only; no store runs again after a call that did
-//! not end well; a guest never computes on a thread of the platform; what a guest says is bounded before it is kept.
+//! not end well; a guest computes on threads of its own, but for a tick of a call whose component had a
+//! thousand short ones before; what a guest says is bounded before it is kept.
 
 mod budget;
 mod cache;
@@ -19,6 +21,7 @@ mod gate;
 mod inspect;
 mod load;
 mod meter;
+mod record;
 mod shelf;
 mod warm;
 mod weigh;
@@ -44,6 +47,7 @@ pub use self::error::{CallError, LoadError};
 pub use self::export::{FilterAsk, ToolAsk};
 use self::gate::{Crowd, Gate};
 pub use self::meter::{CallMeter, Called};
+pub use self::record::ShortCalls;
 use self::shelf::Shelf;
 use self::warm::Warm;
 pub use self::warm::{WARM_CALLS_MAX, WARM_EACH_MAX, WARM_IDLE_MAX, WARM_MAX};
@@ -80,6 +84,8 @@ pub struct SandboxConfig {
     pub calls_max: u32,
     /// Most bytes of memory that all guests hold together; one business may have a half of it.
     pub memory_total_bytes: usize,
+    /// Which calls begin on their caller's thread.
+    pub short_calls: ShortCalls,
     /// Most instances that wait for the next call of their plugin; none without any.
     pub warm_max: usize,
     /// Most components in memory.
@@ -99,6 +105,7 @@ impl Default for SandboxConfig {
             threads: THREADS,
             calls_max: CALLS_MAX,
             memory_total_bytes: MEMORY_TOTAL_MAX_BYTES,
+            short_calls: ShortCalls::default(),
             warm_max: WARM_MAX,
             loaded_max: LOADED_MAX,
             loaded_max_bytes: LOADED_MAX_BYTES,
@@ -160,6 +167,7 @@ pub(crate) struct Shared {
     /// The turns at computing.
     turns: Arc<Gate<BusinessId>>,
     memory: Arc<Budget>,
+    short_calls: ShortCalls,
     warm: Warm,
     shelf: Shelf,
     cache: Option<Cache>,
@@ -220,6 +228,7 @@ impl Sandbox {
             places: Gate::new(config.calls_max.max(1) as usize),
             turns: Gate::new(threads),
             memory: Budget::new(config.memory_total_bytes),
+            short_calls: config.short_calls,
             warm: Warm::new(config.warm_max),
             shelf: Shelf::new(config.loaded_max.max(1), config.loaded_max_bytes),
             cache,

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::FutureExt as _;
 use justping_core::model::Capability;
 use justping_http::Policy;
 
 use super::guest::{component, echo, tool, tool_module};
 use super::{Bench, caller};
 use crate::contract::{filters, nodes};
-use crate::sandbox::FilterAsk;
+use crate::sandbox::{FilterAsk, ShortCalls};
 use crate::{
     CacheConfig, CallError, Caller, ComponentDigest, Export, Limits, LoadError, SandboxConfig,
 };
@@ -155,6 +156,31 @@ async fn input_and_output_are_bounded() {
     let huge = "x".repeat(300 * 1024);
     let error = bench.told(&code, who, ["", "", &huge]).await.unwrap_err();
     assert_eq!(error.code(), "input_too_large");
+}
+
+#[tokio::test]
+async fn who_was_short_before_begins_at_once_and_is_moved_when_it_is_not() {
+    let long = Duration::from_secs(60);
+    let limits = Limits { cpu: long, wall: long, ..Limits::default() };
+    let short_calls = ShortCalls { cpu: long, after: 2 };
+    let config = SandboxConfig { limits: limits.clone(), short_calls, ..SandboxConfig::default() };
+    let bench = Bench::with(config, Policy::default()).await;
+    let who = Caller { limits: Arc::new(limits), ..caller(&[]) };
+    // Computes for ever when it is told anything.
+    let body = "(loop $l (br_if $l (local.get $al))) (call $ok (local.get $ap) (local.get $al))";
+    let code = bench.load(tool("", body)).await;
+    for _ in 0..2 {
+        bench.told(&code, who.clone(), ["", "", ""]).await.unwrap();
+    }
+    let told = bench.told(&code, who.clone(), ["", "", ""]).now_or_never();
+    assert_eq!(told.expect("it never left this thread").unwrap(), "");
+    // This returns: the guest is stopped here at the next tick, and goes on elsewhere until it is dropped.
+    assert!(bench.told(&code, who.clone(), ["", "", "x"]).now_or_never().is_none());
+    freed(&bench).await;
+    let limits = Limits { cpu: Duration::from_millis(50), ..Limits::default() };
+    let who = Caller { limits: Arc::new(limits), ..who };
+    let error = bench.told(&code, who, ["", "", "x"]).await.unwrap_err();
+    assert_eq!(error.code(), "cpu_exceeded");
 }
 
 #[tokio::test]

@@ -14,13 +14,13 @@ use super::guest::{PRELUDE, component, component_of, echo};
 use super::{Bench, caller};
 use crate::contract::{Message, channels, nodes};
 use crate::sandbox::{FilterAsk, ToolAsk};
-use crate::{CallError, Caller, Code, Limits, SandboxConfig};
+use crate::{CallError, Called, Caller, Code, Limits, SandboxConfig};
 
-/// How far over its limit a call ends: a tick or two, and the time that the answer takes.
-const IN_TIME: Duration = Duration::from_millis(50);
-/// Other tests compute at the same time, on the same processors: so one of these tries is in time, …
-const TRIES: usize = 20;
-/// … and none is later than this.
+/// How much more of a processor's time than its limit a call takes: a tick or two, and what the answer
+/// costs. One of a few tries holds it, as other tests are on the same processors …
+const OVER: Duration = Duration::from_millis(50);
+const TRIES: usize = 5;
+/// … and share their time with it: none ends later than this.
 const SLACK: Duration = Duration::from_secs(4);
 
 /// What is expected of a guest: an error's code, or an answer.
@@ -120,14 +120,14 @@ fn granted_for(name: &str) -> Caller {
 }
 
 /// Calls a guest as its file is meant to be called.
-async fn attack(bench: &Bench, name: &str, code: &Arc<Code>) -> Result<String, CallError> {
+async fn attack(bench: &Bench, name: &str, code: &Arc<Code>) -> Called<String> {
     let who = granted_for(name);
     match name {
         "output_folded" => {
-            let tools = bench.sandbox.describe_tools(code, who).await.result;
+            let tools = bench.sandbox.describe_tools(code, who).await;
             tools.map(|tools| format!("{} tools", tools.len()))
         }
-        _ => bench.told(code, who, ["", "tool", r#"{"a":1}"#]).await,
+        _ => bench.ask(code, who, ["", "tool", r#"{"a":1}"#]).await,
     }
 }
 
@@ -163,14 +163,14 @@ async fn each_ends_with_its_own_error_in_time() {
         let code = bench.load(hostile(name)).await;
         let limit = bench.sandbox.limits().cpu;
         let mut tries = Vec::new();
-        while tries.iter().all(|took| *took > limit + IN_TIME) {
-            assert!(tries.len() < TRIES, "{name} took {tries:?}");
+        while tries.iter().all(|cpu| *cpu > limit + OVER) {
+            assert!(tries.len() < TRIES, "{name} took {tries:?} of a processor");
             let begun = Instant::now();
-            let result = attack(&bench, name, &code).await;
+            let called = attack(&bench, name, &code).await;
             let took = begun.elapsed();
             assert!(took < limit + SLACK, "{name} took {took:?}");
-            check(name, expected, result);
-            tries.push(took);
+            check(name, expected, called.result);
+            tries.push(called.meter.cpu);
         }
         println!("{name:<22} {tries:?}");
     }
@@ -312,7 +312,7 @@ async fn a_good_guest_goes_on_and_memory_stays_flat() {
     });
     let round = async || {
         for (name, expected, code) in &codes {
-            let result = attack(&bench, name, code).await;
+            let result = attack(&bench, name, code).await.result;
             if *name != "kv_fill" {
                 check(name, expected, result);
             }
