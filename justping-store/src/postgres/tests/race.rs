@@ -373,7 +373,7 @@ async fn what_went_past_us_is_written_once() {
         let past = |n: u128| Post {
             direction: Direction::Note,
             provider_ref: Some(format!("past.{round}")),
-            ..post(ids[usize::from(n % 2 == 0)], 60_000 + round * STORES + n)
+            ..post(ids[usize::from(n.is_multiple_of(2))], 60_000 + round * STORES + n)
         };
         let all = (0..).zip(&stores).map(|(n, store)| store.post(vec![past(n)]));
         let outcomes: Vec<_> =
