@@ -470,6 +470,10 @@ async fn describe(sandbox: &Sandbox, code: &Arc<Code>, who: Caller) -> (bool, Ca
         let called = sandbox.describe_channel(code, who).await;
         return (called.result.is_ok(), called.meter);
     }
+    if code.exports().contains(&Export::Subscriber) {
+        let called = sandbox.interests(code, who).await;
+        return (called.result.is_ok(), called.meter);
+    }
     let called = sandbox.describe_filters(code, who).await;
     (called.result.is_ok(), called.meter)
 }
