@@ -92,6 +92,14 @@ impl CallState {
         }
     }
 
+    /// Whether the instance may serve this call of its plugin too: what it may remember was configured
+    /// and granted as it is now.
+    pub(crate) fn is_for(&self, next: &Caller) -> bool {
+        self.caller.config == next.config
+            && self.caller.grants == next.grants
+            && self.bounds.fits(&next.limits)
+    }
+
     /// Begins with another call of the same instance, of which nothing is left but the guest's own
     /// memory.
     pub(crate) fn begin_again(&mut self, next: Caller) {

@@ -102,7 +102,7 @@ impl Shared {
         let owner = Owner { business, plugin, code: code.digest() };
         let cpu = Arc::new(Cpu::default());
         let started = Instant::now();
-        let (mut store, instance, calls) = match self.waiting(&owner, &limits) {
+        let (mut store, instance, calls) = match self.waiting(&owner, &caller) {
             Some(Kept { mut store, instance, calls }) => {
                 store.data_mut().begin_again(caller);
                 (store, Some(instance), calls)
@@ -145,9 +145,10 @@ impl Shared {
     }
 
     /// An instance that waits for this call. Where memory is scarce, all that wait make room.
-    fn waiting(&self, owner: &Owner, limits: &Limits) -> Option<Kept> {
+    fn waiting(&self, owner: &Owner, caller: &Caller) -> Option<Kept> {
+        let limits = &caller.limits;
         let kept = if limits.keep_warm { self.warm.take(owner) } else { None };
-        let kept = kept.filter(|kept| kept.store.data().bounds.fits(limits));
+        let kept = kept.filter(|kept| kept.store.data().is_for(caller));
         if kept.is_none() && self.memory.is_tight(owner.business, limits.memory_bytes) {
             self.warm.clear();
         }

@@ -187,7 +187,7 @@ mod tests {
             assert_eq!((called.meter.host_calls, called.meter.lines.len()), (60, 0));
             assert_eq!(called.meter.peak_bytes, 2 * 65_536);
         }
-        // What is granted is asked anew.
+        // What was remembered under another grant, or configuration, is not found.
         let denied = bench.ask(&code, warm(caller(&[])), ["", "", "1"]).await;
         assert!(matches!(denied.result, Err(CallError::Denied(Capability::Random))));
         assert_eq!(denied.meter.lines.len(), 1);
@@ -198,6 +198,19 @@ mod tests {
         let limits = Limits { memory_bytes: 65_536, ..Limits::clone(&who.limits) };
         let error = bench.told(&code, Caller { limits: Arc::new(limits), ..who }, ["", "", "1"]);
         assert!(matches!(error.await, Err(CallError::Memory { .. })));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_remembered_over_another_configuration_or_grant() {
+        let bench = Bench::new().await;
+        let code = counter(&bench).await;
+        let who = warm(caller(&[Capability::Random]));
+        assert_eq!(count(&bench, &code, who.clone()).await, "1");
+        let configured = Caller { config: r#"{"greeting":"hi"}"#.into(), ..who.clone() };
+        assert_eq!(count(&bench, &code, configured.clone()).await, "1");
+        assert_eq!(count(&bench, &code, configured.clone()).await, "2");
+        let withdrawn = Caller { grants: Arc::default(), ..configured };
+        assert_eq!(count(&bench, &code, withdrawn).await, "1");
     }
 
     #[tokio::test]
