@@ -36,7 +36,7 @@ use crate::caller::Caller;
 use crate::contract::bindings::justping::plugin as host;
 use crate::limits::host_calls_max;
 use crate::port::Ports;
-use crate::sandbox::Share;
+use crate::sandbox::{Cpu, Share};
 
 /// Ends a call from within a host function.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +54,7 @@ pub(crate) enum Stop {
 pub(crate) struct CallState {
     pub(crate) caller: Caller,
     pub(crate) bounds: Bounds,
+    pub(crate) cpu: Arc<Cpu>,
     pub(crate) diary: Diary,
     ports: Arc<Ports>,
     /// The runtime of the platform: what waits for others does so there, never among guests.
@@ -75,11 +76,18 @@ pub(crate) struct Diary {
 }
 
 impl CallState {
-    pub(crate) fn new(caller: Caller, ports: Arc<Ports>, home: Handle, share: Share) -> Self {
+    pub(crate) fn new(
+        caller: Caller,
+        ports: Arc<Ports>,
+        home: Handle,
+        share: Share,
+        started: Instant,
+    ) -> Self {
         let bounds = Bounds::new(&caller.limits, share);
         Self {
             caller,
             bounds,
+            cpu: Arc::default(),
             diary: Diary::default(),
             ports,
             home,
@@ -88,7 +96,7 @@ impl CallState {
             is_host_denied: false,
             secrets: None,
             drawn: 0,
-            started: Instant::now(),
+            started,
         }
     }
 
@@ -102,10 +110,11 @@ impl CallState {
 
     /// Begins with another call of the same instance, of which nothing is left but the guest's own
     /// memory.
-    pub(crate) fn begin_again(&mut self, next: Caller) {
+    pub(crate) fn begin_again(&mut self, next: Caller, now: Instant) {
         let Self {
             caller,
             bounds,
+            cpu,
             diary,
             ports: _,
             home: _,
@@ -116,11 +125,12 @@ impl CallState {
             drawn,
             started,
         } = self;
+        cpu.reset();
         *diary = Diary::default();
         *counts = Default::default();
         denied.clear();
         (*is_host_denied, *secrets, *drawn) = (false, None, 0);
-        *started = Instant::now();
+        *started = now;
         *caller = next;
         bounds.begin_again(&caller.limits);
     }

@@ -2,10 +2,12 @@
 //! start to end.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use tokio::time::{Instant, timeout};
+use tokio::time::{timeout, timeout_at};
 use tracing::Instrument as _;
 use wasmtime::component::Instance;
 use wasmtime::{Store, Trap, UpdateDeadline};
@@ -13,8 +15,9 @@ use wasmtime::{Store, Trap, UpdateDeadline};
 use super::Shared;
 use super::code::Code;
 use super::error::CallError;
+use super::gate::Way;
 use super::inspect::NOTE_MAX_CHARS;
-use super::meter::{CallMeter, Called, Cpu, Paced};
+use super::meter::{CallMeter, Called, Paced};
 use super::warm::{Kept, Owner};
 use crate::caller::Caller;
 use crate::capability::{AbortOnDrop, CallState, Stop};
@@ -38,7 +41,9 @@ impl Shared {
         input_bytes: usize,
         work: Work<T>,
     ) -> Called<T> {
-        caller.limits = Arc::new(self.within(&caller.limits));
+        if let Some(limits) = self.within(&caller.limits) {
+            caller.limits = Arc::new(limits);
+        }
         let max = caller.limits.input_bytes;
         if input_bytes > max {
             return Called::refused(CallError::Input { bytes: input_bytes, max });
@@ -47,9 +52,12 @@ impl Shared {
         let Some(member) = self.crowd.join(business, caller.limits.concurrent) else {
             return Called::refused(CallError::Busy);
         };
-        let place = match timeout(caller.limits.wait, self.places.enter(business)).await {
-            Ok(Some(place)) => place,
-            Ok(None) | Err(_) => return Called::refused(CallError::Busy),
+        let place = match self.places.ask(business, Instant::now()) {
+            Way::Inside(place) => place,
+            Way::Wait(place) => match timeout(caller.limits.wait, place).await {
+                Ok(Ok(place)) => place,
+                Ok(Err(_)) | Err(_) => return Called::refused(CallError::Busy),
+            },
         };
         let span = tracing::debug_span!("plugin", name = %caller.plugin, %business,
             call = %caller.call_id);
@@ -72,10 +80,10 @@ impl Shared {
         }
     }
 
-    /// The caller's limits, but none over the sandbox's own.
-    fn within(&self, asked: &Limits) -> Limits {
+    /// The caller's limits, but none over the sandbox's own; nothing where none is.
+    fn within(&self, asked: &Limits) -> Option<Limits> {
         let own = &self.limits;
-        Limits {
+        let within = Limits {
             memory_bytes: asked.memory_bytes.min(own.memory_bytes),
             table_elements: asked.table_elements.min(own.table_elements),
             cpu: asked.cpu.min(own.cpu),
@@ -88,7 +96,8 @@ impl Shared {
             concurrent: asked.concurrent.min(own.concurrent),
             keep_warm: asked.keep_warm,
             upload_bytes: own.upload_bytes,
-        }
+        };
+        (within != *asked).then_some(within)
     }
 
     async fn run<T: Send + 'static>(
@@ -100,25 +109,31 @@ impl Shared {
         let limits = Arc::clone(&caller.limits);
         let (business, plugin) = (caller.business_id, caller.plugin_id);
         let owner = Owner { business, plugin, code: code.digest() };
-        let cpu = Arc::new(Cpu::default());
         let started = Instant::now();
         let (mut store, instance, calls) = match self.waiting(&owner, &caller) {
             Some(Kept { mut store, instance, calls }) => {
-                store.data_mut().begin_again(caller);
+                store.data_mut().begin_again(caller, started);
                 (store, Some(instance), calls)
             }
-            None => (self.store(caller), None, 0),
+            None => (self.store(caller, started), None, 0),
         };
-        watch(&mut store, &cpu, &limits);
-        let all = async {
-            let instance = match instance {
-                Some(instance) => instance,
-                None => code.pre.instantiate_async(&mut store).await?,
-            };
-            work(&mut store, &instance).await.map(|answer| (answer, instance))
+        watch(&mut store, &limits);
+        let cpu = Arc::clone(&store.data().cpu);
+        let ended = {
+            let all = pin!(async {
+                let instance = match instance {
+                    Some(instance) => instance,
+                    None => code.pre.instantiate_async(&mut store).await?,
+                };
+                work(&mut store, &instance).await.map(|answer| (answer, instance))
+            });
+            let mut paced = Paced::new(all, Arc::clone(&cpu), Arc::clone(&self.turns), business);
+            // Most calls end at once: a timer is for the others.
+            match (&mut paced).now_or_never() {
+                Some(ended) => Ok(ended),
+                None => timeout_at((started + limits.wall).into(), paced).await,
+            }
         };
-        let paced = Paced::new(all, Arc::clone(&cpu), Arc::clone(&self.turns), business);
-        let ended = timeout(limits.wall, paced).await;
         let wall = started.elapsed();
         let state = store.data_mut();
         let meter = CallMeter {
@@ -155,23 +170,28 @@ impl Shared {
         kept
     }
 
-    fn store(&self, caller: Caller) -> Store<CallState> {
+    fn store(&self, caller: Caller, started: Instant) -> Store<CallState> {
         let share = self.memory.share(caller.business_id);
-        let state = CallState::new(caller, Arc::clone(&self.ports), self.home.clone(), share);
+        let state =
+            CallState::new(caller, Arc::clone(&self.ports), self.home.clone(), share, started);
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.bounds);
+        store.epoch_deadline_callback(|store| {
+            let state = store.data();
+            if state.cpu.spent() < state.caller.limits.cpu {
+                Ok(UpdateDeadline::Yield(1))
+            } else {
+                Err(Stop::Cpu.into())
+            }
+        });
         store
     }
 }
 
-/// Has a store give up its turn at each tick, and end when its time on a processor is over.
-fn watch(store: &mut Store<CallState>, cpu: &Arc<Cpu>, limits: &Limits) {
+/// Has a store give up its turn at the next tick; there it ends when its time on a processor is over.
+fn watch(store: &mut Store<CallState>, limits: &Limits) {
     store.set_hostcall_fuel(brought_out(limits));
     store.set_epoch_deadline(1);
-    let (cpu, limit) = (Arc::clone(cpu), limits.cpu);
-    store.epoch_deadline_callback(move |_| {
-        if cpu.spent() >= limit { Err(Stop::Cpu.into()) } else { Ok(UpdateDeadline::Yield(1)) }
-    });
 }
 
 /// Most bytes that one host call, or the answer, brings out of a guest. Lists weigh more there than here.

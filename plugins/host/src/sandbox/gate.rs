@@ -85,11 +85,11 @@ impl<K: Key> Gate<K> {
     }
 
     /// Asks for a place, and queues when there is none.
-    pub(crate) fn ask(self: &Arc<Self>, key: K) -> Way<K> {
+    pub(crate) fn ask(self: &Arc<Self>, key: K, now: Instant) -> Way<K> {
         let mut queue = self.queue();
         let is_long = queue.heavy.contains_key(&key);
         if !is_long {
-            queue.short_asked = Some(Instant::now());
+            queue.short_asked = Some(now);
         }
         if queue.free > 0 && (!is_long || queue.admits_long()) {
             queue.take(is_long);
@@ -99,14 +99,6 @@ impl<K: Key> Gate<K> {
         let line = if is_long { &mut queue.long } else { &mut queue.short };
         line.join(key, sender);
         Way::Wait(receiver)
-    }
-
-    /// Waits for a place.
-    pub(crate) async fn enter(self: &Arc<Self>, key: K) -> Option<Place<K>> {
-        match self.ask(key) {
-            Way::Inside(place) => Some(place),
-            Way::Wait(place) => place.await.ok(),
-        }
     }
 
     /// Says that some work of a key is long.
@@ -261,6 +253,10 @@ impl<K: Key> Drop for Member<K> {
 mod tests {
     use super::*;
 
+    fn ask(gate: &Arc<Gate<u8>>, key: u8) -> Way<u8> {
+        gate.ask(key, Instant::now())
+    }
+
     fn wait(way: Way<u8>) -> oneshot::Receiver<Place<u8>> {
         match way {
             Way::Wait(receiver) => receiver,
@@ -271,9 +267,9 @@ mod tests {
     #[test]
     fn keys_take_turns_whoever_came_first() {
         let gate = Gate::new(1);
-        let Way::Inside(place) = gate.ask(0) else { panic!("it is empty") };
-        let mut many: VecDeque<_> = (0..3).map(|_| wait(gate.ask(1))).collect();
-        let mut one = wait(gate.ask(2));
+        let Way::Inside(place) = ask(&gate, 0) else { panic!("it is empty") };
+        let mut many: VecDeque<_> = (0..3).map(|_| wait(ask(&gate, 1))).collect();
+        let mut one = wait(ask(&gate, 2));
         drop(place);
         let first = many.pop_front().unwrap().try_recv().unwrap();
         assert!(one.try_recv().is_err());
@@ -287,14 +283,16 @@ mod tests {
     #[test]
     fn who_left_is_passed_over_and_no_place_is_lost() {
         let gate = Gate::new(2);
-        let (Way::Inside(a), Way::Inside(b)) = (gate.ask(0), gate.ask(0)) else { panic!("empty") };
-        drop(wait(gate.ask(1)));
-        let handed = wait(gate.ask(2));
+        let (Way::Inside(a), Way::Inside(b)) = (ask(&gate, 0), ask(&gate, 0)) else {
+            panic!("empty")
+        };
+        drop(wait(ask(&gate, 1)));
+        let handed = wait(ask(&gate, 2));
         drop(a);
         // It was handed a place and left before it took it.
         drop(handed);
         drop(b);
-        let ways = [gate.ask(3), gate.ask(3), gate.ask(3)];
+        let ways = [ask(&gate, 3), ask(&gate, 3), ask(&gate, 3)];
         let inside = ways.iter().filter(|way| matches!(way, Way::Inside(_))).count();
         assert_eq!(inside, 2);
     }
@@ -311,16 +309,16 @@ mod tests {
         let gate = Gate::new(2);
         let heavy = gate.heavy(1);
         // Nobody else asks: it may have all.
-        let both = [inside(gate.ask(1)), inside(gate.ask(1))];
-        let mut short = wait(gate.ask(2));
-        let mut long = [wait(gate.ask(1)), wait(gate.ask(1))];
+        let both = [inside(ask(&gate, 1)), inside(ask(&gate, 1))];
+        let mut short = wait(ask(&gate, 2));
+        let mut long = [wait(ask(&gate, 1)), wait(ask(&gate, 1))];
         drop(both);
         let short_place = short.try_recv().unwrap();
         let long_place = long[0].try_recv().unwrap();
         assert!(long[1].try_recv().is_err());
         drop(short_place);
         assert!(long[1].try_recv().is_err(), "this place is left to who asks next");
-        drop(inside(gate.ask(3)));
+        drop(inside(ask(&gate, 3)));
         // Long work takes turns with short work, where there is but one place for it.
         drop(long_place);
         let again = long[1].try_recv().unwrap();
@@ -329,16 +327,16 @@ mod tests {
         assert_eq!((queue.free, queue.long_inside, queue.heavy.len()), (2, 0, 0));
         drop(queue);
         // What was long is over: the key is as any other.
-        drop([inside(gate.ask(1)), inside(gate.ask(1))]);
+        drop([inside(ask(&gate, 1)), inside(ask(&gate, 1))]);
     }
 
     #[test]
     fn both_lines_take_turns_at_a_single_place() {
         let gate = Gate::new(1);
         let _heavy = gate.heavy(1);
-        let place = inside(gate.ask(0));
-        let mut short: VecDeque<_> = (0..2).map(|_| wait(gate.ask(0))).collect();
-        let mut long: VecDeque<_> = (0..2).map(|_| wait(gate.ask(1))).collect();
+        let place = inside(ask(&gate, 0));
+        let mut short: VecDeque<_> = (0..2).map(|_| wait(ask(&gate, 0))).collect();
+        let mut long: VecDeque<_> = (0..2).map(|_| wait(ask(&gate, 1))).collect();
         drop(place);
         let mut order = String::new();
         for _ in 0..4 {

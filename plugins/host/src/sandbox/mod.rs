@@ -46,6 +46,7 @@ use self::engine::Ticker;
 pub use self::error::{CallError, LoadError};
 pub use self::export::{FilterAsk, ToolAsk};
 use self::gate::{Crowd, Gate};
+pub(crate) use self::meter::Cpu;
 pub use self::meter::{CallMeter, Called};
 pub use self::record::ShortCalls;
 use self::shelf::Shelf;
