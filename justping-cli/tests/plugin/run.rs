@@ -42,12 +42,12 @@ pub(super) fn order_status() {
         "< Order A-17 is packed.",
         "< Is there anything else?",
         ask,
-        "# failed: failed: it failed: no answer in time",
+        "# failed: timeout: no answer in time",
         "# asked GET https://shop.example.com/orders/A-18",
         sorry,
         ask,
         "# denied: http is not granted",
-        "# failed: failed: it failed: http is not granted",
+        "# failed: denied: http is not granted",
         sorry,
     ];
     assert_eq!(told, wanted);

@@ -3,7 +3,8 @@
 //!
 //! `cargo bench -p justping-plugins --bench calls [-- component.wasm …]` prints one JSON line a figure, and
 //! some of each component that is named: so guests in any language are measured. Times are on a processor,
-//! of all threads together, so that a machine that does other things shows the same; ratios say more.
+//! of all threads together, so that a machine that does other things shows the same; ratios say more. With
+//! `EXTISM` set to the program that `benches/peers/extism` builds, it runs too, and is compared.
 
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 #![allow(clippy::indexing_slicing, missing_docs, reason = "a bench tells its figures, or ends")]
@@ -196,8 +197,8 @@ async fn beside_wasmtime() {
     for _ in 0..10 {
         let begun = ProcessTime::now();
         for _ in 0..5_000 {
-            let hooks = instance.justping_plugin_hooks();
-            let _ = hooks.call_after_receive(&mut store, told).await.unwrap();
+            let (hooks, told) = (instance.justping_plugin_hooks(), told.clone());
+            let _ = hooks.call_after_receive(&mut store, &told).await.unwrap();
         }
         batches.push(begun.elapsed().as_secs_f64() * 1e6 / 5_000.0);
     }
@@ -207,8 +208,8 @@ async fn beside_wasmtime() {
     let fresh = micros(3_000, || async {
         let mut store = bare_store(&engine);
         let instance = pre.instantiate_async(&mut store).await.unwrap();
-        let hooks = instance.justping_plugin_hooks();
-        hooks.call_after_receive(&mut store, told).await.unwrap().is_ok()
+        let (hooks, told) = (instance.justping_plugin_hooks(), told.clone());
+        hooks.call_after_receive(&mut store, &told).await.unwrap().is_ok()
     })
     .await;
     figure("wasmtime alone, a fresh store and instance", fresh, "us");
@@ -223,6 +224,7 @@ async fn beside_wasmtime() {
     .await;
     figure("the sandbox, with limits, metering, turns and its own threads", ours, "us");
     figure("the sandbox beside a fresh instance of wasmtime", ours / fresh, "times");
+    beside_extism(ours);
 
     let warm = Limits { wall: Duration::from_secs(60), keep_warm: true, ..Limits::default() };
     let warm = Arc::new(warm);
@@ -236,6 +238,20 @@ async fn beside_wasmtime() {
     figure("the sandbox, kept warm, beside the same instance of wasmtime", ours / reused, "times");
 
     at_once(&sandbox, &code).await;
+}
+
+/// What extism says of itself, and how many of the sandbox's fresh calls it could have been.
+fn beside_extism(ours: f64) {
+    let Ok(program) = std::env::var("EXTISM") else { return };
+    let told = std::process::Command::new(program).output().expect("extism's program runs");
+    for line in String::from_utf8(told.stdout).unwrap().lines() {
+        println!("{line}");
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        if line["figure"] == "extism, a fresh instance" {
+            let theirs = line["value"].as_f64().unwrap();
+            figure("extism's fresh instance beside the sandbox's", theirs / ours, "times");
+        }
+    }
 }
 
 async fn at_once(sandbox: &Sandbox, code: &Arc<Code>) {

@@ -391,7 +391,10 @@ impl Inner {
             Some(_) => Turn::Same,
         };
         if let Some(error) = error {
-            let text = format!("{}: {error}", error.code());
+            let text = match error {
+                CallError::Failed(failure) => format!("{}: {}", failure.code, failure.message),
+                error => format!("{}: {error}", error.code()),
+            };
             self.note(installed, ask, PluginLineKind::Failed, PluginLevel::Error, &text);
         }
         let (level, text) = match turn {

@@ -113,3 +113,103 @@ pub(crate) fn tool_module(imports: &str, call: &str) -> String {
 pub(crate) fn echo() -> Vec<u8> {
     tool("", "(call $ok (local.get $ap) (local.get $al))")
 }
+
+/// The functions of the platform, and what each of them takes: `i32`, `i64`, and `out` for where it puts what it
+/// returns.
+const FUNCTIONS: [(&str, &str, &str); 17] = [
+    ("log", "write", "i32 i32 i32"),
+    ("config", "get", "out"),
+    ("kv", "get", "i32 i32 out"),
+    ("kv", "set", "i32 i32 i32 i32 i32 i64 out"),
+    ("kv", "delete", "i32 i32 out"),
+    ("kv", "increment", "i32 i32 i64 out"),
+    ("kv", "keys", "i32 i32 i32 i32 i32 i32 out"),
+    ("http", "send", "i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 out"),
+    ("secrets", "has", "i32 i32 out"),
+    ("secrets", "hmac-sha256", "i32 i32 i32 i32 out"),
+    ("secrets", "verify-hmac-sha256", "i32 i32 i32 i32 i32 i32 out"),
+    ("contacts", "get", "i32 i32 out"),
+    ("contacts", "find", "i32 i32 i32 i32 out"),
+    ("contacts-write", "update", "i32 i32 i32 i32 out"),
+    ("messaging", "send", "i32 i32 i32 i32 i32 i32 out"),
+    ("clock", "now", ""),
+    ("random", "bytes", "i32 out"),
+];
+
+/// A channel that does what the body of a webhook says: a byte for the function of the platform, then four
+/// for each number that it takes, until the body ends.
+///
+/// The two highest bits of a number say what it is: a place in the body, a number of two bytes, one of one
+/// byte, or any at all, which is how a pointer is forged.
+pub(crate) fn scripted() -> Vec<u8> {
+    let imports: String = FUNCTIONS
+        .iter()
+        .enumerate()
+        .map(|(at, (interface, function, takes))| {
+            let params = takes.replace("out", "i32");
+            let result = if *function == "now" { "(result i64)" } else { "" };
+            format!(
+                r#"(import "justping:plugin/{interface}@0.1.0" "{function}"
+                  (func $f{at} (param {params}) {result}))"#
+            )
+        })
+        .collect();
+    let calls: String = FUNCTIONS
+        .iter()
+        .enumerate()
+        .map(|(at, (_, function, takes))| {
+            let given: String =
+                takes.split_whitespace().map(|one| format!("(call ${one})")).collect();
+            let call = format!("(call $f{at} {given})");
+            let call = if *function == "now" { format!("(drop {call})") } else { call };
+            format!("(if (i32.eq (local.get $op) (i32.const {at})) (then {call}))")
+        })
+        .collect();
+    let count = FUNCTIONS.len();
+    let module = format!(
+        r#"(module {imports} {PRELUDE}
+          (global $from (mut i32) (i32.const 0))
+          (global $at (mut i32) (i32.const 0))
+          (global $end (mut i32) (i32.const 0))
+          (func $next (result i32) (local $p i32)
+            (local.set $p (global.get $at))
+            (global.set $at (i32.add (global.get $at) (i32.const 4)))
+            (if (result i32) (i32.gt_u (global.get $at) (global.get $end))
+              (then (i32.const 0)) (else (i32.load (local.get $p)))))
+          (func $i32 (result i32) (local $v i32) (local $kind i32)
+            (local.set $v (call $next))
+            (local.set $kind (i32.shr_u (local.get $v) (i32.const 30)))
+            (if (i32.eqz (local.get $kind)) (then (return (i32.add (global.get $from)
+              (i32.rem_u (i32.and (local.get $v) (i32.const 0xffff))
+                (i32.sub (global.get $end) (global.get $from)))))))
+            (if (i32.eq (local.get $kind) (i32.const 1))
+              (then (return (i32.and (local.get $v) (i32.const 0xffff)))))
+            (if (i32.eq (local.get $kind) (i32.const 2))
+              (then (return (i32.and (local.get $v) (i32.const 0xff)))))
+            (local.get $v))
+          (func $i64 (result i64)
+            (i64.or (i64.shl (i64.extend_i32_u (call $next)) (i64.const 32))
+              (i64.extend_i32_u (call $next))))
+          (func $out (result i32) (local $v i32)
+            (local.set $v (call $next))
+            (select (local.get $v) (i32.const 4096)
+              (i32.eq (i32.shr_u (local.get $v) (i32.const 30)) (i32.const 3))))
+          (func (export "justping:plugin/channels@0.1.0#receive")
+            (param i32 i32 i32 i32 i32 i32) (param $p i32) (param $n i32) (result i32) (local $op i32)
+            (global.set $from (local.get $p))
+            (global.set $at (local.get $p))
+            (global.set $end (i32.add (local.get $p) (local.get $n)))
+            (loop $more
+              (if (i32.lt_u (global.get $at) (global.get $end)) (then
+                (local.set $op
+                  (i32.rem_u (i32.load8_u (global.get $at)) (i32.const {count})))
+                (global.set $at (i32.add (global.get $at) (i32.const 1)))
+                {calls}
+                (br $more))))
+            (i32.const 2048))
+          (func (export "justping:plugin/channels@0.1.0#send")
+            (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (unreachable))
+          (func (export "justping:plugin/channels@0.1.0#describe") (result i32) (unreachable)))"#
+    );
+    component(&["channels"], &module)
+}

@@ -6,6 +6,7 @@ mod fair;
 pub(crate) mod guest;
 mod hostile;
 mod load;
+mod script;
 
 use std::sync::Arc;
 
