@@ -51,9 +51,10 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    pub(super) fn compile(source: &str) -> Result<Self, TemplateError> {
+    pub(super) fn compile(source: &str, escape: AutoEscape) -> Result<Self, TemplateError> {
         budget::check(source)?;
         let mut environment = base().clone();
+        environment.set_auto_escape_callback(move |_| escape.clone());
         environment
             .add_template_owned(NAME, source.to_owned())
             .map_err(|error| TemplateError::from_engine(&error))?;
@@ -124,7 +125,6 @@ fn base() -> &'static Environment<'static> {
             environment.remove_filter(filter);
         }
         environment.add_filter("times", times);
-        environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.set_undefined_behavior(UndefinedBehavior::Chainable);
         // Building fails only on bad delimiters, and these are the standard ones.
         if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {

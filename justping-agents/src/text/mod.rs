@@ -7,7 +7,8 @@
 //! Most messages are literal text and `{{ path.to.value }}`; those never reach the template engine
 //! (`direct`), everything else does (`engine`). Both print a value the same way, byte for byte:
 //! a missing value and `null` as nothing, booleans as `true` and `false`, `1.0` as `1.0`.
-//! Nothing is escaped and a trailing line break is kept: the text is what the author wrote.
+//! Nothing is escaped and a trailing line break is kept: the text is what the author wrote. Only in HTML
+//! ([`Template::compile_html`]) are values escaped: there they are the words of others.
 
 mod budget;
 mod direct;
@@ -15,6 +16,8 @@ mod engine;
 mod error;
 #[cfg(test)]
 mod tests;
+
+use minijinja::AutoEscape;
 
 pub use self::error::{TemplateError, TemplateErrorKind};
 use crate::scope::Scope;
@@ -66,9 +69,19 @@ impl Template {
             let variables = segments.variables();
             return Ok(Self { body: Body::Direct(segments), variables });
         }
-        let engine = engine::Engine::compile(source)?;
-        let variables = engine.variables();
-        Ok(Self { body: Body::Engine(Box::new(engine)), variables })
+        Ok(engine::Engine::compile(source, AutoEscape::None)?.into())
+    }
+
+    /// Compiles HTML: what a value says is shown and is never markup, unless the author says
+    /// `{{ value|safe }}`.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn compile_html(source: &str) -> Result<Self, TemplateError> {
+        if longer_than(source, MAX_TEMPLATE_CHARS) {
+            return Err(TemplateError::too_long("template", MAX_TEMPLATE_CHARS));
+        }
+        Ok(engine::Engine::compile(source, AutoEscape::Html)?.into())
     }
 
     /// Renders the text with the values of `scope`.
@@ -94,6 +107,13 @@ impl Template {
     /// `order.items`.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(String::as_str)
+    }
+}
+
+impl From<engine::Engine> for Template {
+    fn from(engine: engine::Engine) -> Self {
+        let variables = engine.variables();
+        Self { body: Body::Engine(Box::new(engine)), variables }
     }
 }
 

@@ -15,7 +15,7 @@ fn kind(source: &str) -> TemplateErrorKind {
 
 /// Renders with the engine even what needs no engine.
 fn by_engine(source: &str, scope: &Value) -> Result<String, TemplateError> {
-    engine::Engine::compile(source)?.render(scope)
+    engine::Engine::compile(source, AutoEscape::None)?.render(scope)
 }
 
 #[test]
@@ -45,6 +45,20 @@ fn values_print_as_documented() {
         assert_eq!(render(source, &scope).unwrap(), expected, "{source}");
         assert_eq!(by_engine(source, &scope).unwrap(), expected, "{source} by the engine");
     }
+}
+
+#[test]
+fn in_html_values_are_no_markup() {
+    let scope = json!({"name": "<img src=x onerror=\"go('/')\">&", "n": 3, "t": true, "z": null,
+        "l": ["<b>"]});
+    let html = |source: &str| Template::compile_html(source).unwrap().render(&scope).unwrap();
+    let name = "&lt;img src=x onerror=&quot;go(&#x27;&#x2f;&#x27;)&quot;&gt;&amp;";
+    assert_eq!(html("<p>{{ name }}</p>"), format!("<p>{name}</p>"));
+    assert_eq!(html("<p>{{ n }} {{ t }} {{ z }}{{ missing }}</p>"), "<p>3 true </p>");
+    assert_eq!(html("{% for x in l %}<i>{{ x }}</i>{% endfor %}"), "<i>&lt;b&gt;</i>");
+    assert_eq!(html("{{ l[0]|upper }}{{ '<hr>'|safe }}"), "&lt;B&gt;<hr>");
+    let long = "x".repeat(MAX_TEMPLATE_CHARS + 1);
+    assert_eq!(Template::compile_html(&long).unwrap_err().kind, TemplateErrorKind::TooLong);
 }
 
 #[test]
@@ -323,7 +337,7 @@ proptest! {
         let source = parts.concat();
         let scope = json!({"a": a, "b": b});
         if let Some(segments) = direct::parse(&source) {
-            let engine = engine::Engine::compile(&source);
+            let engine = engine::Engine::compile(&source, AutoEscape::None);
             prop_assert!(engine.is_ok(), "{source:?} {engine:?}");
             prop_assert_eq!(segments.render(&scope), engine.unwrap().render(&scope));
         }
