@@ -28,6 +28,7 @@ fn contact() -> ContactView {
         channel: None,
         fields: Default::default(),
         tags: Vec::new(),
+        groups: Default::default(),
         locale: None,
         time_zone: None,
     }

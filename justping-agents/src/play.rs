@@ -1,13 +1,14 @@
 //! Playing a flow in tests: what was said and done, in words.
 #![expect(clippy::needless_pass_by_value, reason = "`json!` is written in place")]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use justping_core::memory::ScriptedAi;
 use justping_core::model::{
     AgentSettings, BusinessId, CallId, CallRequest, CallResult, ChannelKind, ContactId, Content,
-    ConversationId, SessionId, SessionStatus, Signal, Timestamp, TraceStep,
+    ConversationId, GroupId, SessionId, SessionStatus, Signal, Timestamp, TraceStep,
 };
 use justping_core::port::{
     AgentView, CallScope, ContactView, DeltaSink, Effect, FlowRuntime, LinkKey, Outcome,
@@ -55,6 +56,8 @@ pub(crate) struct Play {
     pub(crate) link: Option<Arc<LinkKey>>,
     /// The agent's.
     pub(crate) settings: AgentSettings,
+    /// The contact's.
+    pub(crate) groups: BTreeSet<GroupId>,
 }
 
 impl Play {
@@ -79,6 +82,7 @@ impl Play {
             now_ms: START_MS,
             link: None,
             settings: AgentSettings::default(),
+            groups: BTreeSet::new(),
         }
     }
 
@@ -118,7 +122,9 @@ impl Play {
         let plain = input(self.now_ms, self.trace.len() as u64);
         let settings = self.settings.clone();
         let agent = Arc::new(AgentView { settings, ..AgentView::clone(&plain.agent) });
-        let input = StepInput { event, link: self.link.clone(), agent, ..plain };
+        let groups = self.groups.clone();
+        let contact = Arc::new(ContactView { groups, ..ContactView::clone(&plain.contact) });
+        let input = StepInput { event, link: self.link.clone(), contact, agent, ..plain };
         let outcome = self.program.step(self.state.as_deref(), &input);
         let again = self.program.step(self.state.as_deref(), &input);
         assert_eq!(outcome, again, "a step is pure");
@@ -189,6 +195,7 @@ pub(crate) fn input(now_ms: i64, seed: u64) -> StepInput {
             channel: Some(ChannelKind::MEMORY),
             fields: fields.as_object().unwrap().clone(),
             tags: vec!["vip".to_owned()],
+            groups: Default::default(),
             locale: None,
             time_zone: None,
         }),

@@ -439,6 +439,7 @@ pub(crate) fn input(number: i64, event: StepEvent) -> StepInput {
             channel: None,
             fields: Map::new(),
             tags: vec!["vip".to_owned()],
+            groups: Default::default(),
             locale: None,
             time_zone: None,
         }),

@@ -27,6 +27,7 @@ fn input(text: &str, seed: u64) -> StepInput {
             channel: None,
             fields: Default::default(),
             tags: Vec::new(),
+            groups: Default::default(),
             locale: None,
             time_zone: None,
         }),

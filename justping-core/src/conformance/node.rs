@@ -49,6 +49,7 @@ impl Scene {
             channel: None,
             fields: Map::from_iter([("plan".to_owned(), json!("gold"))]),
             tags: vec!["vip".to_owned()],
+            groups: Default::default(),
             locale: Some("en".to_owned()),
             time_zone: Some("UTC".to_owned()),
         };

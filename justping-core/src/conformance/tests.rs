@@ -399,6 +399,7 @@ mod scripted_plugins {
             channel: None,
             fields: serde_json::Map::new(),
             tags: Vec::new(),
+            groups: Default::default(),
             locale: None,
             time_zone: None,
         };
@@ -635,6 +636,7 @@ fn every_check_is_listed() {
         include_str!("store/fairness.rs"),
         include_str!("store/feed.rs"),
         include_str!("store/flow.rs"),
+        include_str!("store/group.rs"),
         include_str!("store/isolation.rs"),
         include_str!("store/ledger.rs"),
         include_str!("store/knowledge.rs"),

@@ -9,10 +9,10 @@ use super::fate::{Fate, destiny};
 use super::program::Compiled;
 use super::publish::running;
 use crate::model::{
-    Agent, AgentId, AgentSettings, Author, Call, CallId, ChannelKind, Contact, ContactId,
-    ContactPatch, Content, ConversationChange, ConversationStatus, Direction, Event, EventBody,
-    FlowVersionId, MailboxEvent, MessageId, Owner, Publication, Session, SessionId, SessionStatus,
-    StrandedPolicy, Timer, TimerId, Timestamp, TraceStep, Typist,
+    Agent, AgentId, AgentSettings, Author, Call, CallId, ChannelKind, ContactId, ContactPatch,
+    Content, ConversationChange, ConversationStatus, Direction, Event, EventBody, FlowVersionId,
+    MailboxEvent, MessageId, Owner, Publication, Session, SessionId, SessionStatus, StrandedPolicy,
+    Timer, TimerId, Timestamp, TraceStep, Typist,
 };
 use crate::policy::{self, ConsentWord, ResumeLinks};
 use crate::port::store::{TurnClaim, TurnCommit, TurnMessage};
@@ -105,7 +105,6 @@ struct Turn<'a> {
     /// Closed by an earlier turn or by this one; a message opens it again.
     closed: bool,
     session: Option<Session>,
-    contact: Contact,
     contact_view: Arc<ContactView>,
     agent_view: Arc<AgentView>,
 }
@@ -121,8 +120,7 @@ impl<'a> Turn<'a> {
             owner: conversation.owner,
             closed: conversation.status == ConversationStatus::Closed,
             session: claim.session.clone(),
-            contact_view: Arc::new(contact_view(&claim.contact, kind)),
-            contact: claim.contact.clone(),
+            contact_view: Arc::new(contact_view(claim, kind)),
             agent_view: Arc::new(agent_view(claim.agent.as_ref(), claim.contact.id)),
         }
     }
@@ -422,8 +420,7 @@ impl<'a> Turn<'a> {
     }
 
     fn patch(&mut self, patch: ContactPatch) {
-        self.contact.apply(&patch, self.env.now);
-        self.contact_view = Arc::new(contact_view(&self.contact, &self.env.capabilities.kind));
+        Arc::make_mut(&mut self.contact_view).apply(&patch);
         self.commit.contact.merge(patch);
     }
 
@@ -464,7 +461,8 @@ fn trace(number: u32, input: &StepInput, outcome: &Outcome) -> TraceStep {
     }
 }
 
-fn contact_view(contact: &Contact, kind: &ChannelKind) -> ContactView {
+fn contact_view(claim: &TurnClaim, kind: &ChannelKind) -> ContactView {
+    let contact = &claim.contact;
     ContactView {
         id: contact.id,
         name: contact.name.clone(),
@@ -472,6 +470,7 @@ fn contact_view(contact: &Contact, kind: &ChannelKind) -> ContactView {
         channel: Some(kind.clone()),
         fields: contact.fields.iter().map(|(k, v)| (k.clone(), v.clone())).collect::<Map<_, _>>(),
         tags: contact.tags.iter().cloned().collect(),
+        groups: claim.groups.clone(),
         locale: contact.locale.clone(),
         time_zone: contact.time_zone.clone(),
     }

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BusinessId, ChannelKind, ContactId, Timestamp};
+use super::{BusinessId, ChannelKind, ContactId, GroupId, Timestamp};
 
 /// How a contact is known in one kind of channel.
 ///
@@ -69,6 +69,13 @@ pub struct ContactPatch {
     /// Tags to remove.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub remove_tags: BTreeSet<String>,
+    /// Groups to come into. Only a turn and `patch_contact` of the store look at these two:
+    /// memberships are no part of the contact itself.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub join_groups: BTreeSet<GroupId>,
+    /// Groups to leave; one that is to be joined as well is left.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub leave_groups: BTreeSet<GroupId>,
     /// A new language.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
@@ -92,6 +99,21 @@ impl ContactPatch {
         *self == Self::default()
     }
 
+    /// Says whether the patch joins or leaves groups.
+    pub fn moves_groups(&self) -> bool {
+        !self.join_groups.is_empty() || !self.leave_groups.is_empty()
+    }
+
+    /// Says whether the patch changes the contact itself, and not only which groups it is in.
+    pub fn changes_contact(&self) -> bool {
+        let groups = Self {
+            join_groups: self.join_groups.clone(),
+            leave_groups: self.leave_groups.clone(),
+            ..Self::default()
+        };
+        *self != groups
+    }
+
     /// Adds `later` on top of this patch.
     pub fn merge(&mut self, later: Self) {
         for tag in &later.add_tags {
@@ -99,6 +121,12 @@ impl ContactPatch {
         }
         for tag in &later.remove_tags {
             self.add_tags.remove(tag);
+        }
+        for group in &later.join_groups {
+            self.leave_groups.remove(group);
+        }
+        for group in &later.leave_groups {
+            self.join_groups.remove(group);
         }
         for kind in &later.opt_in {
             self.opt_out.remove(kind);
@@ -112,6 +140,8 @@ impl ContactPatch {
         self.fields.extend(later.fields);
         self.add_tags.extend(later.add_tags);
         self.remove_tags.extend(later.remove_tags);
+        self.join_groups.extend(later.join_groups);
+        self.leave_groups.extend(later.leave_groups);
         self.opt_out.extend(later.opt_out);
         self.opt_in.extend(later.opt_in);
         self.suppress.extend(later.suppress);
@@ -171,8 +201,12 @@ impl Contact {
         true
     }
 
-    /// Applies a patch; every store uses this, so that all agree.
-    pub fn apply(&mut self, patch: &ContactPatch, now: Timestamp) {
+    /// Applies a patch; every store uses this, so that all agree. `false` when the patch is about
+    /// groups only, which are no part of the contact: then nothing of it changes.
+    pub fn apply(&mut self, patch: &ContactPatch, now: Timestamp) -> bool {
+        if !patch.changes_contact() {
+            return false;
+        }
         if let Some(name) = &patch.name {
             self.name = Some(name.clone());
         }
@@ -196,5 +230,57 @@ impl Contact {
         self.suppressed.extend(patch.suppress.iter().cloned());
         self.revision += 1;
         self.updated_at = now;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn group(number: u128) -> GroupId {
+        GroupId::from_uuid(Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn the_later_word_about_a_group_counts() {
+        let join = |groups: &[u128]| ContactPatch {
+            join_groups: groups.iter().copied().map(group).collect(),
+            ..ContactPatch::default()
+        };
+        let leave = |groups: &[u128]| ContactPatch {
+            leave_groups: groups.iter().copied().map(group).collect(),
+            ..ContactPatch::default()
+        };
+        let mut patch = join(&[1, 2]);
+        patch.merge(leave(&[2, 3]));
+        patch.merge(join(&[3]));
+        assert_eq!(patch.join_groups, BTreeSet::from([group(1), group(3)]));
+        assert_eq!(patch.leave_groups, BTreeSet::from([group(2)]));
+    }
+
+    #[test]
+    fn groups_are_no_part_of_the_contact() {
+        let (id, business) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let (id, business) = (ContactId::from_uuid(id), BusinessId::from_uuid(business));
+        let before = Contact::new(id, business, Timestamp::UNIX_EPOCH);
+        let mut patch = ContactPatch { join_groups: [group(1)].into(), ..ContactPatch::default() };
+        let mut contact = before.clone();
+        assert!(patch.moves_groups() && !patch.changes_contact() && !patch.is_empty());
+        assert!(!contact.apply(&patch, Timestamp::MAX));
+        assert_eq!(contact, before);
+        patch.name = Some("Ann".to_owned());
+        assert!(contact.apply(&patch, Timestamp::MAX));
+        assert_eq!(contact.revision, 2);
+    }
+
+    #[test]
+    fn a_patch_without_groups_is_written_as_ever() {
+        let patch = ContactPatch { add_tags: ["vip".to_owned()].into(), ..ContactPatch::default() };
+        let text = serde_json::to_string(&patch).unwrap();
+        assert_eq!(text, r#"{"add_tags":["vip"]}"#);
+        assert_eq!(serde_json::from_str::<ContactPatch>(&text).unwrap(), patch);
     }
 }

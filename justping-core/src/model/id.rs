@@ -149,6 +149,8 @@ ids! {
     TimerId = "tmr";
     /// A call that a node asked for.
     CallId = "cal";
+    /// A group of contacts.
+    GroupId = "grp";
     /// A knowledge base.
     KnowledgeBaseId = "knb";
     /// A source of a knowledge base.

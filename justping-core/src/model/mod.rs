@@ -10,6 +10,7 @@ mod conversation;
 mod counter;
 mod event;
 mod flow;
+mod group;
 mod id;
 mod inbound;
 mod knowledge;
@@ -45,6 +46,7 @@ pub use conversation::{
 pub use counter::{Counter, CounterKey, CounterKind, Rollup, day_of};
 pub use event::{Event, EventBody, Topic};
 pub use flow::{Flow, FlowVersion};
+pub use group::{GROUP_NAME_MAX_CHARS, GROUPS_MAX, GROUPS_OF_CONTACT_MAX, Group, Membership};
 pub use id::*;
 pub use inbound::{Echo, Inbound, InboundMessage, StatusUpdate};
 pub use knowledge::{

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
@@ -8,7 +9,7 @@ use serde_json::{Map, Value};
 use super::StepEvent;
 use crate::model::{
     AgentId, AgentSettings, BusinessId, Call, CallId, CallRequest, CallResult, ChannelKind,
-    ContactId, ContactPatch, Content, ConversationId, SessionId, Timestamp,
+    ContactId, ContactPatch, Content, ConversationId, GroupId, SessionId, Timestamp,
 };
 
 /// A way out of a node.
@@ -88,6 +89,9 @@ pub struct ContactView {
     /// Labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// The groups it is in, by id.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<GroupId>,
     /// Its language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
@@ -121,6 +125,8 @@ impl ContactView {
             }
         }
         self.tags.sort_unstable();
+        self.groups.extend(&patch.join_groups);
+        self.groups.retain(|group| !patch.leave_groups.contains(group));
     }
 }
 
@@ -455,6 +461,11 @@ pub trait BuiltNode: Send + Sync + Debug + 'static {
 
     /// Variables it sets, for the linter.
     fn writes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The groups the node names, for whoever knows which ones a business has.
+    fn groups(&self) -> Vec<GroupId> {
         Vec::new()
     }
 

@@ -5,6 +5,7 @@
 
 mod delivery;
 mod event;
+mod group;
 mod inbox;
 mod line;
 mod post;
@@ -21,6 +22,7 @@ pub(crate) const READY: i64 = 1;
 
 pub(crate) use delivery::{Delivery, PARKED_MAX};
 pub(crate) use event::Events;
+pub(crate) use group::Groups;
 #[cfg(feature = "postgres")]
 pub(crate) use inbox::Pair;
 pub(crate) use inbox::{Change, Inbox, Plan, Received, Sender, adds, check, senders};
@@ -29,4 +31,4 @@ pub(crate) use post::PostDesk;
 pub(crate) use queue::{next_due, queue_stats};
 pub(crate) use send::{Parcel, SendDesk, reference};
 pub(crate) use status::{StatusDesk, place_of_key};
-pub(crate) use turn::{Key, Ledger, Turn};
+pub(crate) use turn::{Key, Ledger, Turn, named_groups};

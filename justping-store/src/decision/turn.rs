@@ -1,15 +1,15 @@
 //! Which turns go through, and what they write.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use justping_core::model::{
     BusinessId, Call, CallId, Contact, ContactId, Conversation, ConversationChange, ConversationId,
-    Direction, Lane, Message, OutboxRow, Rollup, Session, SessionId, SessionStatus, Timer, TimerId,
-    Timestamp, TraceStep,
+    Direction, GroupId, Lane, Message, OutboxRow, Rollup, Session, SessionId, SessionStatus, Timer,
+    TimerId, Timestamp, TraceStep,
 };
 use justping_core::port::store::{StoreError, StoreResult, TurnCommit, TurnCommitted, TurnMessage};
 
-use super::Events;
+use super::{Events, Groups};
 
 /// Names a conversation.
 pub(crate) type Key = (BusinessId, ConversationId);
@@ -33,6 +33,8 @@ pub(crate) struct Turn {
 pub(crate) struct Ledger {
     turns: HashMap<Key, Turn>,
     contacts: HashMap<(BusinessId, ContactId), (Contact, bool)>,
+    /// Needed only where a turn moves its contact between groups.
+    pub(crate) groups: Groups,
     pub(crate) sessions: BTreeMap<(BusinessId, SessionId), Session>,
     session_owners: HashMap<(BusinessId, SessionId), ConversationId>,
     timer_owners: HashMap<TimerId, Key>,
@@ -88,6 +90,11 @@ impl Ledger {
         self.call_owners.insert(id, owner);
     }
 
+    /// The contact of a conversation of the batch.
+    pub(crate) fn contact_of(&self, key: Key) -> Option<(BusinessId, ContactId)> {
+        self.turns.get(&key).map(|turn| (key.0, turn.conversation.contact_id))
+    }
+
     /// Decides a commit: all of it or an error and nothing.
     pub(crate) fn commit(&mut self, commit: TurnCommit) -> StoreResult<TurnCommitted> {
         let key = (commit.business_id, commit.conversation_id);
@@ -123,10 +130,12 @@ impl Ledger {
         self.call_owners.extend(turn.calls.keys().map(|id| (*id, key)));
         let contact = (key.0, turn.conversation.contact_id);
         if let Some((contact, changed)) =
-            self.contacts.get_mut(&contact).filter(|_| !commit.contact.is_empty())
+            self.contacts.get_mut(&contact).filter(|_| commit.contact.changes_contact())
         {
-            contact.apply(&commit.contact, commit.now);
-            *changed = true;
+            *changed |= contact.apply(&commit.contact, commit.now);
+        }
+        if commit.contact.moves_groups() {
+            self.groups.possible(contact, &commit.contact, commit.now);
         }
         self.consumed.extend(commit.consumed.into_iter().map(|seq| (key, seq)));
         let mut messages = Vec::with_capacity(commit.messages.len());
@@ -245,6 +254,17 @@ fn write_message(
     let message = Message::written(id, conversation, direction, author, content, now);
     let row = OutboxRow::of(&message, conversation, Lane::Interactive, due_at);
     (message, row)
+}
+
+/// The groups that turns name, each once.
+pub(crate) fn named_groups<'a>(
+    commits: impl IntoIterator<Item = &'a TurnCommit>,
+) -> BTreeSet<(BusinessId, GroupId)> {
+    let named = commits.into_iter().flat_map(|commit| {
+        let groups = commit.contact.join_groups.union(&commit.contact.leave_groups);
+        groups.map(|group| (commit.business_id, *group))
+    });
+    named.collect()
 }
 
 /// Only contacts write inbound messages, and those are accepted, not written.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::PostgresStore;
 use super::connection::{Scope, Write, transaction};
+use super::group::{around, move_groups};
 use super::row::{bytes, from, get, get_doc, get_index, parse_cursor, statements, to_doc};
 
 statements! {
@@ -184,8 +185,17 @@ async fn patch_one(
     let rows = write.run(query(CONTACT_TO_PATCH).bind(business).bind(id)).await?;
     let row = rows.first().ok_or(StoreError::NotFound("contact"))?;
     let mut contact: Contact = get_doc(row, 0, "contact")?;
-    contact.apply(patch, now);
-    update(write, &contact).await?;
+    if patch.moves_groups() {
+        let named = patch.join_groups.union(&patch.leave_groups);
+        let named = named.map(|group| (contact.business_id, *group));
+        let key = (contact.business_id, contact.id);
+        let mut groups = around(write, [key], named).await?;
+        groups.asked(key, patch, now)?;
+        move_groups(write, &groups).await?;
+    }
+    if contact.apply(patch, now) {
+        update(write, &contact).await?;
+    }
     Ok(contact)
 }
 

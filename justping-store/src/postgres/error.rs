@@ -107,6 +107,7 @@ fn noun_of(error: &dyn DatabaseError) -> &'static str {
         "sessions" => "session",
         "plugins" => "plugin",
         "tools" => "tool",
+        "contact_groups" => "group",
         table if table.starts_with("messages") => "message",
         _ => "row",
     }

@@ -40,6 +40,7 @@ mod engine;
 mod error;
 mod feed;
 mod flow;
+mod group;
 mod idempotency;
 mod keys;
 mod knowledge;

@@ -61,6 +61,7 @@ pub(super) const MIGRATIONS: &[Step] = &[
     (9, "plugins", include_str!("../../migrations/postgres/0009_plugins.sql")),
     (10, "feeds", include_str!("../../migrations/postgres/0010_feeds.sql")),
     (11, "tools", include_str!("../../migrations/postgres/0011_tools.sql")),
+    (12, "groups", include_str!("../../migrations/postgres/0012_groups.sql")),
 ];
 
 /// A migration: its number, its name, its statements.

@@ -88,6 +88,24 @@ statements! {
     DROP_DAYS = "DELETE FROM plugin_days WHERE ctid = ANY(ARRAY( \
             SELECT ctid FROM plugin_days WHERE day < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)) \
         RETURNING 1";
+    /// Memberships of deleted groups, as far as one move goes, each group along its key.
+    DROP_MEMBERSHIPS = "DELETE FROM memberships WHERE ctid = ANY(ARRAY( \
+            SELECT x.ctid FROM gone_groups q CROSS JOIN LATERAL ( \
+                SELECT m.ctid FROM memberships m \
+                WHERE (m.business_id, m.group_id, m.contact_id) >= (q.business_id, q.group_id, \
+                        '00000000-0000-0000-0000-000000000000'::uuid) \
+                    AND (m.business_id, m.group_id, m.contact_id) <= (q.business_id, q.group_id, \
+                        'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid) \
+                ORDER BY m.business_id, m.group_id, m.contact_id \
+                LIMIT $1 FOR UPDATE SKIP LOCKED) x LIMIT $1)) RETURNING 1";
+    /// Deleted groups that are empty. Nobody comes into a group that is gone.
+    DROP_GONE_GROUPS = "DELETE FROM gone_groups q WHERE (SELECT count(*) FROM ( \
+            SELECT 1 FROM memberships m \
+            WHERE (m.business_id, m.group_id, m.contact_id) >= (q.business_id, q.group_id, \
+                    '00000000-0000-0000-0000-000000000000'::uuid) \
+                AND (m.business_id, m.group_id, m.contact_id) <= (q.business_id, q.group_id, \
+                    'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid) \
+            ORDER BY m.business_id, m.group_id, m.contact_id LIMIT 1) x) = 0";
     /// The last of the businesses it looked at, and how many events went. The newest stays, as it
     /// does in the embedded store, which finds the next number by it.
     DROP_EVENTS = concat!(
@@ -222,11 +240,14 @@ async fn trim(write: &mut Write, options: &UpkeepOptions) -> StoreResult<UpkeepR
         let drop = query(DROP_USAGE).bind(day_column(day_of(before)));
         report.usage_days = rows(write, drop, limit).await?;
     }
+    report.memberships = rows(write, query(DROP_MEMBERSHIPS), limit).await?;
+    write.run(query(DROP_GONE_GROUPS)).await?;
     trim_plugins(write, options, &mut report).await?;
     let most = u64::from(options.limit);
     let full = [report.requests, report.parked, report.received, report.sent, report.counters];
     let plugins = [report.plugin_values, report.plugin_lines, report.plugin_days];
-    let is_full = full.iter().chain(&plugins).chain([&report.usage_days]).any(|rows| *rows >= most);
+    let others = [report.usage_days, report.memberships];
+    let is_full = full.iter().chain(&plugins).chain(&others).any(|rows| *rows >= most);
     let mut from = parse_cursor::<Uuid>(options.after.as_ref())?.unwrap_or(Uuid::nil());
     if let Some(before) = before(keep.events) {
         let drop = query(DROP_EVENTS).bind(from).bind(BUSINESSES).bind(limit).bind(second(before));

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::SqliteStore;
 use super::connection::Write;
+use super::group::{around, move_groups};
 use super::row::{after, batch, get, get_doc, parse_cursor, parse_doc, statements, to_doc};
 
 statements! {
@@ -29,6 +30,7 @@ statements! {
         WHERE i.business_id = $1 AND i.kind = $2 AND i.address = $3";
     CONTACT_TO_PATCH = "BEGIN IMMEDIATE; \
         SELECT doc FROM contacts WHERE business_id = $1 AND id = $2";
+    END_PATCH = "COMMIT";
     /// The contact with an identity, or nothing; then the further identities that nobody has.
     CONTACT_TO_LINK = "BEGIN IMMEDIATE; \
         SELECT c.doc FROM identities i JOIN contacts c \
@@ -168,8 +170,19 @@ async fn patch_one(
     let rows = write.begin(query(CONTACT_TO_PATCH).bind(business).bind(id)).await?;
     let row = rows.first().ok_or(StoreError::NotFound("contact"))?;
     let mut contact: Contact = get_doc(row, 0, "contact")?;
-    contact.apply(patch, now);
-    update(write, &contact, &[]).await?;
+    if patch.moves_groups() {
+        let named = patch.join_groups.union(&patch.leave_groups);
+        let named = named.map(|group| (contact.business_id, *group));
+        let key = (contact.business_id, contact.id);
+        let mut groups = around(write, [key], named).await?;
+        groups.asked(key, patch, now)?;
+        move_groups(write, &groups).await?;
+    }
+    if contact.apply(patch, now) {
+        update(write, &contact, &[]).await?;
+    } else {
+        write.commit(query(END_PATCH)).await?;
+    }
     Ok(contact)
 }
 

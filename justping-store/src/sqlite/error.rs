@@ -81,6 +81,7 @@ fn noun_of(message: &str) -> &'static str {
         "sessions" => "session",
         "plugins" => "plugin",
         "tools" => "tool",
+        "contact_groups" => "group",
         _ => "row",
     }
 }

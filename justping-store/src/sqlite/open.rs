@@ -54,6 +54,7 @@ pub(crate) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "plugins", include_str!("../../migrations/sqlite/0009_plugins.sql")),
     (10, "feeds", include_str!("../../migrations/sqlite/0010_feeds.sql")),
     (11, "tools", include_str!("../../migrations/sqlite/0011_tools.sql")),
+    (12, "groups", include_str!("../../migrations/sqlite/0012_groups.sql")),
 ];
 
 /// Opens the connections of a database, made or brought up to date as needed.

@@ -90,6 +90,14 @@ statements! {
     DROP_USAGE = "DELETE FROM usage_days WHERE (business_id, day, agent_id, model) IN ( \
             SELECT business_id, day, agent_id, model FROM usage_days INDEXED BY usage_days_day \
             WHERE day < $1 ORDER BY day LIMIT $2) RETURNING 1";
+    /// Memberships of deleted groups, as far as one move goes; then the groups that are empty.
+    DROP_MEMBERSHIPS = "DELETE FROM memberships WHERE (business_id, group_id, contact_id) IN ( \
+            SELECT m.business_id, m.group_id, m.contact_id \
+            FROM gone_groups q CROSS JOIN memberships m \
+                ON m.business_id = q.business_id AND m.group_id = q.group_id LIMIT $1) \
+        RETURNING 1; \
+        DELETE FROM gone_groups AS q WHERE NOT EXISTS (SELECT 1 FROM memberships m \
+            WHERE m.business_id = q.business_id AND m.group_id = q.group_id)";
     RECEIVED_END = references!("received_refs").0;
     DROP_RECEIVED = references!("received_refs").1;
     SENT_END = references!("sent_refs").0;
@@ -200,12 +208,14 @@ async fn queues(
         let drop = query(DROP_USAGE).bind(day_column(day_of(before))).bind(limit);
         report.usage_days = write.run(drop).await?.len() as u64;
     }
+    let drop = query(DROP_MEMBERSHIPS).bind(limit);
+    report.memberships = write.run(drop).await?.len() as u64;
     plugins(write, options, report).await?;
     let most = u64::from(options.limit);
     let dropped = [
         [report.requests, report.parked, report.counters],
         [report.plugin_values, report.plugin_lines, report.plugin_days],
-        [report.usage_days, 0, 0],
+        [report.usage_days, report.memberships, 0],
     ];
     sweep.queues = dropped.as_flattened().iter().all(|rows| *rows < most);
     Ok(())

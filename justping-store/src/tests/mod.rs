@@ -1,6 +1,7 @@
 //! What the tests of the backends share.
 
 pub(crate) mod agreement;
+mod groups;
 pub(crate) mod noisy;
 mod nouns;
 mod plugins;

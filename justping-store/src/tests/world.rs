@@ -11,6 +11,7 @@ use justping_core::port::Store;
 use justping_core::port::store::*;
 use serde_json::json;
 
+use super::groups::group_id;
 use super::{at, business, channel, uuid};
 
 /// How long the leases of the test hold.
@@ -26,7 +27,7 @@ pub(super) const BUSINESSES: u8 = 2;
 pub(super) type Step = (u8, u8, u8, u8);
 
 /// How many kinds of step there are.
-pub(super) const KINDS: u8 = 37;
+pub(super) const KINDS: u8 = 39;
 
 /// Both stores, the time, and what workers hold.
 pub(super) struct Pair<T> {
@@ -162,6 +163,8 @@ pub(super) fn patch(n: u8) -> ContactPatch {
         add_tags: [text(n)].into(),
         remove_tags: [text(n >> 2)].into(),
         opt_out: [ChannelKind::MEMORY].into(),
+        join_groups: (n % 5 == 1).then(|| group_id(n >> 3)).into_iter().collect(),
+        leave_groups: (n % 7 == 1).then(|| group_id(n >> 4)).into_iter().collect(),
         ..ContactPatch::default()
     }
 }
@@ -198,6 +201,7 @@ where
         both!(self, create_flow(&self.flow(n, n))).unwrap();
         let channel = ChannelConfig { agent_id: Some(agent_id(n)), ..self.channel(n, n) };
         both!(self, create_channel(&channel, &ChannelSecrets::new())).unwrap();
+        self.found_groups(n).await;
     }
 
     fn count(&mut self, what: &'static str) {
@@ -280,6 +284,7 @@ where
             31 => self.touch_directory(a, b, c).await,
             34 => self.touch_plugin(a, b, c).await,
             35 | 36 => self.touch_value(a, b, c).await,
+            37 | 38 => self.touch_group(a, b, c).await,
             _ => self.touch_request(a, b, c).await,
         }
         self.compare_next_due().await;
@@ -673,6 +678,7 @@ where
                     both!(self, contact_by_identity(business, identity)).unwrap();
                 }
             }
+            self.compare_groups(business, n).await;
             self.compare_conversations(business, n).await;
         }
         let queries = ["hello", "naive", "drop messages tab", "bob"];

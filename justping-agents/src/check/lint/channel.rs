@@ -142,6 +142,7 @@ fn nobody() -> ContactView {
         channel: None,
         fields: Map::new(),
         tags: Vec::new(),
+        groups: Default::default(),
         locale: None,
         time_zone: None,
     }

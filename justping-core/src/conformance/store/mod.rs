@@ -9,6 +9,7 @@ mod directory;
 mod fairness;
 mod feed;
 mod flow;
+mod group;
 mod isolation;
 mod knowledge;
 mod ledger;
@@ -34,6 +35,7 @@ pub use directory::*;
 pub use fairness::*;
 pub use feed::*;
 pub use flow::*;
+pub use group::*;
 pub use isolation::*;
 pub use knowledge::*;
 pub use ledger::*;
@@ -54,7 +56,7 @@ pub use usage::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 305;
+pub const CHECKS: usize = 327;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -291,6 +293,28 @@ macro_rules! store_conformance {
             tool_goes_with_its_secrets
             tools_are_bounded
             foreign_tools_are_hidden
+            group_is_created_once
+            group_name_is_unique_in_its_business
+            group_name_is_trimmed_and_short
+            group_update_checks_the_revision
+            groups_are_listed_by_id
+            groups_are_bounded
+            group_takes_contacts_once
+            group_leaves_contacts_as_they_are
+            group_batches_are_whole
+            memberships_are_listed_by_contact
+            groups_of_contacts_are_told
+            groups_of_a_contact_are_bounded
+            contact_patch_moves_groups
+            group_delete_empties_it
+            contact_delete_leaves_its_groups
+            claim_carries_groups
+            commit_moves_groups
+            commit_joins_what_fits
+            commits_of_one_contact_add_up
+            groups_survive_a_crowd
+            foreign_groups_are_hidden
+            upkeep_drops_memberships
             search_finds_messages_of_every_direction
             search_finds_what_turns_say
             search_needs_every_word

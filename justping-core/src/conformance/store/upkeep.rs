@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::group::add_group;
 use crate::conformance::fixture::{World, assert_stale, at, next_one};
 use crate::model::{BusinessId, ConversationChange, DeliveryStatus, Owner, PageRequest, WorkerId};
 use crate::port::Store;
@@ -239,4 +240,27 @@ pub async fn upkeep_twice_at_once_is_once(store: &dyn Store) {
     let (a, b, c) = tokio::join!(store.upkeep(&all), store.upkeep(&all), store.upkeep(&all));
     let counts = [a, b, c].map(|report| report.unwrap().requests);
     assert_eq!(counts.iter().sum::<u64>(), 10, "{counts:?}");
+}
+
+/// Who was in a deleted group is forgotten by and by; who is in another one stays in it.
+pub async fn upkeep_drops_memberships(store: &dyn Store) {
+    let (world, rival) = (World::new(store).await, World::new(store).await);
+    let mut kept = Vec::new();
+    for world in [&world, &rival] {
+        let (group, gone) = (add_group(world, "kept").await, add_group(world, "gone").await);
+        let mut contacts = Vec::new();
+        for who in ["ann", "bob", "cem", "dan"] {
+            contacts.push(world.add_contact(&[who]).await.id);
+        }
+        for group in [group, gone] {
+            store.add_to_group(world.business, group, &contacts, at(0)).await.unwrap();
+        }
+        store.delete_group(world.business, gone).await.unwrap();
+        kept.push((world.business, group));
+    }
+    assert_eq!(upkeep(store, 100).await.memberships, 8);
+    assert_eq!(upkeep(store, 200).await.memberships, 0);
+    for (business, group) in kept {
+        assert_eq!(store.group_size(business, group).await, Ok(4));
+    }
 }

@@ -70,8 +70,9 @@ impl Contacts {
         patch: &ContactPatch,
         now: Timestamp,
     ) -> StoreResult<()> {
-        self.rows.get_mut(business, id)?.apply(patch, now);
-        self.changed.push_back((business, id));
+        if self.rows.get_mut(business, id)?.apply(patch, now) {
+            self.changed.push_back((business, id));
+        }
         Ok(())
     }
 
@@ -101,6 +102,7 @@ impl State {
         if channels.any(|channel| self.pairs.contains_key(&(business, channel, id))) {
             return Err(StoreError::Conflict("contact"));
         }
+        self.groups.forget(business, id);
         self.contacts.remove(business, id)
     }
 }
@@ -133,9 +135,10 @@ impl ContactStore for MemoryStore {
         now: Timestamp,
     ) -> StoreResult<Contact> {
         let mut state = self.state();
-        if !patch.is_empty() {
-            state.contacts.apply((business, id), patch, now)?;
-        }
+        state.contacts.rows.get(business, id)?;
+        let change = state.groups.asked((business, id), patch)?;
+        state.groups.change((business, id), &change, now);
+        state.contacts.apply((business, id), patch, now)?;
         state.contacts.rows.get(business, id).cloned()
     }
 

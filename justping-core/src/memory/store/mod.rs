@@ -6,7 +6,7 @@
 //! | `table`, `queue`, `line`, `thread` | how rows are kept: by business, by due moment, by whose turn it is, by conversation |
 //! | `inbox`, `turn`, `outbox`, `status`, `timer`, `call` | the engine's moves |
 //! | `upkeep` | leases, and what goes |
-//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `session`, `event`, `counter`, `idempotency`, `search`, `knowledge`, `plugin`, `feed`, `tool` | the nouns |
+//! | `directory`, `channel`, `contact`, `conversation`, `agent`, `flow`, `group`, `session`, `event`, `counter`, `idempotency`, `search`, `knowledge`, `plugin`, `feed`, `tool` | the nouns |
 
 mod agent;
 mod call;
@@ -19,6 +19,7 @@ mod engine;
 mod event;
 mod feed;
 mod flow;
+mod group;
 mod idempotency;
 mod inbox;
 mod knowledge;
@@ -46,6 +47,7 @@ use self::contact::Contacts;
 use self::event::Events;
 use self::feed::Feed;
 use self::flow::FlowRow;
+use self::group::Groups;
 use self::idempotency::Requests;
 use self::knowledge::Library;
 use self::line::Lines;
@@ -107,6 +109,7 @@ struct State {
     /// Which business a channel belongs to, for public addresses.
     channel_owners: BTreeMap<ChannelId, BusinessId>,
     contacts: Contacts,
+    groups: Groups,
     threads: Table<ConversationId, Thread>,
     /// The conversation of a contact on a channel.
     pairs: BTreeMap<(BusinessId, ChannelId, ContactId), ConversationId>,
@@ -146,6 +149,7 @@ impl State {
             channels: Table::new("channel"),
             channel_owners: BTreeMap::new(),
             contacts: Contacts::new(),
+            groups: Groups::new(),
             threads: Table::new("conversation"),
             pairs: BTreeMap::new(),
             recency: BTreeMap::new(),

@@ -61,6 +61,7 @@ impl State {
         let session = thread.waiting.and_then(|id| self.sessions.find(business, id));
         Ok(TurnClaim {
             contact: self.contacts.rows.get(business, conversation.contact_id)?.clone(),
+            groups: self.groups.of(business, conversation.contact_id),
             channel,
             versions: agent.as_ref().map(|agent| self.published(agent)).unwrap_or_default(),
             agent,
@@ -108,9 +109,10 @@ impl State {
         }
         let changed = self.apply_changes(key, &commit.changes, now)?;
         let contact = self.threads.get(business, id)?.conversation.contact_id;
-        if !commit.contact.is_empty() {
-            self.contacts.apply((business, contact), &commit.contact, now)?;
-        }
+        let contact = (business, contact);
+        self.contacts.apply(contact, &commit.contact, now)?;
+        let groups = self.groups.possible(contact, &commit.contact);
+        self.groups.change(contact, &groups, now);
         let messages = commit.messages.into_iter();
         let messages =
             messages.map(|message| self.write(key, message, now)).collect::<Result<_, _>>()?;

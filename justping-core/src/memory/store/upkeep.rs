@@ -80,15 +80,17 @@ impl State {
             plugin_lines: self.plugins.trim_lines(before(keep.plugin_lines), limit),
             plugin_days: self.plugins.trim_days(day_of(before(keep.plugin_days)), limit),
             usage_days: self.accounts.trim(day_of(usage), limit),
+            memberships: self.groups.trim(limit),
             ..UpkeepReport::default()
         };
         let UpkeepReport { requests, parked, received, sent, events, counters, .. } = report;
         let UpkeepReport { plugin_values, plugin_lines, plugin_days, usage_days, .. } = report;
+        let memberships = report.memberships;
         let counts = [
             [requests, parked, received],
             [sent, events, counters],
             [plugin_values, plugin_lines, plugin_days],
-            [usage_days, 0, 0],
+            [usage_days, memberships, 0],
         ];
         if counts.as_flattened().contains(&u64::from(limit)) {
             report.next = Some(Cursor(String::new()));

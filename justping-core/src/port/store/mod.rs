@@ -14,12 +14,13 @@
 //! Implement the traits and run [`conformance::store`](crate::conformance::store) on a factory.
 //! What every store must do alike is in the model: [`Conversation`](crate::model::Conversation)
 //! (`new`, `apply`), [`Message`](crate::model::Message) (`received`, `written`, `hear`),
-//! [`Contact`](crate::model::Contact) (`learn`, `apply`) and
+//! [`Contact`](crate::model::Contact) (`learn`, `apply`), [`GroupChange`] and
 //! [`OutboxRow::of`](crate::model::OutboxRow::of).
 
 mod counter;
 mod error;
 mod feed;
+mod group;
 mod knowledge;
 mod moves;
 mod noun;
@@ -32,6 +33,7 @@ mod usage;
 pub use counter::{COUNTER_DAYS_MAX, CounterFilter, CounterStore};
 pub use error::{StoreError, StoreResult};
 pub use feed::{FEED_BATCH_MAX, FeedClaim, FeedOutcome, FeedStore};
+pub use group::{GROUP_BATCH_MAX, GroupChange, GroupStore};
 pub use knowledge::{
     KNOWLEDGE_BATCH_MAX, KNOWLEDGE_HITS_MAX, KnowledgeFound, KnowledgeHit, KnowledgeQuery,
     KnowledgeStore, Meaning, SourceClaim, SourceHold, SourceNext, SourceReport, Unembedded,
@@ -74,6 +76,7 @@ pub trait Store:
     + EventStore
     + FeedStore
     + FlowStore
+    + GroupStore
     + IdempotencyStore
     + KnowledgeStore
     + LeaseStore
@@ -99,6 +102,7 @@ impl<S> Store for S where
         + EventStore
         + FeedStore
         + FlowStore
+        + GroupStore
         + IdempotencyStore
         + KnowledgeStore
         + LeaseStore

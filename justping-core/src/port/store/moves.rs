@@ -7,9 +7,9 @@ use super::{StoreError, StoreResult};
 use crate::model::{
     Agent, Author, BusinessId, Call, CallId, CallResult, ChannelConfig, ChannelId, Contact,
     ContactId, ContactPatch, Content, Conversation, ConversationChange, ConversationId,
-    DeliveryStatus, Direction, Event, Failure, FlowVersionId, InboundMessage, Lane, MailboxEntry,
-    MailboxEvent, Message, MessageId, OutboxRow, Owner, Session, SessionId, Signal, StatusUpdate,
-    Timer, Timestamp, TraceStep, WorkerId,
+    DeliveryStatus, Direction, Event, Failure, FlowVersionId, GroupId, InboundMessage, Lane,
+    MailboxEntry, MailboxEvent, Message, MessageId, OutboxRow, Owner, Session, SessionId, Signal,
+    StatusUpdate, Timer, Timestamp, TraceStep, WorkerId,
 };
 use crate::policy::{LANES, LaneQuota};
 
@@ -145,6 +145,8 @@ pub struct TurnClaim {
     pub conversation: Conversation,
     /// The contact.
     pub contact: Contact,
+    /// The groups it is in.
+    pub groups: BTreeSet<GroupId>,
     /// The channel.
     pub channel: ChannelConfig,
     /// The channel's agent, if it has one.
@@ -204,7 +206,8 @@ pub struct TurnCommit {
     pub cancel_calls: bool,
     /// Calls to make.
     pub calls: Vec<Call>,
-    /// A change of the contact.
+    /// A change of the contact. Of its groups as much as is possible:
+    /// [`GroupChange::possible`](super::GroupChange::possible).
     pub contact: ContactPatch,
     /// Changes of the conversation, in order.
     pub changes: Vec<ConversationChange>,

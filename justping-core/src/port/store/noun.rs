@@ -123,7 +123,8 @@ pub trait ContactStore: Send + Sync + Debug + 'static {
         identity: &Identity,
     ) -> StoreResult<Contact>;
 
-    /// Changes a contact and returns it.
+    /// Changes a contact and returns it, and which groups it is in as
+    /// [`GroupChange::asked`](super::GroupChange::asked) says.
     async fn patch_contact(
         &self,
         business: BusinessId,

@@ -144,6 +144,8 @@ pub struct UpkeepReport {
     pub plugin_days: u64,
     /// Days of usage that were dropped.
     pub usage_days: u64,
+    /// Memberships of deleted groups that were dropped.
+    pub memberships: u64,
     /// Where the next move goes on; `None` when all is done.
     pub next: Option<Cursor>,
 }
@@ -164,6 +166,7 @@ impl UpkeepReport {
         self.plugin_lines += more.plugin_lines;
         self.plugin_days += more.plugin_days;
         self.usage_days += more.usage_days;
+        self.memberships += more.memberships;
         self.next = more.next;
     }
 }

@@ -1,6 +1,8 @@
 use std::collections::HashMap;
 
-use justping_core::model::{BusinessId, FlowVersionId, MailboxEntry, MailboxEvent, Message};
+use justping_core::model::{
+    BusinessId, FlowVersionId, GROUPS_OF_CONTACT_MAX, GroupId, MailboxEntry, MailboxEvent, Message,
+};
 use justping_core::port::store::{
     ClaimOptions, StoreError, StoreResult, TURN_ENTRIES_MAX, TurnClaim, TurnRelease,
 };
@@ -10,6 +12,7 @@ use uuid::Uuid;
 
 use crate::decision::{TurnDesk, TurnKey};
 use crate::postgres::connection::Write;
+use crate::postgres::group::groups_of;
 use crate::postgres::row::{
     count, get, get_count, get_doc, get_index, millis, parse_doc, statements,
 };
@@ -66,11 +69,13 @@ statements! {
         WHERE n.business_id = v.b AND n.id = v.id";
     /// All a turn reads but the mail. It is a statement after the claim, so that it sees what was
     /// committed until the lease was taken.
-    TURNS_READ = "SELECT n.fence, n.doc, \
+    TURNS_READ = concat!(
+        "SELECT n.fence, n.doc, \
             (SELECT c.doc FROM contacts c WHERE c.business_id = v.b AND c.id = n.contact_id), \
             h.doc, \
             (SELECT a.doc FROM agents a WHERE a.business_id = v.b AND a.id = h.agent_id), \
-            (SELECT s.doc FROM sessions s WHERE s.business_id = v.b AND s.id = n.session_id) \
+            (SELECT s.doc FROM sessions s WHERE s.business_id = v.b AND s.id = n.session_id), \
+            ARRAY(", groups_of!("v.b", "n.contact_id", "$3"), ") \
         FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY v (b, id, ord) \
             CROSS JOIN LATERAL ( \
                 SELECT * FROM conversations n \
@@ -78,7 +83,8 @@ statements! {
             CROSS JOIN LATERAL ( \
                 SELECT h.doc, h.agent_id FROM channels h \
                 WHERE h.business_id = v.b AND h.id = n.channel_id OFFSET 0) h \
-        ORDER BY v.ord";
+        ORDER BY v.ord"
+    );
     MAIL_READ = "SELECT v.ord, m.seq, m.event, (SELECT g.doc FROM messages g \
             WHERE g.business_id = v.b AND g.conversation_id = v.id AND g.seq = m.message_seq \
                 AND g.created_at = m.message_at) \
@@ -122,6 +128,7 @@ pub(super) async fn run(
     let claim = query(TURNS_CLAIM).bind(keys.0.clone()).bind(keys.1.clone());
     write.run(claim.bind(millis(options.lease_until))).await?;
     let read = query(TURNS_READ).bind(keys.0.clone()).bind(keys.1.clone());
+    let read = read.bind(GROUPS_OF_CONTACT_MAX as i64);
     let mut claims =
         write.run(read).await?.iter().map(read_claim).collect::<StoreResult<Vec<_>>>()?;
     let read = query(MAIL_READ).bind(keys.0).bind(keys.1).bind(TURN_ENTRIES_MAX as i64);
@@ -159,6 +166,7 @@ fn read_claim(row: &PgRow) -> StoreResult<TurnClaim> {
     Ok(TurnClaim {
         conversation: get_doc(row, 1, "conversation")?,
         contact: get_doc(row, 2, "contact")?,
+        groups: get::<Vec<Uuid>>(row, 6)?.into_iter().map(GroupId::from_uuid).collect(),
         channel: get_doc(row, 3, "channel")?,
         agent: optional(4)?.map(|doc| parse_doc(doc, "agent")).transpose()?,
         versions: Vec::new(),

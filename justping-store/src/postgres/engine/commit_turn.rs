@@ -12,9 +12,10 @@ use super::write::{
     add_counters, bind_contacts, bind_conversations, bind_counters, bind_events, bind_messages,
     bind_outbox, conversations, insert_messages, insert_outbox, update_contacts, with_events,
 };
-use crate::decision::{Key, Ledger, Turn};
+use crate::decision::{Key, Ledger, Turn, named_groups};
 use crate::document::live_column;
 use crate::postgres::connection::{Bound, Write};
+use crate::postgres::group::{around, move_groups};
 use crate::postgres::row::{bytes, get, get_count, get_doc, millis, parse_doc, statements, to_doc};
 
 statements! {
@@ -88,6 +89,7 @@ pub(super) async fn run(
     let outcomes: Vec<_> = batch.into_iter().map(|commit| ledger.commit(commit)).collect();
     if outcomes.iter().any(Result::is_ok) {
         clear(write, &ledger).await?;
+        move_groups(write, &ledger.groups).await?;
         write.run(writes(&ledger)?).await?;
     }
     Ok(outcomes)
@@ -123,6 +125,7 @@ async fn read(write: &mut Write, commits: &[TurnCommit]) -> StoreResult<Ledger> 
     }
     let mut ledger = Ledger::default();
     read_people(write, &mut ledger, commits, &locked).await?;
+    read_groups(write, &mut ledger, commits, &locked).await?;
     let mut waiting = read_sessions(write, &mut ledger, commits, &locked).await?;
     for Locked { lease, waiting: id, conversation } in locked {
         let session = id.and_then(|id| waiting.remove(&(conversation.business_id.uuid(), id)));
@@ -160,6 +163,28 @@ async fn read_people(
     for row in write.run(bind_keys(TURN_PEOPLE_LOCK, people)).await? {
         ledger.add_contact(get_doc(&row, 0, "contact")?);
     }
+    Ok(())
+}
+
+/// Reads which groups the contacts are in that turns move between groups; no such turn, no statement.
+async fn read_groups(
+    write: &mut Write,
+    ledger: &mut Ledger,
+    commits: &[TurnCommit],
+    locked: &[Locked],
+) -> StoreResult<()> {
+    let moves: Vec<_> = commits.iter().filter(|commit| commit.contact.moves_groups()).collect();
+    if moves.is_empty() {
+        return Ok(());
+    }
+    let moved: BTreeSet<Key> =
+        moves.iter().map(|commit| (commit.business_id, commit.conversation_id)).collect();
+    let conversations = locked.iter().map(|row| &row.conversation);
+    let contacts: BTreeSet<_> = conversations
+        .filter(|row| moved.contains(&(row.business_id, row.id)))
+        .map(|row| (row.business_id, row.contact_id))
+        .collect();
+    ledger.groups = around(write, contacts, named_groups(moves)).await?;
     Ok(())
 }
 

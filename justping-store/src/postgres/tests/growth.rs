@@ -136,6 +136,7 @@ const GROWING: &[&str] = &[
     "conversations",
     "events",
     "identities",
+    "memberships",
     "messages",
     "received_refs",
     "sent_refs",

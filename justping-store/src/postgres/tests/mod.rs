@@ -110,6 +110,7 @@ fn statements() -> impl Iterator<Item = (&'static str, &'static str)> {
         feed::STATEMENTS,
         tool::STATEMENTS,
         flow::STATEMENTS,
+        group::STATEMENTS,
         idempotency::STATEMENTS,
         keys::STATEMENTS,
         knowledge::STATEMENTS,

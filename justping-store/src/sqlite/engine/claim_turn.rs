@@ -10,6 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use super::write::rows;
 use crate::decision::{TurnDesk, TurnKey};
 use crate::sqlite::connection::{Bound, Write};
+use crate::sqlite::group::read_groups;
 use crate::sqlite::row::{Hex, count, get, get_count, get_doc, millis, parse_doc, statements};
 
 statements! {
@@ -57,7 +58,11 @@ statements! {
                         AND y.business_id = x.business_id AND y.seq < x.seq) \
             ORDER BY x.seq LIMIT $3)";
     /// All a turn reads but the mail, in the order in which the conversations were chosen.
-    TURNS_READ = "SELECT n.fence, n.doc, c.doc, h.doc, a.doc, s.doc \
+    TURNS_READ = "SELECT n.fence, n.doc, c.doc, h.doc, a.doc, s.doc, ( \
+            SELECT json_group_array(hex(m.group_id)) \
+            FROM memberships m INDEXED BY memberships_contact CROSS JOIN contact_groups g \
+                ON g.business_id = m.business_id AND g.id = m.group_id \
+            WHERE m.business_id = n.business_id AND m.contact_id = n.contact_id) \
         FROM json_each($1) v \
             CROSS JOIN conversations n ON n.business_id = unhex(v.value ->> 0) \
                 AND n.id = unhex(v.value ->> 1) \
@@ -167,6 +172,7 @@ fn read_claim(row: &SqliteRow) -> StoreResult<TurnClaim> {
     Ok(TurnClaim {
         conversation: get_doc(row, 1, "conversation")?,
         contact: get_doc(row, 2, "contact")?,
+        groups: read_groups(get(row, 6)?)?,
         channel: get_doc(row, 3, "channel")?,
         agent: optional(4)?.map(|doc| parse_doc(doc, "agent")).transpose()?,
         versions: Vec::new(),

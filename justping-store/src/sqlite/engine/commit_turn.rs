@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use justping_core::model::{
     BusinessId, Call, CallId, ConversationId, Session, SessionId, Timer, TimerId,
 };
@@ -10,9 +12,10 @@ use super::write::{
     insert_outbox, insert_places, message_row, outbox_row, place_row, rows, update_contacts,
     update_conversations,
 };
-use crate::decision::{Key, Ledger, Turn};
+use crate::decision::{Key, Ledger, Turn, named_groups};
 use crate::document::live_column;
 use crate::sqlite::connection::{Bound, Write};
+use crate::sqlite::group::{around, move_groups};
 use crate::sqlite::row::{Hex, get, get_count, get_doc, millis, parse_doc, statements};
 
 statements! {
@@ -71,7 +74,9 @@ pub(super) async fn run(
 ) -> StoreResult<Vec<StoreResult<TurnCommitted>>> {
     let found = write.begin(read(&batch)?).await?;
     let mut ledger = read_ledger(&found)?;
+    read_groups(write, &mut ledger, &batch).await?;
     let outcomes: Vec<_> = batch.into_iter().map(|commit| ledger.commit(commit)).collect();
+    move_groups(write, &ledger.groups).await?;
     write.commit(writes(&ledger)?).await?;
     Ok(outcomes)
 }
@@ -94,6 +99,23 @@ fn read(commits: &[TurnCommit]) -> StoreResult<Bound> {
         .bind(rows(sessions)?)
         .bind(rows(timers)?)
         .bind(rows(calls)?))
+}
+
+/// Reads which groups the contacts are in that turns move between groups; no such turn, no statement.
+async fn read_groups(
+    write: &mut Write<'_>,
+    ledger: &mut Ledger,
+    commits: &[TurnCommit],
+) -> StoreResult<()> {
+    let moves: Vec<_> = commits.iter().filter(|commit| commit.contact.moves_groups()).collect();
+    if moves.is_empty() {
+        return Ok(());
+    }
+    let key = |commit: &&TurnCommit| (commit.business_id, commit.conversation_id);
+    let contacts: BTreeSet<_> =
+        moves.iter().filter_map(|commit| ledger.contact_of(key(commit))).collect();
+    ledger.groups = around(write, contacts, named_groups(moves)).await?;
+    Ok(())
 }
 
 fn hex((business, id): Key) -> (Hex, Hex) {

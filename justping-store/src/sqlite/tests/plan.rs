@@ -78,6 +78,7 @@ const GROWING: &[&str] = &[
     "conversations",
     "events",
     "identities",
+    "memberships",
     "message_places",
     "messages",
     "plugin_lines",

@@ -100,6 +100,7 @@ fn ask(node: &str) -> PluginAsk {
             channel: None,
             fields: Map::new(),
             tags: vec!["vip".to_owned()],
+            groups: Default::default(),
             locale: None,
             time_zone: None,
         },

@@ -2,6 +2,7 @@
 //! watched.
 
 mod engine;
+mod group;
 mod knowledge;
 mod noun;
 mod plugin;
