@@ -1,9 +1,9 @@
 //! The flow runtime.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use justping_core::model::BusinessId;
+use justping_core::model::{BusinessId, GroupId};
 use justping_core::port::{
     AiProvider, Finding, FlowNode, FlowRuntime, FlowRuntimeError, NodeDescriptor, PluginNodes,
     Program, Tool, ToolContext, ToolError, ToolOutput, ToolSource, ToolSpec,
@@ -186,6 +186,21 @@ impl Flows {
         }
         let known = self.tools(business).await?;
         Ok(check::missing_tools(&named, &known))
+    }
+
+    /// The groups that a document names: those that contacts join or leave, and those that conditions
+    /// ask for.
+    #[must_use]
+    pub fn groups(&self, document: &Value) -> BTreeSet<GroupId> {
+        let named = Draft::of(&self.registry, document).groups();
+        named.into_iter().map(|group| group.what).collect()
+    }
+
+    /// Which groups a document names that are not among the `known` ones of its business, as
+    /// warnings: nobody joins a group that is not there, and nobody is in it.
+    #[must_use]
+    pub fn check_groups(&self, document: &Value, known: &BTreeSet<GroupId>) -> Vec<Finding> {
+        check::missing_groups(&Draft::of(&self.registry, document).groups(), known)
     }
 
     /// What editors need to draw each type of node and its form, by name.

@@ -42,6 +42,8 @@ pub mod code {
     pub const MISSING_PROVIDER: &str = "missing_provider";
     /// A node names a tool that this process does not have.
     pub const MISSING_TOOL: &str = "missing_tool";
+    /// A node names a group that the business does not have (warning).
+    pub const MISSING_GROUP: &str = "missing_group";
     /// An address leads, or may be led, where flows must not ask.
     pub const UNSAFE_URL: &str = "unsafe_url";
     /// No way leads to a node (warning).

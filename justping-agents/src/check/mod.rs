@@ -13,8 +13,10 @@ mod subflow;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Display;
 
+use justping_core::model::GroupId;
 use justping_core::port::{BuiltNode, Finding, Severity, ToolSpec};
 use serde_json::Value;
 
@@ -89,23 +91,32 @@ pub(crate) fn flow_conflict(called: &str, key: &str) -> Finding {
     error(code::DUPLICATE_ID, format!("/flows/{key}"), message)
 }
 
-/// A tool that a node names.
+/// What a node names that belongs to the business.
 #[derive(Debug)]
-pub(crate) struct NamedTool {
+pub(crate) struct Named<T> {
     node: String,
     path: String,
-    name: String,
+    pub(crate) what: T,
+}
+
+impl<T: Display> Named<T> {
+    fn missing(&self, code: &'static str, noun: &str) -> Finding {
+        let message = format!("the business has no {noun} `{}`", self.what);
+        finding::about(&self.node, finding::warning(code, &*self.path, message))
+    }
 }
 
 /// Tools that are named and not among those that are known.
-pub(crate) fn missing_tools(named: &[NamedTool], known: &[ToolSpec]) -> Vec<Finding> {
+pub(crate) fn missing_tools(named: &[Named<String>], known: &[ToolSpec]) -> Vec<Finding> {
     let is_known = |name: &str| known.iter().any(|spec| spec.name == name);
-    let missing = named.iter().filter(|tool| !is_known(&tool.name));
-    let finding = |tool: &NamedTool| {
-        let message = format!("the business has no tool `{}`", tool.name);
-        finding::about(&tool.node, finding::warning(code::MISSING_TOOL, &*tool.path, message))
-    };
-    missing.map(finding).collect()
+    let missing = named.iter().filter(|tool| !is_known(&tool.what));
+    missing.map(|tool| tool.missing(code::MISSING_TOOL, "tool")).collect()
+}
+
+/// Groups that are named and not among those that are known.
+pub(crate) fn missing_groups(named: &[Named<GroupId>], known: &BTreeSet<GroupId>) -> Vec<Finding> {
+    let missing = named.iter().filter(|group| !known.contains(&group.what));
+    missing.map(|group| group.missing(code::MISSING_GROUP, "group")).collect()
 }
 
 impl Draft {
@@ -140,19 +151,28 @@ impl Draft {
     }
 
     /// The tools that nodes name, in the order of the document.
-    pub(crate) fn tools(&self) -> Vec<NamedTool> {
-        let mut tools = Vec::new();
+    pub(crate) fn tools(&self) -> Vec<Named<String>> {
+        self.named(|built| built.tools())
+    }
+
+    /// The groups that nodes name, in the order of the document.
+    pub(crate) fn groups(&self) -> Vec<Named<GroupId>> {
+        self.named(|built| built.groups())
+    }
+
+    fn named<T>(&self, by: fn(&dyn BuiltNode) -> Vec<T>) -> Vec<Named<T>> {
+        let mut named = Vec::new();
         for (base, draft) in self.all() {
             for DraftNode { at, node, built, .. } in &draft.nodes {
                 let path = format!("{base}/nodes/{at}/data");
-                tools.extend(built.iter().flat_map(|built| built.tools()).map(|name| NamedTool {
+                named.extend(built.iter().flat_map(|built| by(&**built)).map(|what| Named {
                     node: node.id.clone(),
                     path: path.clone(),
-                    name,
+                    what,
                 }));
             }
         }
-        tools
+        named
     }
 
     /// The document's own flow and those its nodes call, each with the path to it.

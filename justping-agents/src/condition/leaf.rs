@@ -101,6 +101,12 @@ impl Leaf {
         self.field.as_str()
     }
 
+    /// The texts it compares with: its value, or those in its list.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let listed = self.value.as_array().into_iter().flatten();
+        listed.chain([&self.value]).filter_map(Value::as_str)
+    }
+
     pub(super) fn to_json(&self) -> Value {
         let (field, op) = (self.field(), self.operator.name());
         if self.operator.takes_value() {

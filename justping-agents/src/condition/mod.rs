@@ -81,9 +81,16 @@ impl Condition {
 
     /// Lists the paths of the fields it reads, in the order they are written, repeats included.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
-        let mut fields = Vec::new();
-        self.node.collect_fields(&mut fields);
-        fields.into_iter()
+        let mut leaves = Vec::new();
+        self.node.collect_leaves(&mut leaves);
+        leaves.into_iter().map(Leaf::field)
+    }
+
+    /// Lists the texts that a field is compared with, repeats included.
+    pub fn texts_beside<'c>(&'c self, field: &'c str) -> impl Iterator<Item = &'c str> {
+        let mut leaves = Vec::new();
+        self.node.collect_leaves(&mut leaves);
+        leaves.into_iter().filter(move |leaf| leaf.field() == field).flat_map(Leaf::texts)
     }
 
     /// Returns the JSON it was compiled from.
@@ -122,13 +129,13 @@ impl Node {
         }
     }
 
-    fn collect_fields<'n>(&'n self, fields: &mut Vec<&'n str>) {
+    fn collect_leaves<'n>(&'n self, leaves: &mut Vec<&'n Leaf>) {
         match self {
             Self::All(nodes) | Self::Any(nodes) => {
-                nodes.iter().for_each(|node| node.collect_fields(fields));
+                nodes.iter().for_each(|node| node.collect_leaves(leaves));
             }
-            Self::Not(node) => node.collect_fields(fields),
-            Self::Leaf(leaf) => fields.push(leaf.field()),
+            Self::Not(node) => node.collect_leaves(leaves),
+            Self::Leaf(leaf) => leaves.push(leaf),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Goes one of two ways.
 
+use justping_core::model::GroupId;
 use justping_core::port::{
     BuiltNode, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, Step,
 };
@@ -53,6 +54,10 @@ impl BuiltNode for Fork {
 
     fn exits(&self) -> Vec<String> {
         vec!["true".to_owned(), "false".to_owned()]
+    }
+
+    fn groups(&self) -> Vec<GroupId> {
+        config::groups([&self.condition])
     }
 
     fn reads(&self) -> Vec<String> {

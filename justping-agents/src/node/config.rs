@@ -1,6 +1,6 @@
 //! Reading a node's `data` and its texts.
 
-use justping_core::model::Content;
+use justping_core::model::{Content, GroupId};
 use justping_core::port::{ChatMessage, ChatRole, NodeConfigError, NodeContext, Step};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -45,6 +45,12 @@ pub(super) fn condition(path: &str, json: &Value) -> Result<Condition, NodeConfi
     Condition::compile(json).map_err(|reason| {
         NodeConfigError::new(path, reason.to_string()).with_code(code::INVALID_CONDITION)
     })
+}
+
+/// The groups that conditions ask for: whether `contact.groups` contains them.
+pub(super) fn groups<'c>(conditions: impl IntoIterator<Item = &'c Condition>) -> Vec<GroupId> {
+    let texts = conditions.into_iter().flat_map(|one| one.texts_beside("contact.groups"));
+    texts.filter_map(|text| text.parse().ok()).collect()
 }
 
 /// Reports a repeated id.

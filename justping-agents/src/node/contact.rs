@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
-use justping_core::model::ContactPatch;
+use justping_core::model::{ContactPatch, GROUPS_OF_CONTACT_MAX, GroupId, ParseIdError};
 use justping_core::port::{
     BuiltNode, Effect, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, Step,
 };
@@ -20,6 +20,8 @@ use crate::text::Template;
 const FIELDS_MAX: usize = 32;
 /// Most tags one node adds or removes.
 const TAGS_MAX: usize = 32;
+/// Most groups one node lets the contact join or leave.
+const GROUPS_MAX: usize = 32;
 /// Most fields, and most tags, of a contact that a node adds to.
 const LABELS_MAX: usize = 200;
 /// Most characters of a tag, a field's name, a language.
@@ -29,7 +31,10 @@ const NAME_MAX_CHARS: usize = 200;
 /// Most bytes of a field's value, written as JSON.
 const VALUE_MAX_BYTES: usize = 8 * 1024;
 
-/// Changes the contact: name, language, time zone, fields and tags, or that it wants silence.
+/// Changes the contact: name, language, time zone, fields, tags and groups, or that it wants silence.
+///
+/// Groups are named by their ids, as they stand in the document. One that was deleted meanwhile is
+/// passed over.
 ///
 /// There is no way to end the silence here: only the contact's own word does, in the order in which
 /// it came.
@@ -45,6 +50,8 @@ struct Config {
     fields: BTreeMap<String, Value>,
     add_tags: Vec<String>,
     remove_tags: Vec<String>,
+    join_groups: Vec<String>,
+    leave_groups: Vec<String>,
     opt_out: bool,
 }
 
@@ -54,6 +61,10 @@ impl FlowNode for Contact {
         let tags = |title: &str| {
             let tag = schema::template("Tag");
             json!({"type": "array", "title": title, "maxItems": TAGS_MAX, "items": tag})
+        };
+        let groups = |title: &str| {
+            let group = json!({"type": "string", "title": "Group, by its id"});
+            json!({"type": "array", "title": title, "maxItems": GROUPS_MAX, "items": group})
         };
         let from_variable = schema::object(
             json!({"variable": {"type": "string", "title": "Variable", "minLength": 1}}),
@@ -65,10 +76,9 @@ impl FlowNode for Contact {
         NodeDescriptor {
             kind: "contact".to_owned(),
             title: "Change the contact".to_owned(),
-            summary:
-                "Sets name, language, time zone, fields and tags of the contact, or notes that \
-                      it wants no more messages here."
-                    .to_owned(),
+            summary: "Sets name, language, time zone, fields, tags and groups of the contact, or \
+                      notes that it wants no more messages here."
+                .to_owned(),
             schema: schema::object(
                 json!({
                     "name": schema::template("Name"),
@@ -81,6 +91,8 @@ impl FlowNode for Contact {
                     },
                     "add_tags": tags("Tags to add"),
                     "remove_tags": tags("Tags to remove"),
+                    "join_groups": groups("Groups to join"),
+                    "leave_groups": groups("Groups to leave"),
                     "opt_out": {"type": "boolean", "title": "Send nothing more on this channel"}
                 }),
                 &[],
@@ -108,10 +120,23 @@ impl FlowNode for Contact {
             time_zone: text("time_zone", &config.time_zone)?,
             add_tags: tags("add_tags", &config.add_tags)?,
             remove_tags: tags("remove_tags", &config.remove_tags)?,
+            join_groups: groups("join_groups", &config.join_groups)?,
+            leave_groups: groups("leave_groups", &config.leave_groups)?,
             fields: config.fields.into_iter().map(field).collect::<Result<_, _>>()?,
             opt_out: config.opt_out,
         }))
     }
+}
+
+/// Reads ids of groups.
+fn groups(name: &str, ids: &[String]) -> Result<BTreeSet<GroupId>, NodeConfigError> {
+    let group = |(at, id): (usize, &String)| {
+        let wrong = |reason: ParseIdError| {
+            NodeConfigError::new(format!("/{name}/{at}"), reason.to_string())
+        };
+        id.parse().map_err(wrong)
+    };
+    ids.iter().enumerate().map(group).collect()
 }
 
 #[derive(Debug)]
@@ -122,6 +147,8 @@ struct Note {
     fields: Vec<(Field, String)>,
     add_tags: Vec<Template>,
     remove_tags: Vec<Template>,
+    join_groups: BTreeSet<GroupId>,
+    leave_groups: BTreeSet<GroupId>,
     opt_out: bool,
 }
 
@@ -176,6 +203,8 @@ impl Note {
             fields,
             add_tags: labels(cx, &self.add_tags)?,
             remove_tags: labels(cx, &self.remove_tags)?,
+            join_groups: self.join_groups.clone(),
+            leave_groups: self.leave_groups.clone(),
             opt_out: channel.cloned().collect(),
             ..ContactPatch::default()
         };
@@ -183,6 +212,9 @@ impl Note {
         after.apply(&patch);
         if after.fields.len().max(after.tags.len()) > LABELS_MAX {
             return Err(failed("the contact has too many fields or tags"));
+        }
+        if after.groups.len() > GROUPS_OF_CONTACT_MAX {
+            return Err(failed("the contact is in too many groups"));
         }
         Ok(patch)
     }
@@ -232,6 +264,10 @@ impl BuiltNode for Note {
 
     fn exits(&self) -> Vec<String> {
         vec!["next".to_owned()]
+    }
+
+    fn groups(&self) -> Vec<GroupId> {
+        self.join_groups.union(&self.leave_groups).copied().collect()
     }
 
     fn reads(&self) -> Vec<String> {

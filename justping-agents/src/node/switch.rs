@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use justping_core::model::GroupId;
 use justping_core::port::{
     BuiltNode, FlowNode, NodeConfigError, NodeContext, NodeDescriptor, Step,
 };
@@ -96,6 +97,10 @@ impl BuiltNode for Fan {
 
     fn exits(&self) -> Vec<String> {
         self.cases.iter().map(|case| case.exit.clone()).chain(["default".to_owned()]).collect()
+    }
+
+    fn groups(&self) -> Vec<GroupId> {
+        config::groups(self.cases.iter().map(|case| &case.condition))
     }
 
     fn reads(&self) -> Vec<String> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use justping_core::model::{
     ChannelKind, Choice, Contact, ContactId, ContactPatch, Content, Direction, FlowVersionId,
-    Identity, Message, Owner, PAGE_MAX, PageRequest, Session, SessionId, TraceStep,
+    GROUPS_MAX, Group, Identity, Message, Owner, PAGE_MAX, PageRequest, Session, SessionId,
+    TraceStep,
 };
 use justping_core::port::{Program, StepInput, Visit};
 use justping_core::stage::{Stage, StageError};
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use super::expect::Found;
 use super::report::WalkedSession;
 use super::{GivenContact, Step};
+use crate::Flows;
 use crate::fetch::ScriptedFetcher;
 
 /// What the one contact of a scenario is called on the channel.
@@ -35,10 +37,12 @@ struct Mark {
 }
 
 impl Actor {
-    /// Steps on the stage as who it is given to be.
+    /// Steps on the stage as who it is given to be. The groups that the flows on it name are there, as
+    /// they will be where the flows run.
     pub(super) async fn enter(
         stage: Stage,
         servers: Arc<ScriptedFetcher>,
+        flows: &Flows,
         given: &GivenContact,
     ) -> Result<Self, StageError> {
         let (engine, business) = (stage.engine(), stage.business());
@@ -55,6 +59,9 @@ impl Actor {
         };
         contact.apply(&patch, now);
         engine.store().create_contact(&contact).await?;
+        found_groups(&stage, flows, given).await?;
+        let joined = ContactPatch { join_groups: given.groups.clone(), ..ContactPatch::default() };
+        engine.store().patch_contact(business, contact.id, &joined, now).await?;
         Ok(Self { stage, servers, before: Mark::default() })
     }
 
@@ -159,6 +166,8 @@ impl Actor {
         let contact = store.contact_by_identity(business, &identity).await?;
         found.fields = json!(contact.fields);
         found.tags = contact.tags.into_iter().collect();
+        let groups = store.groups_of(business, &[contact.id]).await?.into_values().flatten();
+        found.groups = groups.map(|group| group.to_string()).collect();
         found.owner = match self.stage.conversation(ADDRESS).await?.map(|one| one.owner) {
             None | Some(Owner::Bot) => "bot".to_owned(),
             Some(Owner::Queue) => "queue".to_owned(),
@@ -231,4 +240,27 @@ pub fn options(content: &Content) -> impl Iterator<Item = &Choice> {
         _ => ([].as_slice(), [].as_slice()),
     };
     buttons.iter().chain(rows.iter().flat_map(|section| &section.options))
+}
+
+/// Makes the groups that the contact is in and that the flows on the stage name.
+async fn found_groups(
+    stage: &Stage,
+    flows: &Flows,
+    given: &GivenContact,
+) -> Result<(), StageError> {
+    let (engine, business) = (stage.engine(), stage.business());
+    let (store, now) = (engine.store(), engine.clock().now());
+    let mut named = given.groups.clone();
+    for flow in store.flows(business, &PageRequest::first(PAGE_MAX)).await?.items {
+        if let Some(version) = flow.published {
+            named.extend(flows.groups(&store.flow_version(business, version).await?.document));
+        }
+    }
+    for id in named.into_iter().take(GROUPS_MAX) {
+        let (name, revision) = (id.to_string(), 1);
+        let group =
+            Group { id, business_id: business, name, revision, created_at: now, updated_at: now };
+        store.create_group(&group).await?;
+    }
+    Ok(())
 }

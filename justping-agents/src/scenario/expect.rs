@@ -23,6 +23,8 @@ pub struct Expectation {
     pub fields: Map<String, Value>,
     /// Tags of the contact, all of them.
     pub tags: Option<Vec<String>>,
+    /// The groups the contact is in, by id, all of them in order.
+    pub groups: Option<Vec<String>>,
     /// Where the newest session stands: `waiting`, `completed`, `failed`, `cancelled`, or `none`.
     pub status: Option<String>,
     /// The node the newest session waits at.
@@ -48,6 +50,7 @@ struct Long {
     variables: Map<String, Value>,
     fields: Map<String, Value>,
     tags: Option<Vec<String>>,
+    groups: Option<Vec<String>>,
     status: Option<String>,
     node: Option<String>,
     exit: Option<ExitMatch>,
@@ -59,7 +62,7 @@ struct Long {
 
 impl Default for Long {
     fn default() -> Self {
-        let Expectation { options, variables, fields, tags, status, node, .. } =
+        let Expectation { options, variables, fields, tags, groups, status, node, .. } =
             Expectation::default();
         let (says, exit, visits, effects, requests, owner) = (None, None, None, None, None, None);
         Self {
@@ -68,6 +71,7 @@ impl Default for Long {
             variables,
             fields,
             tags,
+            groups,
             status,
             node,
             exit,
@@ -107,6 +111,7 @@ impl<'de> Deserialize<'de> for Expectation {
                     variables: long.variables,
                     fields: long.fields,
                     tags: long.tags,
+                    groups: long.groups,
                     status: long.status,
                     node: long.node,
                     exit: long.exit,
@@ -235,6 +240,7 @@ pub(super) struct Found {
     pub(super) variables: Value,
     pub(super) fields: Value,
     pub(super) tags: Vec<String>,
+    pub(super) groups: Vec<String>,
     pub(super) status: String,
     pub(super) node: Option<String>,
     /// Nodes with the exits they were left by.
@@ -267,9 +273,11 @@ impl<'a> Comparison<'a> {
             let wanted: Vec<Value> = says.iter().map(TextMatch::describe).collect();
             self.check("says", same, || (wanted.into(), found.says.clone().into()));
         }
-        for (name, wanted, found) in
-            [("options", &expected.options, &found.options), ("tags", &expected.tags, &found.tags)]
-        {
+        for (name, wanted, found) in [
+            ("options", &expected.options, &found.options),
+            ("tags", &expected.tags, &found.tags),
+            ("groups", &expected.groups, &found.groups),
+        ] {
             if let Some(wanted) = wanted {
                 let same = wanted == found;
                 self.check(name, same, || (wanted.clone().into(), found.clone().into()));

@@ -36,10 +36,10 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
-use justping_core::model::{Content, Timestamp};
+use justping_core::model::{Content, GroupId, Timestamp};
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -108,6 +108,8 @@ pub struct GivenContact {
     pub fields: BTreeMap<String, Value>,
     /// Labels.
     pub tags: Vec<String>,
+    /// The groups it is in, by id.
+    pub groups: BTreeSet<GroupId>,
     /// Its language.
     pub locale: Option<String>,
     /// Its time zone.

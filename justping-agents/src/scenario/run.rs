@@ -106,7 +106,7 @@ impl Simulator {
         servers: Arc<ScriptedFetcher>,
         scenario: &Scenario,
     ) -> Result<ScenarioReport, SimulateError> {
-        let mut actor = Actor::enter(stage, servers, &scenario.given.contact).await?;
+        let mut actor = Actor::enter(stage, servers, &self.flows, &scenario.given.contact).await?;
         let mut report = ScenarioReport::default();
         for (index, step) in scenario.steps.iter().enumerate() {
             step_on(&mut actor, index, step, &mut report).await?;

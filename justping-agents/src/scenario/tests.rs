@@ -294,3 +294,27 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn groups_are_there_and_are_joined() {
+    let (vips, guests) = ("grp_00000000000000000000000001", "grp_00000000000000000000000002");
+    let asks = json!({"field": "contact.groups", "op": "contains", "value": vips});
+    let document = document(
+        json!([
+            ["if", "condition", {"condition": asks}],
+            ["join", "contact", {"join_groups": [vips], "leave_groups": [guests]}],
+            ["back", "text", {"text": "Again!"}]
+        ]),
+        json!([["start", "next", "if"], ["if", "false", "join"], ["if", "true", "back"]]),
+    );
+    let scenario = json!({
+        "given": {"contact": {"groups": [guests]}},
+        "steps": [
+            {"say": "hi"}, {"expect": {"says": [], "groups": [vips]}},
+            {"say": "hi"}, {"expect": "Again!"}
+        ]
+    });
+    let scenario: Scenario = serde_json::from_value(scenario).unwrap();
+    let report = Simulator::new(Flows::new()).run(&[document], &scenario).await.unwrap();
+    assert_eq!(report.failures, []);
+}

@@ -106,8 +106,8 @@ contract! {
             {"time_zone": "UTC", "hours": [], "holidays": ["2026-02-30"]}
         ];
     contact = super::super::super::contact::Contact,
-        [{}, {"name": "{{ name }}", "fields": {"a": "{{ name }}", "b": 1, "c": {"variable": "name"}, "d": null}, "add_tags": ["x"], "opt_out": true}],
-        [{"add_tags": ["{{"]}, {"fields": {"a": {"variable": "a..b"}}}];
+        [{}, {"name": "{{ name }}", "fields": {"a": "{{ name }}", "b": 1, "c": {"variable": "name"}, "d": null}, "add_tags": ["x"], "join_groups": ["grp_00000000000000000000000001"], "opt_out": true}],
+        [{"add_tags": ["{{"]}, {"fields": {"a": {"variable": "a..b"}}}, {"join_groups": ["vip"]}, {"leave_groups": ["con_00000000000000000000000001"]}];
     csat = super::super::super::csat::Csat,
         [{"text": "?"}, {"text": "?", "scale": 2, "labels": ["no", "yes"], "comment": "why?", "timeout_minutes": 3, "max_retries": 0}],
         [{"text": "?", "scale": 3, "labels": ["no", "yes"]}, {"text": "{{"}];

@@ -1,11 +1,16 @@
 //! Nodes about the contact and the people who answer it.
 #![expect(clippy::needless_pass_by_value, reason = "`json!` is written in place")]
 
-use justping_core::model::SessionStatus::{Completed, Failed, Waiting};
-use justping_core::port::Effect;
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
-use crate::play::Play;
+use justping_core::model::SessionStatus::{Completed, Failed, Waiting};
+use justping_core::model::{GROUPS_OF_CONTACT_MAX, GroupId};
+use justping_core::port::{Effect, Severity};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::play::{Play, document};
+use crate::{Flows, replay};
 
 fn one(kind: &str, data: Value) -> Play {
     Play::of(json!([["n", kind, data]]), json!([["start", "next", "n"]]))
@@ -42,6 +47,67 @@ fn what_a_node_notes_of_the_contact_the_next_one_reads() {
             "add_tags": ["new"], "remove_tags": ["vip"]
         })
     );
+}
+
+const VIPS: &str = "grp_00000000000000000000000001";
+const GUESTS: &str = "grp_00000000000000000000000002";
+
+#[test]
+fn a_contact_moves_between_groups_and_conditions_see_it() {
+    let ask = |group: &str| json!({"field": "contact.groups", "op": "contains", "value": group});
+    let nodes = json!([
+        ["guest", "condition", {"condition": ask(GUESTS)}],
+        ["note", "contact", {"join_groups": [VIPS], "leave_groups": [GUESTS]}],
+        ["switch", "switch", {"cases": [
+            {"id": "vip", "condition": {"all": [ask(VIPS), {"not": ask(GUESTS)}]}}
+        ]}],
+        ["say", "text", {"text": "{{ contact.groups|join }}"}]
+    ]);
+    let edges = json!([
+        ["start", "next", "guest"],
+        ["guest", "true", "note"],
+        ["note", "next", "switch"],
+        ["switch", "option:vip", "say"]
+    ]);
+    let mut play = Play::of(nodes, edges);
+    play.groups = [GUESTS.parse().unwrap()].into();
+    assert_eq!(play.say("x"), ["update contact", VIPS]);
+    assert_eq!(patch(&play), json!({"join_groups": [VIPS], "leave_groups": [GUESTS]}));
+    replay(&*play.program, play.trace).unwrap();
+}
+
+#[test]
+fn a_contact_in_all_the_groups_it_may_be_in_fails_the_node() {
+    let mut play = one("contact", json!({"join_groups": [VIPS]}));
+    let groups =
+        (10..10 + GROUPS_OF_CONTACT_MAX as u128).map(|n| GroupId::from_uuid(Uuid::from_u128(n)));
+    play.groups = groups.collect();
+    play.say("x");
+    assert_eq!(play.status, Failed);
+}
+
+/// Groups are warned of at their nodes, wherever they are named, once the business is known.
+#[test]
+fn groups_that_are_not_there_are_told() {
+    let ask = json!({"field": "contact.groups", "op": "in", "value": [GUESTS, "vip"]});
+    let nodes = json!([
+        ["note", "contact", {"join_groups": [VIPS], "leave_groups": [GUESTS]}],
+        ["if", "condition", {"condition": {"any": [{"not": ask}]}}]
+    ]);
+    let document = document(nodes, json!([["start", "next", "note"], ["note", "next", "if"]]));
+    let flows = Flows::new();
+    let known = BTreeSet::from([VIPS.parse().unwrap()]);
+    let all = BTreeSet::from([VIPS.parse().unwrap(), GUESTS.parse().unwrap()]);
+    assert_eq!(flows.groups(&document), all);
+    assert_eq!(flows.check_groups(&document, &all), []);
+    let told: Vec<_> = flows
+        .check_groups(&document, &known)
+        .into_iter()
+        .map(|one| (one.code, one.node.unwrap(), one.severity))
+        .collect();
+    let warning = |node: &str| ("missing_group".to_owned(), node.to_owned(), Severity::Warning);
+    assert_eq!(told, [warning("note"), warning("if")]);
+    assert_eq!(flows.check_groups(&json!(7), &known), []);
 }
 
 #[test]
