@@ -181,6 +181,7 @@ pub(crate) fn upkeep(sum: &UpkeepReport) {
         ("plugin_line", sum.plugin_lines),
         ("plugin_day", sum.plugin_days),
         ("usage_day", sum.usage_days),
+        ("membership", sum.memberships),
     ];
     for (what, count) in counts {
         metrics::counter!("justping_upkeep_total", "what" => what).absolute(count);

@@ -3,7 +3,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use justping::model::{ChannelKind, Contact, ContactId, ContactPatch, Identity, Timestamp};
+use justping::model::{
+    ChannelKind, Contact, ContactId, ContactPatch, GROUPS_OF_CONTACT_MAX, GroupId, Identity, Page,
+    Timestamp,
+};
+use justping::port::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -15,7 +19,7 @@ use super::check::{
 };
 use super::view::{PageQuery, PageView, created};
 use crate::http::Problem;
-use crate::http::access::{Allowed, AppState, perm};
+use crate::http::access::{Allowed, AppState, Caller, perm};
 use crate::http::extract::{Id, JsonBody, Query};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -44,6 +48,9 @@ pub(super) struct ContactView {
     /// Custom fields by name.
     fields: BTreeMap<String, Value>,
     tags: BTreeSet<String>,
+    /// The groups it is in.
+    #[schema(value_type = Vec<String>)]
+    groups: BTreeSet<GroupId>,
     /// BCP 47 language tag.
     locale: Option<String>,
     /// IANA time zone.
@@ -59,8 +66,8 @@ pub(super) struct ContactView {
     updated_at: Timestamp,
 }
 
-impl From<Contact> for ContactView {
-    fn from(contact: Contact) -> Self {
+impl ContactView {
+    fn new(contact: Contact, groups: BTreeSet<GroupId>) -> Self {
         let identity = |i: Identity| IdentityBody { kind: i.kind.to_string(), id: i.id };
         Self {
             id: contact.id,
@@ -68,6 +75,7 @@ impl From<Contact> for ContactView {
             identities: contact.identities.into_iter().map(identity).collect(),
             fields: contact.fields,
             tags: contact.tags,
+            groups,
             locale: contact.locale,
             time_zone: contact.time_zone,
             opted_out: contact.opted_out,
@@ -76,6 +84,40 @@ impl From<Contact> for ContactView {
             created_at: contact.created_at,
             updated_at: contact.updated_at,
         }
+    }
+}
+
+/// Shows a page of contacts with the groups they are in.
+pub(super) async fn show_all(
+    caller: &Caller,
+    page: Page<Contact>,
+) -> Result<Json<PageView<ContactView>>, Problem> {
+    let ids: Vec<ContactId> = page.items.iter().map(|contact| contact.id).collect();
+    let mut groups = caller.store().groups_of(caller.business_id, &ids).await?;
+    Ok(PageView::of(page, |contact| {
+        let groups = groups.remove(&contact.id).unwrap_or_default();
+        ContactView::new(contact, groups)
+    }))
+}
+
+async fn show(caller: &Caller, contact: Contact) -> Result<Json<ContactView>, Problem> {
+    let mut groups = caller.store().groups_of(caller.business_id, &[contact.id]).await?;
+    let groups = groups.remove(&contact.id).unwrap_or_default();
+    Ok(Json(ContactView::new(contact, groups)))
+}
+
+/// What is wrong with the groups of a change is said of them, and not of the contact.
+fn about_groups(error: StoreError) -> Problem {
+    match error {
+        StoreError::NotFound("group") => Problem::invalid_field(
+            "/join_groups",
+            "or leave_groups names a group that does not exist",
+        ),
+        StoreError::Invalid("number of groups") => Problem::invalid_field(
+            "/join_groups",
+            format!("must leave the contact in at most {GROUPS_OF_CONTACT_MAX} groups"),
+        ),
+        other => other.into(),
     }
 }
 
@@ -100,6 +142,12 @@ struct ContactChange {
     fields: BTreeMap<String, Value>,
     add_tags: BTreeSet<String>,
     remove_tags: BTreeSet<String>,
+    /// Groups to come into.
+    #[schema(value_type = Vec<String>)]
+    join_groups: BTreeSet<GroupId>,
+    /// Groups to leave.
+    #[schema(value_type = Vec<String>)]
+    leave_groups: BTreeSet<GroupId>,
     locale: Option<String>,
     time_zone: Option<String>,
     /// Kinds of channel on which the contact asked for silence.
@@ -149,7 +197,7 @@ async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<PageView<ContactView>>, Problem> {
     let page = caller.store().contacts(caller.business_id, &query.request()?).await?;
-    Ok(PageView::of(page, ContactView::from))
+    show_all(&caller, page).await
 }
 
 /// Creates a contact.
@@ -180,7 +228,7 @@ async fn create(
         ..Contact::new(id, caller.business_id, caller.now())
     };
     caller.store().create_contact(&contact).await?;
-    Ok(created(ContactView::from(contact)))
+    Ok(created(ContactView::new(contact, BTreeSet::new())))
 }
 
 /// Reads a contact.
@@ -192,7 +240,8 @@ async fn read(
     caller: Allowed<perm::ContactsRead>,
     Id(id): Id<ContactId>,
 ) -> Result<Json<ContactView>, Problem> {
-    Ok(Json(caller.store().contact(caller.business_id, id).await?.into()))
+    let contact = caller.store().contact(caller.business_id, id).await?;
+    show(&caller, contact).await
 }
 
 /// Changes parts of a contact.
@@ -209,12 +258,16 @@ async fn patch(
     checks.person(change.name.as_deref(), change.locale.as_deref(), change.time_zone.as_deref());
     checks.labels("/fields", change.fields.keys());
     checks.labels("/add_tags", change.add_tags.iter());
+    checks.count("/join_groups", change.join_groups.len(), GROUPS_OF_CONTACT_MAX);
+    checks.count("/leave_groups", change.leave_groups.len(), GROUPS_OF_CONTACT_MAX);
     checks.done()?;
     let patch = ContactPatch {
         name: change.name,
         fields: change.fields,
         add_tags: change.add_tags,
         remove_tags: change.remove_tags,
+        join_groups: change.join_groups,
+        leave_groups: change.leave_groups,
         locale: change.locale,
         time_zone: change.time_zone,
         opt_out: change.opt_out,
@@ -222,8 +275,8 @@ async fn patch(
         ..ContactPatch::default()
     };
     let now = caller.now();
-    let contact = caller.store().patch_contact(caller.business_id, id, &patch, now).await?;
-    Ok(Json(contact.into()))
+    let patched = caller.store().patch_contact(caller.business_id, id, &patch, now).await;
+    show(&caller, patched.map_err(about_groups)?).await
 }
 
 /// Deletes a contact that has no conversations.

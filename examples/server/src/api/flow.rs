@@ -306,6 +306,7 @@ async fn validate(
         findings.extend(caller.flows().channel_notes(&draft, kind));
     }
     findings.extend(together::missing_tools(&caller, &draft).await);
+    findings.extend(together::missing_groups(&caller, &draft).await?);
     let ok = findings.iter().all(|finding| finding.severity != Severity::Error);
     let findings = findings.into_iter().map(FindingView::from).collect();
     Ok(Json(Validation { ok, findings }))

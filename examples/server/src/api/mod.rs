@@ -10,6 +10,7 @@ mod contact;
 mod content;
 mod conversation;
 mod flow;
+mod group;
 mod import;
 mod knowledge;
 mod me;
@@ -43,6 +44,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(tool::routes())
         .merge(channel::routes())
         .merge(contact::routes())
+        .merge(group::routes())
         .merge(conversation::routes())
         .merge(search::routes())
         .merge(session::routes())

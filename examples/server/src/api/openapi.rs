@@ -30,6 +30,7 @@ pub(crate) const API_KEY: &str = "api_key";
         (name = "tools", description = "What agents and flows may use outside: requests to servers, servers with tools."),
         (name = "channels", description = "Senders: numbers, chat widgets."),
         (name = "contacts", description = "End users."),
+        (name = "groups", description = "Lists of contacts."),
         (name = "conversations", description = "Threads and their messages."),
         (name = "search", description = "Contacts and messages by the words in them."),
         (name = "sessions", description = "Walks of contacts through flows, step by step."),

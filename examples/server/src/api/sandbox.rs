@@ -44,7 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[expect(dead_code, reason = "describes what the library reads")]
 struct ScenarioDoc {
     name: Option<String>,
-    /// How things are before: `now`, `seed`, `contact` (`name`, `fields`, `tags`, `locale`,
+    /// How things are before: `now`, `seed`, `contact` (`name`, `fields`, `tags`, `groups`, `locale`,
     /// `time_zone`), `agent` (`instructions`, `model`).
     #[schema(value_type = Option<Object>)]
     given: Option<Value>,

@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::check::Checks;
-use super::contact::ContactView;
+use super::contact::{ContactView, show_all};
 use super::conversation::MessageView;
 use super::view::PageView;
 use crate::http::Problem;
@@ -78,7 +78,7 @@ async fn contacts(
     let query = read(&search.q)?;
     let page = extract::page(search.after, search.limit)?;
     let found = caller.store().search_contacts(caller.business_id, &query, &page).await?;
-    Ok(PageView::of(found, ContactView::from))
+    show_all(&caller, found).await
 }
 
 /// Finds messages of contacts, bots and members, notes too, the newest first. What was written in

@@ -1,6 +1,8 @@
 //! What speaks against flows as they stand among others: told when an agent is saved and a flow is
 //! published, and no reason to refuse either.
 
+use std::collections::BTreeSet;
+
 use justping::model::{Agent, AgentId, FlowId, PAGE_MAX, PageRequest};
 use justping::port::{Finding, Severity, StoreError};
 use serde::Serialize;
@@ -60,18 +62,17 @@ pub(super) async fn of_agent(caller: &Caller, agent: &Agent) -> Result<Vec<Warni
         .collect())
 }
 
-/// The same for a flow that was published: with the tools that it names and the business does not
-/// have, and with every agent that runs it, of the first 200.
+/// The same for a flow that was published: with the tools and groups that it names and the business
+/// does not have, and with every agent that runs it, of the first 200.
 pub(super) async fn of_flow(
     caller: &Caller,
     id: FlowId,
     document: &Value,
 ) -> Result<Vec<WarningView>, Problem> {
-    let mut warnings: Vec<WarningView> = missing_tools(caller, document)
-        .await
-        .into_iter()
-        .map(|finding| WarningView::new(id, None, finding))
-        .collect();
+    let mut findings = missing_tools(caller, document).await;
+    findings.extend(missing_groups(caller, document).await?);
+    let mut warnings: Vec<WarningView> =
+        findings.into_iter().map(|finding| WarningView::new(id, None, finding)).collect();
     let page = PageRequest::first(PAGE_MAX);
     let agents = caller.store().agents(caller.business_id, &page).await?.items;
     for agent in agents.iter().filter(|agent| agent.flows.contains(&id)) {
@@ -88,4 +89,22 @@ pub(super) async fn missing_tools(caller: &Caller, document: &Value) -> Vec<Find
         tracing::info!(%error, "the tools of a business are not known now");
         Vec::new()
     })
+}
+
+/// The groups that a document names and the business does not have.
+pub(super) async fn missing_groups(
+    caller: &Caller,
+    document: &Value,
+) -> Result<Vec<Finding>, Problem> {
+    let named = caller.flows().groups(document);
+    let mut known = BTreeSet::new();
+    // However many a document names, a business has few.
+    let mut request = PageRequest::first(PAGE_MAX);
+    while !named.is_subset(&known) {
+        let page = caller.store().groups(caller.business_id, &request).await?;
+        known.extend(page.items.iter().map(|group| group.id));
+        let Some(next) = page.next else { break };
+        request.after = Some(next);
+    }
+    Ok(caller.flows().check_groups(document, &known))
 }

@@ -25,6 +25,7 @@ mod fault;
 mod fleet;
 mod flows;
 mod graph;
+mod groups;
 mod idempotency;
 mod keys;
 mod knowledge;

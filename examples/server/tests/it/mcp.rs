@@ -134,6 +134,31 @@ async fn contacts_are_kept_and_paged_through(platform: Platform) {
     assert_eq!(ids(&found), [made[0].as_str().unwrap()]);
 }
 
+async fn contacts_are_put_into_groups(platform: Platform) {
+    let base = serve(&platform).await;
+    let token = platform.support.token.clone().unwrap();
+    let assistant = Assistant::connect(&base, &token).await.unwrap();
+    let contact = assistant.call("create_contact", json!({"name": "Ann"})).await["id"].clone();
+    let group = assistant.call("create_group", json!({"name": " Regulars "})).await;
+    let id = group["id"].clone();
+    let rename = json!({"id": id, "name": "Friends", "revision": group["revision"]});
+    assert_eq!(assistant.call("rename_group", rename).await["name"], "Friends");
+    let both = json!({"id": id, "contacts": [contact]});
+    assert_eq!(assistant.call("add_to_group", both.clone()).await, json!({"changed": 1}));
+    assert_eq!(assistant.call("get_group", json!({"id": id})).await["size"], 1);
+    let members = assistant.call("list_group_members", json!({"id": id, "limit": 1})).await;
+    assert_eq!(members["items"][0]["contact_id"], contact);
+    let shown = assistant.call("get_contact", json!({"id": contact})).await;
+    assert_eq!(shown["groups"], json!([id]));
+    assert_eq!(assistant.call("remove_from_group", both).await, json!({"changed": 1}));
+    assert_eq!(assistant.call("list_groups", json!({})).await["items"][0]["name"], "Friends");
+    let viewer = platform.viewer.token.clone().unwrap();
+    let viewer = Assistant::connect(&base, &viewer).await.unwrap();
+    let tools = viewer.tools().await;
+    assert!(tools.contains(&"list_groups".to_owned()), "{tools:?}");
+    assert!(!tools.contains(&"add_to_group".to_owned()), "{tools:?}");
+}
+
 async fn rights_are_those_of_the_key(platform: Platform) {
     let channel = platform.memory_channel(None).await;
     platform.hear(&channel, "ann", "1", "hi").await;
@@ -144,7 +169,7 @@ async fn rights_are_those_of_the_key(platform: Platform) {
     };
     let (owner, viewer) = (of(&platform.owner.token).await, of(&platform.viewer.token).await);
     let (all, some) = (owner.tools().await, viewer.tools().await);
-    assert_eq!(all.len(), 21, "{all:?}");
+    assert_eq!(all.len(), 28, "{all:?}");
     assert!(some.contains(&"read_messages".to_owned()), "{some:?}");
     for hidden in ["send_message", "create_contact", "assign_conversation"] {
         assert!(!some.contains(&hidden.to_owned()), "{some:?}");
@@ -188,6 +213,8 @@ async fn what_makes_no_sense_is_told(platform: Platform) {
         ("list_contacts", json!({"after": "\u{0}nonsense"}), "malformed"),
         ("search_contacts", json!({"q": ""}), "invalid"),
         ("create_contact", json!({"name": ""}), "invalid"),
+        ("create_group", json!({"name": " "}), "invalid"),
+        ("add_to_group", json!({"id": "grp_nobody", "contacts": []}), "not_found"),
         ("create_contact", json!({"name": "x", "business_id": "biz_x"}), "invalid"),
         ("update_contact", json!({"id": "con_nobody", "name": 7}), "not_found"),
     ] {
@@ -241,6 +268,7 @@ async fn what_is_known_is_searched(platform: Platform) {
 on_every_store!(
     a_conversation_is_operated,
     contacts_are_kept_and_paged_through,
+    contacts_are_put_into_groups,
     rights_are_those_of_the_key,
     what_makes_no_sense_is_told,
     what_is_known_is_searched,
@@ -254,7 +282,7 @@ async fn the_real_server_is_operated() {
     let key = process.api_key.clone().unwrap();
     let assistant = Assistant::connect(&process.base, &key).await.unwrap();
     assert_eq!(assistant.0.peer_info().unwrap().server_info.as_ref().unwrap().name, "justping");
-    assert_eq!(assistant.tools().await.len(), 21);
+    assert_eq!(assistant.tools().await.len(), 28);
     assert_eq!(
         assistant.call("list_agents", json!({})).await["items"].as_array().unwrap().len(),
         1

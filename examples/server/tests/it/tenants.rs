@@ -35,10 +35,12 @@ impl Belongings {
         let digest = uploaded(platform, &release("1.0.0", &["kv", "clock"])).await;
         let plugin = owner.post("/plugins", json!({"digest": digest})).await.expect(201).id();
         let tool = owner.post("/tools", orders(URL)).await.expect(201).id();
+        let group = owner.post("/groups", json!({"name": "Regulars"})).await.expect(201).id();
         let ids = vec![
             ("/plugins/packages/", digest),
             ("/plugins/", plugin),
             ("/tools/", tool),
+            ("/groups/", group),
             ("/knowledge/", base),
             ("/sources/", source.expect(201).id()),
             ("/agents/", agent),
@@ -82,6 +84,10 @@ fn body(method: &str, path: &str) -> Value {
             "settings": orders(URL)["settings"], "secrets": {"token": "x"}, "revision": 1}),
         ("POST", "/plugins/{id}/upgrade", _) => json!({"digest": "0".repeat(64)}),
         ("POST", "/knowledge/{id}/sources", _) => json!({"title": "x", "text": "x"}),
+        ("PUT", "/groups/{id}", _) => json!({"name": "x", "revision": 1}),
+        ("POST", "/groups/{id}/members" | "/groups/{id}/members/remove", _) => {
+            json!({"contacts": []})
+        }
         ("PATCH", "/contacts/{id}", _) | ("POST", _, "events") => json!({"name": "x"}),
         ("POST", _, "messages") => json!({"content": {"type": "text", "text": "x"}}),
         ("PUT", _, "assign") => json!({"owner": {"type": "queue"}}),
@@ -130,6 +136,10 @@ async fn a_foreign_id_in_a_body_is_a_missing_id(platform: Platform) {
     let belongings = Belongings::of(&platform).await;
     let id = |kind: &str| belongings.id(&format!("/api/v1/{kind}/")).to_owned();
     let (agent, flow, member) = (id("agents"), id("flows"), id("members"));
+    let (contact, group) = (id("contacts"), id("groups"));
+    let own = platform.stranger.post("/groups", json!({"name": "x"})).await.expect(201).id();
+    let members = format!("/groups/{own}/members");
+    let removed = format!("{members}/remove");
     let channel = |agent: &str| {
         json!({"provider": "memory", "name": "x", "secrets": {"webhook_secret": "s"},
             "agent_id": agent})
@@ -142,6 +152,16 @@ async fn a_foreign_id_in_a_body_is_a_missing_id(platform: Platform) {
             json!({"name": "x", "flows": [missing(&flow)]}),
         ),
         ("/channels", channel(&agent), channel(&missing(&agent))),
+        (
+            members.as_str(),
+            json!({"contacts": [&contact]}),
+            json!({"contacts": [missing(&contact)]}),
+        ),
+        (
+            removed.as_str(),
+            json!({"contacts": [&contact]}),
+            json!({"contacts": [missing(&contact)]}),
+        ),
         ("/api-keys", key(&member), key(&missing(&member))),
     ];
     for (path, foreign, absent) in cases {
@@ -155,6 +175,13 @@ async fn a_foreign_id_in_a_body_is_a_missing_id(platform: Platform) {
         let foreign = post(foreign).await;
         assert_eq!(foreign, post(absent).await, "{path}");
         foreign.problem(422, "invalid");
+    }
+    let theirs = platform.stranger.post("/contacts", json!({"name": "x"})).await.expect(201).id();
+    for group in [missing(&group), group] {
+        let change = json!({"name": "y", "join_groups": [group]});
+        let path = format!("/contacts/{theirs}");
+        platform.stranger.patch(&path, change).await.problem(422, "invalid");
+        assert_eq!(platform.stranger.get(&path).await.json()["name"], "x");
     }
     let assign = |member: String| json!({"owner": {"type": "member", "id": member}});
     let conversation = id("conversations");

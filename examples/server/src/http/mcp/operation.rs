@@ -35,6 +35,13 @@ const ENTRIES: &[Entry] = &[
     ("get_contact", "Read a contact", "get", "/contacts/{id}", Effect::Reads),
     ("create_contact", "Create a contact", "post", "/contacts", Effect::Changes),
     ("update_contact", "Change a contact", "patch", "/contacts/{id}", Effect::Changes),
+    ("list_groups", "List groups", "get", "/groups", Effect::Reads),
+    ("get_group", "Read a group", "get", "/groups/{id}", Effect::Reads),
+    ("create_group", "Create a group", "post", "/groups", Effect::Changes),
+    ("rename_group", "Rename a group", "put", "/groups/{id}", Effect::Changes),
+    ("list_group_members", "List who is in a group", "get", MEMBERS, Effect::Reads),
+    ("add_to_group", "Put contacts into a group", "post", MEMBERS, Effect::Changes),
+    ("remove_from_group", "Take contacts out of a group", "post", REMOVE, Effect::Changes),
     ("list_conversations", "List conversations", "get", "/conversations", Effect::Reads),
     ("get_conversation", "Read a conversation", "get", "/conversations/{id}", Effect::Reads),
     ("read_messages", "Read messages", "get", "/conversations/{id}/messages", Effect::Reads),
@@ -72,6 +79,8 @@ const ENTRIES: &[Entry] = &[
 ];
 
 const ASSIGN: &str = "/conversations/{id}/assign";
+const MEMBERS: &str = "/groups/{id}/members";
+const REMOVE: &str = "/groups/{id}/members/remove";
 
 /// The body of tools that leave no choice.
 fn fixed_body(tool: &str) -> Option<Value> {
