@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use justping_core::memory::ScriptedAi;
+use justping_core::memory::{MemoryCorrespondence, ScriptedAi};
 use justping_core::model::{
     AgentSettings, BusinessId, CallId, CallRequest, CallResult, ChannelKind, ContactId, Content,
     ConversationId, GroupId, SessionId, SessionStatus, Signal, Timestamp, TraceStep,
@@ -171,6 +171,14 @@ impl Play {
         self.call_done(&request.token, result)
     }
 
+    /// The same with somebody who takes letters.
+    pub(crate) async fn perform_by(&mut self, letters: &MemoryCorrespondence) -> Vec<String> {
+        let request = self.call();
+        let cx = PerformContext { correspondence: letters, ..quiet() };
+        let result = self.program.perform(&request, &cx).await;
+        self.call_done(&request.token, result)
+    }
+
     pub(crate) fn variable(&self, name: &str) -> Value {
         let state: Value = serde_json::from_str(self.state.as_deref().unwrap()).unwrap();
         state["v"][name].clone()
@@ -246,6 +254,9 @@ fn without_tag(id: &str) -> String {
     parts.join(".")
 }
 
+/// Takes letters that nobody looks at.
+static LETTERS: MemoryCorrespondence = MemoryCorrespondence::new();
+
 /// Work for nobody in particular, heard by nobody.
 pub(crate) fn quiet() -> PerformContext<'static> {
     let scope = CallScope {
@@ -254,7 +265,7 @@ pub(crate) fn quiet() -> PerformContext<'static> {
         session_id: SessionId::from_uuid(Uuid::nil()),
         call_id: CallId::from_uuid(Uuid::nil()),
     };
-    PerformContext { scope, on_delta: &Deaf }
+    PerformContext { scope, on_delta: &Deaf, correspondence: &LETTERS }
 }
 
 /// Hears nothing.

@@ -155,7 +155,7 @@ impl Scene {
             session_id: claim.call.session_id,
             call_id: claim.call.id,
         };
-        let cx = PerformContext { scope, on_delta: &Deaf };
+        let cx = PerformContext { scope, on_delta: &Deaf, correspondence: self.stage.engine() };
         let result = self.program.perform(&claim.call.request, &cx).await;
         assert!(matches!(result, CallResult::Ok(_)));
         let (business_id, call_id) = (claim.call.business_id, claim.call.id);

@@ -122,6 +122,7 @@ impl Bench {
             lane: Lane::default(),
             reply_to: None,
             provider_ref: None,
+            once: None,
             owner: None,
             now,
         };

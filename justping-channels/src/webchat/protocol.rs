@@ -475,6 +475,7 @@ impl WebContent {
             }
             Content::Reaction { target, emoji } => Self::Reaction { target, emoji },
             Content::System { text } => Self::System { text },
+            Content::Email(mail) => Self::Text { text: mail.as_text() },
             Content::Contacts { .. } => Self::Unsupported { kind: "contacts".to_owned() },
             Content::Template(_) => Self::Unsupported { kind: "template".to_owned() },
             Content::Unsupported { kind, .. } => Self::Unsupported { kind },

@@ -74,6 +74,7 @@ fn is_user_id(id: &str) -> bool {
 fn content(content: &Content, links: LinkPreview) -> Result<(&'static str, Value), SendError> {
     Ok(match content {
         Content::Text { text } => ("text", text_body(text, links)),
+        Content::Email(mail) => ("text", text_body(&mail.as_text(), links)),
         Content::Media { kind, source, caption, filename, .. } => {
             (media_field(*kind), media_body(*kind, source, caption.as_deref(), filename.as_deref()))
         }

@@ -470,6 +470,7 @@ impl<'a> World<'a> {
             lane: Lane::Interactive,
             reply_to: None,
             provider_ref: None,
+            once: None,
             owner: None,
             now: at(1),
         }

@@ -60,7 +60,8 @@ impl JustPing {
         });
         let patience = self.inner.config.call_lease * 3 / 4;
         let running = self.inner.running.start(call.conversation_id, call.id);
-        let cx = PerformContext { scope: CallScope::from(call), on_delta: &sink };
+        let cx =
+            PerformContext { scope: CallScope::from(call), on_delta: &sink, correspondence: self };
         let result = tokio::select! {
             // First of all, so that stopped work does not say one more word.
             biased;

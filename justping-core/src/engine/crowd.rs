@@ -298,6 +298,7 @@ impl Town {
             lane,
             reply_to: None,
             provider_ref: None,
+            once: None,
             owner: None,
             now,
         }

@@ -127,6 +127,8 @@ impl<'a> Turn<'a> {
 
     fn handle(&mut self, event: &MailboxEvent) {
         match event {
+            // Two programs that answer each other would never stop.
+            MailboxEvent::Message { content, .. } if content.is_automatic() => {}
             MailboxEvent::Message { content, .. } => {
                 if self.closed {
                     self.reopen();

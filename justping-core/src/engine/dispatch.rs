@@ -1,11 +1,12 @@
 use std::time::Duration;
 
+use super::mail::Handed;
 use super::places::Placed;
 use super::registry::OpenChannel;
 use super::{EngineError, JustPing};
 use crate::model::{
-    ChannelKind, Contact, ContactPatch, Content, Event, EventBody, Failure, FailureKind, Identity,
-    Origin, OutboxState, Timestamp, UnknownPolicy,
+    BusinessId, ChannelKind, Contact, ContactId, ContactPatch, Content, Event, EventBody, Failure,
+    FailureKind, Identity, Origin, OutboxState, Timestamp, UnknownPolicy,
 };
 use crate::policy::{self, ATTEMPTS_MAX, Decision, SendFacts, retry_delay};
 use crate::port::store::{SendClaim, SendOutcome, SendRecord};
@@ -106,7 +107,7 @@ impl JustPing {
 
     async fn attempt(&self, claim: &SendClaim, deadline: Timestamp) -> SendOutcome {
         match self.permit(claim, deadline).await {
-            Ok((open, changed)) => self.hand_over(claim, &open, changed).await,
+            Ok((open, changed, handed)) => self.hand_over(claim, &open, changed, handed).await,
             Err(outcome) if claim.row.state == OutboxState::Unknown => in_doubt(outcome),
             Err(outcome) => outcome,
         }
@@ -117,7 +118,7 @@ impl JustPing {
         &self,
         claim: &SendClaim,
         deadline: Timestamp,
-    ) -> Result<(OpenChannel, Option<Content>), SendOutcome> {
+    ) -> Result<(OpenChannel, Option<Content>, Handed), SendOutcome> {
         let row = &claim.row;
         if row.origin == Origin::Bot && row.generation != claim.conversation.generation {
             return Err(superseded());
@@ -138,8 +139,9 @@ impl JustPing {
         }
         self.may_leave(claim, &open).await?;
         let changed = self.before_send(claim, &open).await?;
+        let handed = self.handed(claim, &open, changed.as_ref()).await?;
         self.still_ours(claim, deadline).await?;
-        Ok((open, changed))
+        Ok((open, changed, handed))
     }
 
     /// Asks the policy, the pause and the limiter, in this order.
@@ -203,13 +205,14 @@ impl JustPing {
         claim: &SendClaim,
         open: &OpenChannel,
         changed: Option<Content>,
+        handed: Handed,
     ) -> SendOutcome {
         let row = &claim.row;
         let kind = &open.adapter.capabilities().kind;
         let outbound = Outbound {
             to: addresses(&claim.contact, kind),
-            content: changed.as_ref().unwrap_or(&claim.message.content).clone(),
-            reply_to: claim.message.reply_to.clone(),
+            content: handed.content,
+            reply_to: handed.reply_to,
             idempotency_key: row.idempotency_key(),
         };
         let patience = self.inner.config.send_lease / 2;
@@ -235,9 +238,8 @@ impl JustPing {
         let row = &claim.row;
         tracing::info!(message = %row.message_id, channel = %row.channel_id, %error, "a send failed");
         if let Some(failure) = error.final_failure() {
-            if failure.kind == FailureKind::OptedOut {
-                self.silence(claim, open).await;
-            }
+            let kind = &open.adapter.capabilities().kind;
+            self.learn_of(row.business_id, row.contact_id, kind, failure.kind).await;
             return SendOutcome::Failed(failure);
         }
         match error {
@@ -273,14 +275,26 @@ impl JustPing {
         SendOutcome::Retry { due_at: self.later(retry_delay(tries, after, salt(claim))) }
     }
 
-    /// Remembers what the provider knows: this contact wants silence.
-    async fn silence(&self, claim: &SendClaim, open: &OpenChannel) {
-        let opt_out = [open.adapter.capabilities().kind.clone()].into();
-        let patch = ContactPatch { opt_out, ..ContactPatch::default() };
-        let (business, contact) = (claim.row.business_id, claim.row.contact_id);
+    /// Remembers what the provider knows: this contact wants silence, or the mailbox is not there. Who
+    /// goes on writing to mailboxes that are not there is soon believed by no mail server.
+    pub(super) async fn learn_of(
+        &self,
+        business: BusinessId,
+        contact: ContactId,
+        kind: &ChannelKind,
+        failure: FailureKind,
+    ) {
+        let kinds = [kind.clone()].into();
+        let patch = match failure {
+            FailureKind::OptedOut => ContactPatch { opt_out: kinds, ..ContactPatch::default() },
+            FailureKind::InvalidRecipient if *kind == ChannelKind::EMAIL => {
+                ContactPatch { suppress: kinds, ..ContactPatch::default() }
+            }
+            _ => return,
+        };
         let now = self.inner.clock.now();
         if let Err(error) = self.inner.store.patch_contact(business, contact, &patch, now).await {
-            tracing::warn!(%contact, %error, "an opt-out could not be stored");
+            tracing::warn!(%contact, %error, "what a provider knows of a contact was not stored");
         }
     }
 

@@ -38,6 +38,7 @@ impl JustPing {
             lane: Lane::Interactive,
             reply_to: None,
             provider_ref: Some(echo.provider_ref),
+            once: None,
             owner,
             now,
         };

@@ -1,8 +1,8 @@
 use super::registry::OpenChannel;
 use super::{EngineError, JustPing, WebhookError};
 use crate::model::{
-    BusinessId, ChannelId, ContactId, ConversationId, Echo, Event, EventBody, Identity, Inbound,
-    InboundMessage, MessageId, Owner, StatusUpdate, Timestamp,
+    BusinessId, ChannelId, ContactId, ConversationId, DeliveryStatus, Echo, Event, EventBody,
+    FailureKind, Identity, Inbound, InboundMessage, MessageId, Owner, StatusUpdate, Timestamp,
 };
 use crate::port::store::{Accept, Accepted, StatusOutcome, StatusRecord};
 use crate::port::{Received, StoreError, WebhookRequest};
@@ -144,8 +144,18 @@ impl JustPing {
         }
         let (business_id, channel_id) = (open.config.business_id, open.config.id);
         let row = |update| StatusRecord { business_id, channel_id, update, now };
+        let failures: Vec<_> = updates.iter().map(failure).collect();
         let rows = updates.into_iter().map(row).collect();
         let outcomes = self.inner.statuses.submit(rows).await?;
+        for (outcome, failure) in outcomes.iter().zip(failures) {
+            if let (StatusOutcome::Applied { conversation_id, .. }, Some(kind)) = (outcome, failure)
+            {
+                let conversation =
+                    self.inner.store.conversation(business_id, *conversation_id).await?;
+                let channel_kind = &open.adapter.capabilities().kind;
+                self.learn_of(business_id, conversation.contact_id, channel_kind, kind).await;
+            }
+        }
         let events: Vec<Event> =
             outcomes.iter().filter_map(|outcome| status_event(business_id, outcome, now)).collect();
         if !events.is_empty() {
@@ -204,6 +214,12 @@ impl Sorted {
             }
         }
     }
+}
+
+/// Why the message of a status failed, if it did.
+fn failure(update: &StatusUpdate) -> Option<FailureKind> {
+    let failure = update.failure.as_ref().filter(|_| update.status == DeliveryStatus::Failed);
+    failure.map(|failure| failure.kind)
 }
 
 fn status_event(business_id: BusinessId, outcome: &StatusOutcome, at: Timestamp) -> Option<Event> {

@@ -65,6 +65,7 @@ impl JustPing {
             lane: Lane::Interactive,
             reply_to: message.reply_to.clone(),
             provider_ref: None,
+            once: None,
             owner,
             now,
         };

@@ -27,6 +27,7 @@ const SENT_MAX: usize = 100_000;
 /// secret [`SECRET`](Self::SECRET) in the header [`HEADER`](Self::HEADER).
 #[derive(Debug)]
 pub struct MemoryProvider {
+    name: &'static str,
     capabilities: Arc<Capabilities>,
     channels: Mutex<BTreeMap<ChannelId, Arc<Wire>>>,
 }
@@ -96,6 +97,8 @@ impl Log {
 impl MemoryProvider {
     /// The provider's name.
     pub const NAME: &str = "memory";
+    /// The name of the provider of mail.
+    pub const MAIL_NAME: &str = "memory_mail";
     /// The name of the one secret.
     pub const SECRET: &str = "webhook_secret";
     /// The header of a webhook that carries the secret.
@@ -122,7 +125,30 @@ impl MemoryProvider {
 
     /// A provider whose channels can do exactly this.
     pub fn with_capabilities(capabilities: Capabilities) -> Self {
-        Self { capabilities: Arc::new(capabilities), channels: Mutex::default() }
+        Self { name: Self::NAME, capabilities: Arc::new(capabilities), channels: Mutex::default() }
+    }
+
+    /// A provider called [`MAIL_NAME`](Self::MAIL_NAME) whose channels are of e-mail.
+    pub fn of_mail() -> Self {
+        let Capabilities { rate, .. } = *Self::new().capabilities;
+        Self {
+            name: Self::MAIL_NAME,
+            ..Self::with_capabilities(Capabilities {
+                kind: ChannelKind::EMAIL,
+                service_window: false,
+                templates: false,
+                echoes_key: true,
+                text_max: 100_000,
+                buttons_max: 0,
+                button_title_max: 0,
+                list_rows_max: 0,
+                list_title_max: 0,
+                list_description_max: 0,
+                interactive_text_max: 0,
+                option_id_max: 0,
+                rate,
+            })
+        }
     }
 
     /// What its channels can do.
@@ -153,7 +179,7 @@ impl Default for MemoryProvider {
 
 impl ChannelProvider for MemoryProvider {
     fn name(&self) -> &str {
-        Self::NAME
+        self.name
     }
 
     fn kind(&self) -> ChannelKind {

@@ -19,6 +19,8 @@ impl ChannelKind {
     pub const WHATSAPP: Self = Self::new("whatsapp");
     /// The web chat widget: a visitor id.
     pub const WEBCHAT: Self = Self::new("webchat");
+    /// E-mail: an address, its domain in lower case ([`MailAddress`](super::MailAddress)).
+    pub const EMAIL: Self = Self::new("email");
     /// The in-memory channel of tests.
     pub const MEMORY: Self = Self::new("memory");
 

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::Mail;
+
 /// What a message says. One type for both directions; an adapter maps it to its provider's form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -82,6 +84,8 @@ pub enum Content {
     },
     /// A template the provider has approved.
     Template(TemplateContent),
+    /// A mail.
+    Email(Mail),
     /// Something that happened, shown in the thread but never sent.
     System {
         /// What happened.
@@ -187,7 +191,13 @@ impl Content {
             Self::Location { name, .. } => name.as_deref().unwrap_or_default(),
             Self::Reaction { emoji, .. } => emoji,
             Self::Template(template) => &template.name,
+            Self::Email(mail) => mail.plain(),
             Self::Contacts { .. } | Self::Unsupported { .. } => "",
         }
+    }
+
+    /// Says whether a program wrote it in somebody's absence: no bot answers it.
+    pub fn is_automatic(&self) -> bool {
+        matches!(self, Self::Email(mail) if mail.automatic)
     }
 }

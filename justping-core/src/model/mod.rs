@@ -14,6 +14,7 @@ mod group;
 mod id;
 mod inbound;
 mod knowledge;
+mod mail;
 mod mailbox;
 mod member;
 mod message;
@@ -53,6 +54,10 @@ pub use knowledge::{
     ASKED_WORDS_MAX, Asked, CHUNK_CHARS_MAX, CODE_CANDIDATES, Chunk, Code, Codes, KnowledgeBase,
     POSTINGS_MAX, SOURCE_BYTES_MAX, SOURCE_CHUNKS_MAX, Source, SourceFormat, SourceOrigin,
     SourceState, VECTOR_LEN_MAX, likeness, weigh,
+};
+pub use mail::{
+    Attachment, MAIL_ATTACHMENTS_MAX, MAIL_HTML_MAX_BYTES, MAIL_SUBJECT_MAX_CHARS,
+    MAIL_TEXT_MAX_BYTES, Mail, MailAddress, MailError,
 };
 pub use mailbox::{MailboxEntry, MailboxEvent, Signal};
 pub use member::{ApiKey, Member, Permission, Role};

@@ -178,6 +178,10 @@ impl Content {
             Self::Template(template) => {
                 template.parameters.iter().for_each(|parameter| words.add(&parameter.text));
             }
+            Self::Email(mail) => {
+                words.add(&mail.subject);
+                mail.attachments.iter().for_each(|file| words.add(&file.name));
+            }
             Self::Text { .. }
             | Self::Reply { .. }
             | Self::Reaction { .. }

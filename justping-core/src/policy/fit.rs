@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
-use crate::model::{Choice, Content, ListSection};
+use crate::model::{ChannelKind, Choice, Content, ListSection};
 use crate::port::Capabilities;
 
 /// Label of a list that opens, when buttons had to become one.
@@ -23,7 +23,8 @@ enum TooMany {
 
 /// Fits content to what a channel can show, losing looks but never words: buttons that are too many,
 /// too long or alike become a list, a list that is too much becomes numbered text, long text becomes
-/// several messages. What already fits comes back as it is.
+/// several messages, a mail where there are no mails becomes text below its subject. What already fits
+/// comes back as it is.
 pub fn fit(content: Content, capabilities: &Capabilities) -> Vec<Content> {
     fit_as(content, capabilities, TooMany::Number)
 }
@@ -48,6 +49,9 @@ fn fit_as(content: Content, capabilities: &Capabilities, too_many: TooMany) -> V
         }
         Content::List { text, button, sections } => {
             fit_list(text, button, sections, capabilities, too_many)
+        }
+        Content::Email(mail) if capabilities.kind != ChannelKind::EMAIL => {
+            split(&mail.as_text(), capabilities.text_max)
         }
         other => vec![other],
     }

@@ -1,4 +1,4 @@
-use crate::model::{ContactPatch, Content, InboundMessage};
+use crate::model::{ContactPatch, Content, InboundMessage, Mail};
 
 /// What a contact decided about hearing from us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +14,17 @@ pub enum ConsentWord {
 pub fn consent_of(content: &Content) -> Option<ConsentWord> {
     match content {
         Content::Text { text } => consent_word(text),
+        Content::Email(mail) => consent_of_mail(mail),
         _ => None,
     }
+}
+
+/// A mail is such a word when its subject or its first line is, since programs quote below the answer
+/// what they answer. What a program wrote is none.
+fn consent_of_mail(mail: &Mail) -> Option<ConsentWord> {
+    let first = mail.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let said = consent_word(first).or_else(|| consent_word(&mail.subject));
+    said.filter(|_| !mail.automatic)
 }
 
 /// What a message changes about hearing from us, on every kind of channel it names its sender by;

@@ -180,6 +180,31 @@ fn too_many_rows_come_in_pages() {
     assert!(matches!(fit_in_pages(buttons(2, "o"), &none).as_slice(), [Content::Text { .. }]));
 }
 
+#[test]
+fn a_mail_is_text_below_its_subject_elsewhere() {
+    let mail = Content::Email(Mail::new("Your order", "It left today."));
+    let shown = fit(mail.clone(), &capabilities());
+    assert_eq!(shown, [Content::text("Your order\n\nIt left today.")]);
+    let long = Content::Email(Mail::new("Your order", "word ".repeat(20)));
+    assert!(fit(long.clone(), &capabilities()).len() > 1);
+    let by_mail = Capabilities { kind: ChannelKind::EMAIL, ..capabilities() };
+    for mail in [mail, long] {
+        assert_eq!(fit(mail.clone(), &by_mail), [mail]);
+    }
+}
+
+#[test]
+fn a_mail_asks_for_silence_by_its_first_line_or_subject() {
+    let word = |subject: &str, text: &str| consent_of(&Content::Email(Mail::new(subject, text)));
+    let quoted = "\nStop.\n\nOn Monday Acme wrote:\n> Sale!";
+    assert_eq!(word("Re: Sale", quoted), Some(ConsentWord::OptOut));
+    assert_eq!(word("unsubscribe", "Sent from my phone"), Some(ConsentWord::OptOut));
+    assert_eq!(word("Re: Sale", "Please stop the delivery\n"), None);
+    assert_eq!(word("Re: Sale", "On Monday Acme wrote:\n> stop"), None);
+    let away = Mail { automatic: true, ..Mail::new("Stop", "Stop") };
+    assert_eq!(consent_of(&Content::Email(away)), None);
+}
+
 proptest! {
     #[test]
     fn no_part_is_too_long_and_no_word_is_lost(text in "[a-zé\n ]{0,300}") {

@@ -6,6 +6,7 @@ mod bus;
 mod cache;
 mod channel;
 mod clock;
+mod correspondence;
 mod entropy;
 mod hook;
 mod limiter;
@@ -33,6 +34,7 @@ pub use channel::{
     ReceiveError, Received, SendError, WebhookRequest,
 };
 pub use clock::{Clock, ClockExt};
+pub use correspondence::{Correspondence, Letter, LetterError, MAIL_FIELD, Posted};
 pub use entropy::{Entropy, IdSource};
 pub use hook::{HOOK_REASON_MAX_CHARS, HookContext, MessageHook, Verdict};
 pub use limiter::{Grant, Rate, RateLimiter};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::StepEvent;
+use super::{Correspondence, StepEvent};
 use crate::model::{
     AgentId, AgentSettings, BusinessId, Call, CallId, CallRequest, CallResult, ChannelKind,
     ContactId, ContactPatch, Content, ConversationId, GroupId, SessionId, Timestamp,
@@ -369,6 +369,8 @@ pub struct PerformContext<'a> {
     pub scope: CallScope,
     /// Hears parts of an answer while it is written.
     pub on_delta: &'a (dyn DeltaSink + 'a),
+    /// Takes mails.
+    pub correspondence: &'a (dyn Correspondence + 'a),
 }
 
 /// Hears parts of an answer while it is written.

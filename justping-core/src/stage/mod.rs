@@ -1,10 +1,11 @@
-//! A whole platform on a table: one business, one channel, one agent, everything in memory, and a
+//! A whole platform on a table: one business, one channel, a mailbox, one agent, everything in memory, and a
 //! clock that moves when told. Flows are tried here, tests are written here, and nothing leaves.
 
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::engine::{BuildError, EngineConfig, EngineError, JustPing, PublishError};
 use crate::memory::{ManualClock, MemoryProvider, MemoryStore, SeededEntropy};
@@ -21,6 +22,8 @@ use crate::port::{
 
 /// When the clock of a stage starts unless told otherwise: 2026-01-05T09:00:00Z, a Monday morning.
 const START: i64 = 1_767_603_600_000;
+/// The id of a stage's mailbox: a draw would change what comes after it.
+const MAILBOX: u128 = 0x6d61_696c;
 /// Moments at which something came due before [`Stage::advance`] gives up.
 const MOMENTS_MAX: usize = 1_000_000;
 
@@ -153,9 +156,11 @@ impl StageBuilder {
         if let Some(subscriber) = self.subscriber {
             builder = builder.subscriber(subscriber);
         }
+        let mail = Arc::new(MemoryProvider::of_mail());
         let engine = builder
             .store(self.store)
             .provider(Arc::clone(&self.provider) as _)
+            .provider(Arc::clone(&mail) as _)
             .clock(Arc::clone(&clock) as Arc<dyn Clock>)
             .entropy(Arc::new(SeededEntropy::new(self.seed)))
             .flows(self.flows)
@@ -167,6 +172,8 @@ impl StageBuilder {
             channel: ChannelId::from_uuid(id()),
             agent: AgentId::from_uuid(id()),
             clock,
+            mailbox: ChannelId::from_uuid(Uuid::from_u128(MAILBOX)),
+            mail,
             provider: self.provider,
             heard: Arc::default(),
             engine,
@@ -182,8 +189,10 @@ pub struct Stage {
     engine: JustPing,
     clock: Arc<ManualClock>,
     provider: Arc<MemoryProvider>,
+    mail: Arc<MemoryProvider>,
     business: BusinessId,
     channel: ChannelId,
+    mailbox: ChannelId,
     agent: AgentId,
     heard: Arc<std::sync::atomic::AtomicU64>,
 }
@@ -248,13 +257,13 @@ impl Stage {
             updated_at: now,
         };
         store.create_agent(&agent).await?;
-        let channel = ChannelConfig {
-            id: self.channel,
+        let channel = |id, provider: &str, agent_id| ChannelConfig {
+            id,
             business_id,
-            provider: MemoryProvider::NAME.to_owned(),
+            provider: provider.to_owned(),
             name: name(),
             settings: Value::Object(serde_json::Map::new()),
-            agent_id: Some(self.agent),
+            agent_id,
             enabled: true,
             unknown_policy: UnknownPolicy::AtMostOnce,
             revision: 1,
@@ -262,7 +271,10 @@ impl Stage {
             updated_at: now,
         };
         let secrets = ChannelSecrets::from_iter([(MemoryProvider::SECRET, "stage")]);
-        Ok(store.create_channel(&channel, &secrets).await?)
+        let talk = channel(self.channel, MemoryProvider::NAME, Some(self.agent));
+        store.create_channel(&talk, &secrets).await?;
+        let mailbox = channel(self.mailbox, MemoryProvider::MAIL_NAME, None);
+        Ok(store.create_channel(&mailbox, &secrets).await?)
     }
 
     /// The platform.
@@ -293,6 +305,18 @@ impl Stage {
     #[must_use]
     pub fn channel(&self) -> ChannelId {
         self.channel
+    }
+
+    /// The mailbox: the business's one channel of e-mail, which people answer.
+    #[must_use]
+    pub fn mailbox(&self) -> ChannelId {
+        self.mailbox
+    }
+
+    /// The provider of the mailbox.
+    #[must_use]
+    pub fn mail(&self) -> &Arc<MemoryProvider> {
+        &self.mail
     }
 
     /// The agent.

@@ -72,16 +72,26 @@ pub(crate) struct Received {
 impl Received {
     /// Those of a message at the end of its conversation; `None` without a reference.
     pub(super) fn of(message: &Message, conversation: &Conversation) -> Option<Self> {
+        let name = message.provider_ref.clone()?;
+        Some(Self::named(name, message, conversation))
+    }
+
+    /// Those of a message that the channel calls so.
+    pub(super) fn named(
+        provider_ref: String,
+        message: &Message,
+        conversation: &Conversation,
+    ) -> Self {
         let contact_wrote = message.direction == Direction::Inbound;
-        Some(Self {
+        Self {
             business_id: conversation.business_id,
             channel_id: conversation.channel_id,
-            provider_ref: message.provider_ref.clone()?,
+            provider_ref,
             conversation_id: conversation.id,
             seq: message.seq,
             at: message.created_at,
             mail: contact_wrote && conversation.owner == Owner::Bot,
-        })
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Messages written outside a turn.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use justping_core::model::{
@@ -30,11 +31,14 @@ impl PostDesk {
         self.conversations.insert((conversation.business_id, conversation.id), conversation);
     }
 
-    /// What providers call the messages of a batch, in their order.
-    pub(crate) fn named<'p>(&self, batch: &'p [Post]) -> Vec<(BusinessId, ChannelId, &'p str)> {
+    /// What the channels call the messages of a batch, in their order.
+    pub(crate) fn named<'p>(
+        &self,
+        batch: &'p [Post],
+    ) -> Vec<(BusinessId, ChannelId, Cow<'p, str>)> {
         let named = batch.iter().filter_map(|post| {
             let conversation = self.conversations.get(&(post.business_id, post.conversation_id))?;
-            Some((post.business_id, conversation.channel_id, post.provider_ref.as_deref()?))
+            Some((post.business_id, conversation.channel_id, post.reference()?))
         });
         named.collect()
     }
@@ -55,7 +59,8 @@ impl PostDesk {
         let conversation = self.conversations.get_mut(&key);
         let conversation = conversation.ok_or(StoreError::NotFound("conversation"))?;
         check_directions([post.direction])?;
-        if let Some(reference) = &post.provider_ref
+        let reference = post.reference().map(Cow::into_owned);
+        if let Some(reference) = &reference
             && !self.known.insert((conversation.channel_id, reference.clone()))
         {
             return Err(StoreError::Conflict("message"));
@@ -77,7 +82,7 @@ impl PostDesk {
                 post.now,
             )
         };
-        self.references.extend(Received::of(&message, conversation));
+        self.references.extend(reference.map(|name| Received::named(name, &message, conversation)));
         self.outbox.extend(OutboxRow::of(&message, conversation, post.lane, post.now));
         if changed {
             self.events.updated(conversation, post.now);

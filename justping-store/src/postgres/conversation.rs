@@ -13,7 +13,7 @@ use sqlx::query;
 
 use super::PostgresStore;
 use super::connection::{Scope, transaction};
-use super::engine::change;
+use super::engine::{change, open};
 use super::row::{RecentCursor, get, get_doc, parse_cursor, statements};
 use crate::document::{owner_column, status_column};
 
@@ -81,6 +81,11 @@ impl ConversationStore for PostgresStore {
             0,
             "conversation",
         )
+    }
+
+    async fn open_conversation(&self, conversation: &Conversation) -> StoreResult<Conversation> {
+        let scope = Scope::Business(conversation.business_id);
+        transaction!(self, scope, |write| open::run(write, conversation))
     }
 
     async fn conversations(

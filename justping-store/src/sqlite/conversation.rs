@@ -12,7 +12,7 @@ use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
-use super::engine::change;
+use super::engine::{change, open};
 use super::row::{RecentCursor, get, get_doc, parse_cursor, statements};
 use crate::document::{owner_column, status_column};
 
@@ -69,6 +69,12 @@ impl ConversationStore for SqliteStore {
         let query =
             query(CONVERSATION_OF).bind(business.uuid()).bind(channel.uuid()).bind(contact.uuid());
         get_doc(&self.connections.read_one(query, "conversation").await?, 0, "conversation")
+    }
+
+    async fn open_conversation(&self, conversation: &Conversation) -> StoreResult<Conversation> {
+        let mut write = self.connections.write().await?;
+        let result = open::run(&mut write, conversation).await;
+        write.settle(result).await
     }
 
     async fn conversations(

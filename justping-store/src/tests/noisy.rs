@@ -50,6 +50,7 @@ fn offer(owner: u128, n: u128) -> Post {
         lane: Lane::Bulk,
         reply_to: None,
         provider_ref: None,
+        once: None,
         owner: None,
         now: at(1),
     }

@@ -508,6 +508,7 @@ where
                 lane: lanes[usize::from(b) % 3],
                 reply_to: (b & 16 == 0).then(|| reference(c)),
                 provider_ref: (b & 32 == 0).then(|| reference(c)),
+                once: None,
                 owner: (c & 8 == 0).then(|| owner(c)),
                 now: self.moment(),
             });

@@ -229,6 +229,7 @@ async fn speak_anyway(store: &MemoryStore, commit: TurnCommit) -> StoreResult<Tu
         lane: Lane::Interactive,
         reply_to: None,
         provider_ref: None,
+        once: None,
         owner: None,
         now,
     };

@@ -2,7 +2,8 @@
 //! described for callers.
 
 use justping::model::{
-    Choice, Content, ListSection, MediaKind, MediaSource, TemplateContent, TemplateParameter,
+    Attachment, Choice, Content, ListSection, Mail, MediaKind, MediaSource, TemplateContent,
+    TemplateParameter,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -52,6 +53,21 @@ pub(super) enum ContentBody {
         #[serde(default)]
         components: Vec<Value>,
     },
+    /// A mail. On channels of other kinds it becomes text below its subject. `automatic` (a program wrote
+    /// it) and `attachments` (files by name) are only ever received.
+    Email {
+        #[serde(default)]
+        subject: String,
+        text: String,
+        /// The same as HTML.
+        html: Option<String>,
+        /// The contact's address, where it has several.
+        address: Option<String>,
+        #[serde(default)]
+        automatic: bool,
+        #[serde(default)]
+        attachments: Vec<AttachmentBody>,
+    },
     /// Something that happened, shown in the thread but never sent.
     System { text: String },
     /// What no rule here understands, kept as it came.
@@ -88,6 +104,15 @@ pub(super) struct ChoiceBody {
 pub(super) struct SectionBody {
     title: Option<String>,
     options: Vec<ChoiceBody>,
+}
+
+/// A file that came with a mail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Attachment)]
+pub(super) struct AttachmentBody {
+    name: String,
+    mime: Option<String>,
 }
 
 /// One value of a template's body.
@@ -140,6 +165,16 @@ impl ContentBody {
                 let parameters = parameters.into_iter().map(parameter).collect();
                 Content::Template(TemplateContent { name, language, parameters, components })
             }
+            Self::Email { subject, text, html, address, automatic: false, attachments } => {
+                let file = |file: AttachmentBody| Attachment { name: file.name, mime: file.mime };
+                let attachments = attachments.into_iter().map(file).collect();
+                let mail = Mail { subject, text, html, address, automatic: false, attachments };
+                match mail.check() {
+                    Ok(()) => Content::Email(mail),
+                    Err(error) => return refuse(&error.to_string()),
+                }
+            }
+            Self::Email { .. } => return refuse("cannot be marked as written by a program"),
             Self::Reply { .. } | Self::System { .. } | Self::Unsupported { .. } => {
                 return refuse("content of this type cannot be sent");
             }
@@ -183,6 +218,7 @@ mod tests {
             json!({"type": "contacts", "contacts": [{"name": "x"}]}),
             json!({"type": "reaction", "target": "wamid.1", "emoji": "👍"}),
             json!({"type": "template", "name": "n", "language": "en", "parameters": [{"text": "x"}]}),
+            json!({"type": "email", "subject": "s", "text": "t", "html": "<p>t</p>", "address": "a@b.example"}),
             json!({"type": "reply", "option": "a", "title": "A"}),
             json!({"type": "system", "text": "closed"}),
             json!({"type": "unsupported", "kind": "poll", "raw": {"a": 1}}),

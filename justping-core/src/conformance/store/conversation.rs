@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use crate::conformance::fixture::{
-    World, assert_invalid, assert_not_found, at, next_one, nonsense,
+    World, assert_invalid, assert_not_found, at, identity, next_one, nonsense,
 };
 use crate::model::{
-    CallResult, ChannelId, ContactId, Conversation, ConversationChange, ConversationId,
-    MailboxEvent, Owner, PAGE_MAX, PageRequest, Priority, SessionStatus,
+    CallResult, ChannelId, Contact, ContactId, Conversation, ConversationChange, ConversationId,
+    ConversationStatus, Event, EventBody, MailboxEvent, Owner, PAGE_MAX, PageRequest, Priority,
+    SessionStatus,
 };
 use crate::port::Store;
 use crate::port::store::{Accept, CallFinish, ConversationFilter, MessageOrder, Post, TurnCommit};
@@ -30,6 +31,76 @@ pub async fn conversation_is_found_by_its_pair(store: &dyn Store) {
     assert_not_found(store.conversation_of(world.business, world.channel, nobody).await);
     let nowhere = ChannelId::from_uuid(world.uuid());
     assert_not_found(store.conversation_of(world.business, nowhere, row.contact_id).await);
+}
+
+/// A conversation that nobody wrote in yet.
+async fn silent(world: &World<'_>, who: &str) -> Conversation {
+    let contact_id = ContactId::from_uuid(world.uuid());
+    let mut contact = Contact::new(contact_id, world.business, at(1));
+    contact.identities.push(identity(who));
+    world.store.create_contact(&contact).await.unwrap();
+    let id = ConversationId::from_uuid(world.uuid());
+    let owner = Owner::Queue;
+    Conversation {
+        status: ConversationStatus::Closed,
+        ..Conversation::new(id, world.business, world.channel, contact_id, owner, at(1))
+    }
+}
+
+/// A conversation is there before a word was said, and goes on like any other.
+pub async fn conversation_opens_before_a_word(store: &dyn Store) {
+    let world = World::new(store).await;
+    let row = silent(&world, "ann").await;
+    assert_eq!(store.open_conversation(&row).await, Ok(row.clone()));
+    assert_eq!(world.conversation(row.id).await, row);
+    let found = store.conversation_of(world.business, world.channel, row.contact_id).await;
+    assert_eq!(found, Ok(row.clone()));
+    assert_eq!(listed(&world, &ConversationFilter::default()).await, [row.id]);
+    let news = store.events(world.business, &PageRequest::default()).await.unwrap().items;
+    let created = |event: &&Event| match &event.body {
+        EventBody::ConversationCreated { conversation } => *conversation == row,
+        _ => false,
+    };
+    assert_eq!(news.iter().filter(created).count(), 1);
+    assert_eq!(world.posted(world.post(row.id, "hello")).await.seq, 1);
+    assert_eq!(world.send_one(at(1)).await.contact.id, row.contact_id);
+    let heard = world.arrive(Accept { owner: Owner::Bot, ..world.hello("ann", "a1") }).await;
+    assert_eq!((heard.id, heard.owner, heard.last_seq), (row.id, Owner::Bot, 2));
+}
+
+/// Whoever opens it again gets the one that is there.
+pub async fn conversation_opens_once(store: &dyn Store) {
+    let world = World::new(store).await;
+    let row = silent(&world, "ann").await;
+    store.open_conversation(&row).await.unwrap();
+    world.posted(world.post(row.id, "hello")).await;
+    let now = world.conversation(row.id).await;
+    let again = Conversation { id: ConversationId::from_uuid(world.uuid()), ..row.clone() };
+    assert_eq!(store.open_conversation(&again).await, Ok(now.clone()));
+    assert_eq!(store.open_conversation(&row).await, Ok(now));
+    assert_not_found(store.conversation(world.business, again.id).await);
+    let spoken = world.quiet("bob").await;
+    let id = ConversationId::from_uuid(world.uuid());
+    assert_eq!(store.open_conversation(&Conversation { id, ..spoken.clone() }).await, Ok(spoken));
+}
+
+/// Channel and contact are the business's own.
+pub async fn conversation_opens_for_its_business_only(store: &dyn Store) {
+    let (world, other) = (World::new(store).await, World::new(store).await);
+    let row = silent(&world, "ann").await;
+    let nobody = ContactId::from_uuid(world.uuid());
+    let nowhere = ChannelId::from_uuid(world.uuid());
+    let contact_id = silent(&other, "eve").await.contact_id;
+    for row in [
+        Conversation { contact_id: nobody, ..row.clone() },
+        Conversation { channel_id: nowhere, ..row.clone() },
+        Conversation { contact_id, ..row.clone() },
+        Conversation { channel_id: other.channel, ..row.clone() },
+        Conversation { business_id: other.business, ..row.clone() },
+    ] {
+        assert_not_found(store.open_conversation(&row).await);
+        assert_not_found(store.conversation(row.business_id, row.id).await);
+    }
 }
 
 /// The conversation with the newest message comes first, whoever wrote it.

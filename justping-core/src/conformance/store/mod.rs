@@ -56,7 +56,7 @@ pub use usage::*;
 use crate::port::Store;
 
 /// How many checks there are.
-pub const CHECKS: usize = 327;
+pub const CHECKS: usize = 331;
 
 /// Turns the contract of stores into tests, one for each check.
 ///
@@ -107,6 +107,9 @@ macro_rules! store_conformance {
             link_takes_no_identity_away
             contact_delete_refuses_while_used
             conversation_is_found_by_its_pair
+            conversation_opens_before_a_word
+            conversation_opens_once
+            conversation_opens_for_its_business_only
             conversations_list_the_newest_message_first
             conversations_are_filtered
             conversations_page_while_messages_arrive
@@ -174,6 +177,7 @@ macro_rules! store_conformance {
             post_past_us_is_written_once
             post_past_us_knows_what_was_accepted
             post_fails_alone
+            post_for_one_thing_is_written_once
             send_claim_carries_what_a_send_needs
             sends_keep_the_order_of_a_conversation
             sends_wait_behind_a_retry

@@ -123,6 +123,28 @@ pub async fn post_past_us_knows_what_was_accepted(store: &dyn Store) {
     assert_eq!(news, StatusOutcome::Parked);
 }
 
+/// What is written for one thing is written once, whoever asks again and however it is worded; the
+/// message has no reference by it, and a contact's reference of the same words is another.
+pub async fn post_for_one_thing_is_written_once(store: &dyn Store) {
+    let world = World::new(store).await;
+    let (ann, ben) = (world.quiet("ann").await.id, world.quiet("ben").await.id);
+    let once = |id, name: &str| Post { once: Some(name.to_owned()), ..world.post(id, name) };
+    let batch = vec![once(ann, "call_1"), once(ann, "call_1"), once(ben, "call_1")];
+    let mut answers = store.post(batch).await.unwrap();
+    assert_conflict(answers.pop().unwrap());
+    assert_conflict(answers.pop().unwrap());
+    let written = answers.pop().unwrap().unwrap().messages.remove(0);
+    assert_eq!((written.seq, &written.provider_ref), (2, &None));
+    assert_conflict(store.post(vec![once(ann, "call_1")]).await.unwrap().remove(0));
+    assert_eq!(world.messages(ann).await.len(), 2);
+    world.sent(at(1), "p1").await;
+    assert_eq!(world.sends(at(9)).await, []);
+    assert_conflict(store.post(vec![once(ann, "call_1")]).await.unwrap().remove(0));
+    assert_eq!(world.posted(once(ann, "call_2")).await.seq, 3);
+    let heard = world.accept(world.hello("ann", "call_1")).await;
+    assert!(matches!(heard, Accepted::New { .. }), "{heard:?}");
+}
+
 /// Of a batch, those that cannot be posted fail alone.
 pub async fn post_fails_alone(store: &dyn Store) {
     let world = World::new(store).await;

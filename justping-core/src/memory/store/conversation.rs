@@ -5,6 +5,7 @@ use std::str::FromStr;
 use async_trait::async_trait;
 
 use super::table::{cursor, page};
+use super::thread::Thread;
 use super::{Key, MemoryStore, State};
 use crate::model::{
     BusinessId, ChannelId, ContactId, Conversation, ConversationChange, ConversationId, EventBody,
@@ -75,6 +76,23 @@ impl State {
             run.session.updated_at = now;
         }
         Ok(())
+    }
+
+    fn open_conversation(&mut self, row: &Conversation) -> StoreResult<Conversation> {
+        let (business, id) = (row.business_id, row.id);
+        self.channels.get(business, row.channel_id)?;
+        self.contacts.rows.get(business, row.contact_id)?;
+        let pair = (business, row.channel_id, row.contact_id);
+        if let Some(known) = self.pairs.get(&pair) {
+            return Ok(self.threads.get(business, *known)?.conversation.clone());
+        }
+        self.threads.add(business, id, Thread::new(row.clone()))?;
+        self.pairs.insert(pair, id);
+        self.recency.entry(business).or_default().insert((row.last_message_at, id));
+        self.counters.follow(None, row, row.created_at);
+        let body = EventBody::ConversationCreated { conversation: row.clone() };
+        self.record(business, Some(id), row.created_at, body);
+        Ok(row.clone())
     }
 
     fn change_conversation(
@@ -161,6 +179,10 @@ impl ConversationStore for MemoryStore {
         let id = state.pairs.get(&(business, channel, contact));
         let id = id.ok_or(StoreError::NotFound("conversation"))?;
         Ok(state.threads.get(business, *id)?.conversation.clone())
+    }
+
+    async fn open_conversation(&self, conversation: &Conversation) -> StoreResult<Conversation> {
+        self.state().open_conversation(conversation)
     }
 
     async fn conversations(

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::session::Run;
 use super::{Key, State};
 use crate::model::{
@@ -244,7 +246,8 @@ impl State {
         let conversation = &mut self.threads.get_mut(business, id)?.conversation;
         check_directions([post.direction])?;
         let channel = conversation.channel_id;
-        if let Some(reference) = &post.provider_ref
+        let reference = post.reference().map(Cow::into_owned);
+        if let Some(reference) = &reference
             && self.references.received(channel, reference).is_some()
         {
             return Err(StoreError::Conflict("message"));
@@ -266,7 +269,7 @@ impl State {
                 now,
             )
         })?;
-        if let Some(reference) = message.provider_ref.clone() {
+        if let Some(reference) = reference {
             self.references.receive(channel, reference, (id, message.seq));
         }
         let conversation = self.threads.get(business, id)?.conversation.clone();

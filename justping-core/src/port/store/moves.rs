@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
@@ -353,11 +354,25 @@ pub struct Post {
     /// The provider's reference, when it went by the provider past us: such a message enters its
     /// channel once, as inbound ones do.
     pub provider_ref: Option<String>,
+    /// What it is written for, when that may be asked for again: a message of this name enters its
+    /// channel once. Providers' references are other names.
+    pub once: Option<String>,
     /// Who owns the conversation afterwards, when that changes.
     pub owner: Option<Owner>,
     /// When.
     pub now: Timestamp,
 }
+
+impl Post {
+    /// The name by which its channel knows it again, if it must.
+    pub fn reference(&self) -> Option<Cow<'_, str>> {
+        let once = self.once.as_ref().map(|once| Cow::Owned(format!("{ONCE}{once}")));
+        once.or_else(|| self.provider_ref.as_deref().map(Cow::Borrowed))
+    }
+}
+
+/// What stands before names of this side, so that no provider's reference is one.
+const ONCE: &str = "\u{1}once:";
 
 /// A call to perform, leased to one worker.
 #[derive(Debug, Clone, PartialEq)]
@@ -508,8 +523,8 @@ pub trait EngineStore: Send + Sync + Debug + 'static {
     /// Adds messages written outside a turn, with an outbox row for those that go out. Each on its
     /// own: a missing conversation is [`StoreError::NotFound`], an inbound direction is
     /// [`StoreError::Invalid`]. A new owner is an assignment
-    /// ([`ConversationChange::Assign`]) that comes before the message. A provider's reference that
-    /// the channel knows of a message that was accepted or posted is [`StoreError::Conflict`].
+    /// ([`ConversationChange::Assign`]) that comes before the message. A [reference](Post::reference)
+    /// that the channel knows of a message that was accepted or posted is [`StoreError::Conflict`].
     async fn post(&self, batch: Vec<Post>) -> StoreResult<Vec<Result<TurnCommitted, StoreError>>>;
 
     /// Leases due rows, at most one a conversation: which ones and in what order says

@@ -195,6 +195,11 @@ pub trait ConversationStore: Send + Sync + Debug + 'static {
         contact: ContactId,
     ) -> StoreResult<Conversation>;
 
+    /// Adds a conversation before anything was said in it, as it is given, and returns it; where the
+    /// contact has one on the channel, that one comes back as it is.
+    /// [`NotFound`](super::StoreError::NotFound) when the business has no such channel or contact.
+    async fn open_conversation(&self, conversation: &Conversation) -> StoreResult<Conversation>;
+
     /// Lists conversations, the one with the newest message first.
     async fn conversations(
         &self,

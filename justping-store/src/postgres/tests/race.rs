@@ -193,6 +193,7 @@ pub(super) async fn leaving(store: &PostgresStore, n: u128) -> ConversationId {
         lane: Lane::Interactive,
         reply_to: None,
         provider_ref: None,
+        once: None,
         owner: None,
         now: at(0),
     };
@@ -321,6 +322,7 @@ fn post(conversation_id: ConversationId, n: u128) -> Post {
         lane: Lane::Interactive,
         reply_to: None,
         provider_ref: None,
+        once: None,
         owner: None,
         now: at(0),
     }

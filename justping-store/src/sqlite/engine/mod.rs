@@ -7,6 +7,7 @@ mod claim_outbox;
 mod claim_turn;
 mod commit_turn;
 mod delivery;
+pub(super) mod open;
 mod post;
 mod record_send;
 mod record_status;
@@ -33,6 +34,7 @@ pub(super) const LISTS: &[&[(&str, &str)]] = &[
     claim_turn::STATEMENTS,
     commit_turn::STATEMENTS,
     delivery::STATEMENTS,
+    open::STATEMENTS,
     post::STATEMENTS,
     record_send::STATEMENTS,
     record_status::STATEMENTS,

@@ -33,9 +33,9 @@ pub(super) async fn run(
         desk.add(get_doc(&row, 0, "conversation")?);
     }
     for (_, channel, name) in desk.named(&batch) {
-        let read = query(REFERENCE_READ).bind(channel.uuid()).bind(name.to_owned());
+        let read = query(REFERENCE_READ).bind(channel.uuid()).bind(name.to_string());
         if !write.run(read).await?.is_empty() {
-            desk.add_known(channel, name);
+            desk.add_known(channel, &name);
         }
     }
     let outcomes: Vec<_> = batch.into_iter().map(|post| desk.post(post)).collect();

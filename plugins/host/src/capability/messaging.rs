@@ -68,6 +68,9 @@ pub fn parse_content(json: &str) -> Result<Content, String> {
         Content::Reply { .. } | Content::System { .. } | Content::Unsupported { .. } => {
             Err("content of this type cannot be sent".to_owned())
         }
+        Content::Email(mail) => {
+            mail.check().map_err(|error| format!("the mail {error}")).map(|()| content)
+        }
         _ => Ok(content),
     }
 }

@@ -201,6 +201,10 @@ impl ConversationStore for SimStore {
             .await
     }
 
+    async fn open_conversation(&self, conversation: &Conversation) -> StoreResult<Conversation> {
+        self.pass("open_conversation", self.world.store.open_conversation(conversation)).await
+    }
+
     async fn conversations(
         &self,
         business: BusinessId,

@@ -136,6 +136,7 @@ impl Neighbour {
             lane: Lane::Bulk,
             reply_to: None,
             provider_ref: None,
+            once: None,
             owner: None,
             now: SystemClock::new().now(),
         }
