@@ -16,7 +16,7 @@
 //!
 //! `address` which addresses are public · `destination` the two kinds of address · `header` what a
 //! customer's request may say · `policy` what is allowed · `guard` the judgement · `resolve` names ·
-//! `configured` and `open` the clients · `response` reading with bounds · `error` what went wrong.
+//! `configured` and `open` the clients · `reach` servers of other protocols · `response` reading with bounds · `error` what went wrong.
 //!
 //! Invariant: no other crate builds a client.
 
@@ -29,6 +29,7 @@ mod header;
 mod method;
 mod open;
 mod policy;
+mod reach;
 mod resolve;
 mod response;
 #[cfg(test)]
@@ -47,4 +48,5 @@ pub use self::open::{Answer, OpenClient, OpenRequest, Script};
 pub use self::policy::{
     CONNECT_TIMEOUT, PORTS, Policy, REDIRECTS_MAX, REQUEST_MAX_BYTES, RESPONSE_MAX_BYTES, TIMEOUT,
 };
+pub use self::reach::reach;
 pub use self::response::Response;

@@ -3,6 +3,7 @@ mod bounds;
 mod configured;
 mod header;
 mod hostile;
+mod reach;
 mod redirect;
 mod resolver;
 mod script;
