@@ -3,6 +3,7 @@
 //! | feature | module | provider | reaches |
 //! |---|---|---|---|
 //! | `whatsapp` | `whatsapp` | WhatsApp Business Cloud API | phone numbers and business-scoped user ids |
+//! | `smtp` | `smtp` | any server of mail | e-mail addresses |
 //! | `webchat` | `webchat` | our own chat widget over WebSocket | visitors of a web page |
 //!
 //! Every adapter implements [`Channel`](justping_core::port::Channel) and
@@ -11,12 +12,16 @@
 //! wire ⇄ domain), `webhook.rs` (verify, parse), `error.rs` (provider code → action).
 //!
 //! Invariant: no adapter knows another one, and none opens a connection except through the clients
-//! of `justping-http`.
+//! of `justping-http`, or to an address that it found and judged.
 
 #[cfg(feature = "whatsapp")]
 mod http;
-#[cfg(any(feature = "webchat", feature = "whatsapp"))]
+#[cfg(any(feature = "smtp", feature = "webchat", feature = "whatsapp"))]
 mod mac;
+#[cfg(feature = "smtp")]
+pub mod smtp;
+#[cfg(all(feature = "smtp", any(test, feature = "testing")))]
+pub mod testing;
 #[cfg(feature = "webchat")]
 pub mod webchat;
 #[cfg(feature = "whatsapp")]
