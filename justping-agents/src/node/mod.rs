@@ -31,6 +31,7 @@ mod prompt;
 mod question;
 mod return_;
 mod schema;
+mod send_email;
 mod send_template;
 mod set;
 mod split;
@@ -87,6 +88,7 @@ pub(crate) fn built_in() -> Vec<Box<dyn FlowNode>> {
         Box::new(contact::Contact),
         Box::new(csat::Csat),
         Box::new(send_template::SendTemplate),
+        Box::new(send_email::SendEmail),
         Box::new(handoff::HandOff),
         Box::new(close::Close),
         Box::new(end::End),

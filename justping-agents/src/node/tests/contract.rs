@@ -114,6 +114,15 @@ contract! {
     send_template = super::super::super::send_template::SendTemplate,
         [{"template": "hello", "language": "en_US"}, {"template": "t", "language": "de", "parameters": [{"name": "n", "text": "{{ name }}"}]}],
         [{"template": "t", "language": "de", "parameters": [{"text": "{{"}]}];
+    send_email = super::super::super::send_email::SendEmail,
+        [
+            {"subject": "s", "text": "t"},
+            {
+                "to": "{{ name }}@example.org", "subject": "{{ name }}", "text": "t", "html": "<p>t</p>",
+                "channel": "chn_00000000000000000000000001"
+            }
+        ],
+        [{"subject": "s", "text": "{{"}, {"subject": "s"}, {"subject": "s", "text": "t", "channel": "x"}];
     handoff = super::super::super::handoff::HandOff, [{}, {"note": "{{ name }}"}], [{"note": "{{"}];
     close = super::super::super::close::Close, [{}], [];
     end = super::super::super::end::End, [{}], [];

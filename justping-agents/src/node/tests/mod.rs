@@ -5,6 +5,7 @@ mod budget;
 mod contract;
 mod http;
 mod knowledge;
+mod mails;
 mod people;
 mod plain;
 mod plugins;
