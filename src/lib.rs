@@ -51,7 +51,7 @@ pub use justping_core::{
 
 #[cfg(feature = "flows")]
 pub use justping_agents as agents;
-#[cfg(any(feature = "webchat", feature = "whatsapp"))]
+#[cfg(any(feature = "smtp", feature = "webchat", feature = "whatsapp"))]
 pub use justping_channels as channels;
 #[cfg(feature = "http")]
 pub use justping_http as http;

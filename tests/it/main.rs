@@ -7,6 +7,7 @@
     reason = "a test fails by a panic; the exemption for tests does not reach what they share"
 )]
 
+mod correspondence;
 mod example;
 mod fortnight;
 mod interleaving;

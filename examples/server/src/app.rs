@@ -22,6 +22,9 @@ pub const SOCKETS_MAX: usize = 20_000;
 /// Most webhooks that one process takes at the same time; a provider repeats those it turns away.
 pub const WEBHOOKS_MAX: usize = 1_024;
 
+/// Most mails that one process takes at the same time: they are larger than other webhooks.
+pub const MAILS_MAX: usize = 16;
+
 /// Everything that requests share.
 #[derive(Debug)]
 pub struct App {
@@ -38,6 +41,7 @@ pub struct App {
     webhooks: WebhookMetrics,
     queues: QueueGauges,
     webhook_places: Semaphore,
+    mail_places: Semaphore,
     sockets: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
 }
@@ -64,6 +68,7 @@ impl App {
             webhooks: WebhookMetrics::new(),
             queues: QueueGauges::default(),
             webhook_places: Semaphore::new(WEBHOOKS_MAX),
+            mail_places: Semaphore::new(MAILS_MAX),
             sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
             stopping: watch::Sender::new(false),
         }
@@ -193,6 +198,11 @@ impl App {
     /// Places for webhooks.
     pub(crate) fn webhook_places(&self) -> &Semaphore {
         &self.webhook_places
+    }
+
+    /// Places for mails.
+    pub(crate) fn mail_places(&self) -> &Semaphore {
+        &self.mail_places
     }
 
     /// Places for sockets.

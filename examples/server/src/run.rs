@@ -8,6 +8,7 @@ use justping::JustPing;
 use justping::agents::Flows;
 use justping::agents::ai::{Ledger, Meter, StoredTools};
 use justping::agents::knowledge::{Knowledge, SearchKnowledge};
+use justping::channels::smtp::SmtpProvider;
 use justping::channels::webchat::WebChatProvider;
 use justping::channels::whatsapp::WhatsAppProvider;
 use justping::engine::{BuildError, Relay};
@@ -117,9 +118,12 @@ async fn serve(config: Config) -> Result<(), RunError> {
     let url = format!("http://{address}");
     let key = opened.link_key(&config)?;
     let base = format!("{}{}", config.public_url.as_ref().unwrap_or(&url), http::RESUME_PATH);
+    let mail = SmtpProvider::new(Arc::new(SystemClock::new()));
+    let mail = mail.allowing(config.http_allow.iter().copied());
     let jp = builder
         .links(ResumeLinks::new(base, key.expose_secret().to_vec())?)
         .store(opened.store())
+        .provider(Arc::new(mail))
         .provider(Arc::new(WebChatProvider::new()))
         .provider(Arc::new(WhatsAppProvider::new().only_hosts(config.whatsapp_hosts.clone())))
         .flows(Arc::new(flows.clone()))

@@ -145,7 +145,7 @@ impl BuiltNode for Sending {
             Ok(letter) => letter,
             Err(reason) => return error("malformed", reason.to_string()),
         };
-        match cx.correspondence.send(&cx.scope, &letter).await {
+        match cx.correspondence.write(&cx.scope, &letter).await {
             Ok(posted) => CallResult::Ok(json!(posted)),
             Err(refused) => error(refused.code(), refused.to_string()),
         }

@@ -13,7 +13,7 @@ use justping_core::stage::{Stage, StageError};
 use serde_json::{Value, json};
 
 use super::expect::Found;
-use super::report::WalkedSession;
+use super::report::{SentMail, WalkedSession};
 use super::{GivenContact, Step};
 use crate::Flows;
 use crate::fetch::ScriptedFetcher;
@@ -34,6 +34,7 @@ struct Mark {
     seq: u64,
     session: Option<(SessionId, u32)>,
     requests: usize,
+    mails: usize,
 }
 
 impl Actor {
@@ -107,13 +108,20 @@ impl Actor {
         let session = self.newest().await?.map(|session| (session.id, session.steps));
         let (seq, requests) =
             (conversation.map_or(0, |c| c.last_seq), self.servers.requests().len());
-        self.before = Mark { seq, session, requests };
+        let mails = self.mails().len();
+        self.before = Mark { seq, session, requests, mails };
         Ok(())
     }
 
     /// The whole thread, oldest first.
     pub(super) async fn thread(&self) -> Result<Vec<Message>, StageError> {
         self.stage.thread(ADDRESS).await
+    }
+
+    /// The mails that left, oldest first.
+    pub(super) fn mails(&self) -> Vec<SentMail> {
+        let mailbox = self.stage.mail().channel(self.stage.mailbox());
+        mailbox.sent().iter().filter_map(SentMail::of).collect()
     }
 
     async fn sessions(&self) -> Result<Vec<Session>, StageError> {
@@ -153,6 +161,7 @@ impl Actor {
         let requests = self.servers.requests();
         let requests = requests.iter().skip(self.before.requests);
         found.requests = requests.map(|request| json!(request)).collect();
+        found.mails = self.mails().iter().skip(self.before.mails).map(|mail| json!(mail)).collect();
         self.look_at_contact(&mut found).await?;
         if let Some(session) = self.newest().await? {
             self.look_at_session(session, &mut found).await?;

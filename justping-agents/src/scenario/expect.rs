@@ -37,6 +37,9 @@ pub struct Expectation {
     pub effects: Option<Vec<Value>>,
     /// Requests that went to servers, all of them, each with at least these members.
     pub requests: Option<Vec<Value>>,
+    /// Mails that were sent, all of them, each with at least these members: `to`, `subject`, `text`,
+    /// `html`.
+    pub mails: Option<Vec<Value>>,
     /// Who owns the conversation: `bot`, `queue`, `member`.
     pub owner: Option<String>,
 }
@@ -57,6 +60,7 @@ struct Long {
     visits: Option<Vec<String>>,
     effects: Option<Vec<Value>>,
     requests: Option<Vec<Value>>,
+    mails: Option<Vec<Value>>,
     owner: Option<String>,
 }
 
@@ -64,7 +68,7 @@ impl Default for Long {
     fn default() -> Self {
         let Expectation { options, variables, fields, tags, groups, status, node, .. } =
             Expectation::default();
-        let (says, exit, visits, effects, requests, owner) = (None, None, None, None, None, None);
+        let (says, exit, visits, effects, owner) = (None, None, None, None, None);
         Self {
             says,
             options,
@@ -77,7 +81,8 @@ impl Default for Long {
             exit,
             visits,
             effects,
-            requests,
+            requests: None,
+            mails: None,
             owner,
         }
     }
@@ -118,6 +123,7 @@ impl<'de> Deserialize<'de> for Expectation {
                     visits: long.visits,
                     effects: long.effects,
                     requests: long.requests,
+                    mails: long.mails,
                     owner: long.owner,
                 })
             }
@@ -247,6 +253,7 @@ pub(super) struct Found {
     pub(super) way: Vec<(String, Option<String>)>,
     pub(super) effects: Vec<Value>,
     pub(super) requests: Vec<Value>,
+    pub(super) mails: Vec<Value>,
     pub(super) owner: String,
 }
 
@@ -307,10 +314,14 @@ impl<'a> Comparison<'a> {
                 self.check(name, same, || (wanted.as_str().into(), found));
             }
         }
-        if let Some(wanted) = &expected.requests {
-            let same = wanted.len() == found.requests.len()
-                && wanted.iter().zip(&found.requests).all(|(part, whole)| holds(whole, part));
-            self.check("requests", same, || (wanted.clone().into(), found.requests.clone().into()));
+        for (name, wanted, found) in [
+            ("requests", &expected.requests, &found.requests),
+            ("mails", &expected.mails, &found.mails),
+        ] {
+            let Some(wanted) = wanted else { continue };
+            let same = wanted.len() == found.len()
+                && wanted.iter().zip(found).all(|(part, whole)| holds(whole, part));
+            self.check(name, same, || (wanted.clone().into(), found.clone().into()));
         }
     }
 

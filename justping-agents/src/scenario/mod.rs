@@ -48,7 +48,7 @@ pub use self::actor::options;
 pub use self::customer::{CUSTOMER_TURNS_MAX, CustomerEnd, Persona};
 pub use self::expect::{ExitMatch, Expectation, TextMatch};
 pub use self::judge::{CRITERIA_MAX, Judge, Verdict};
-pub use self::report::{Failure, Line, ScenarioReport, WalkedSession};
+pub use self::report::{Failure, Line, ScenarioReport, SentMail, WalkedSession};
 pub use self::run::{SimulateError, Simulator};
 
 /// Most steps of a scenario.

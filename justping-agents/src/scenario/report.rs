@@ -1,7 +1,7 @@
 //! What came of a scenario.
 
 use justping_core::model::{Content, Direction, Message, SessionStatus, Timestamp, TraceStep};
-use justping_core::port::Visit;
+use justping_core::port::{Outbound, Visit};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,6 +20,8 @@ pub struct ScenarioReport {
     pub failures: Vec<Failure>,
     /// The whole thread, oldest first.
     pub transcript: Vec<Line>,
+    /// The mails that would have left, oldest first.
+    pub mails: Vec<SentMail>,
     /// The walks through flows, oldest first.
     pub sessions: Vec<WalkedSession>,
     /// How the played contact ended.
@@ -56,6 +58,34 @@ pub struct Line {
 impl From<Message> for Line {
     fn from(message: Message) -> Self {
         Self { at: message.created_at, direction: message.direction, content: message.content }
+    }
+}
+
+/// A mail that would have left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SentMail {
+    /// The address it goes to.
+    pub to: String,
+    /// Its subject.
+    pub subject: String,
+    /// Its text.
+    pub text: String,
+    /// The same as HTML.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
+}
+
+impl SentMail {
+    /// What a channel of mail was given; `None` when that is no mail.
+    pub(super) fn of(outbound: &Outbound) -> Option<Self> {
+        let Content::Email(mail) = &outbound.content else { return None };
+        let first = || outbound.to.first().map(|identity| identity.id.clone());
+        Some(Self {
+            to: mail.address.clone().or_else(first)?,
+            subject: mail.subject.clone(),
+            text: mail.text.clone(),
+            html: mail.html.clone(),
+        })
     }
 }
 

@@ -125,6 +125,7 @@ impl Simulator {
                 report.expect(&path, verdict.passed, Some(&verdict.reason));
             }
         }
+        report.mails = actor.mails();
         report.sessions = actor.walks().await?;
         report.transcript = thread.into_iter().map(Into::into).collect();
         Ok(report.sealed())

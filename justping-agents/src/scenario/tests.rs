@@ -238,6 +238,35 @@ fn scenarios_that_are_none_say_why() {
 }
 
 #[tokio::test]
+async fn mails_are_kept_and_none_leaves() {
+    let flow = document(
+        json!([
+            ["n", "send_email", {"subject": "Hello {{ contact.name }}", "text": "Hi", "html": "<p>Hi</p>"}],
+            ["m", "send_email", {"to": "boss@example.org", "subject": "s", "text": "t"}],
+            ["bad", "text", {"text": "no mail"}]
+        ]),
+        json!([["start", "next", "n"], ["n", "next", "m"], ["n", "error", "bad"]]),
+    );
+    let play = async |given: Value, expect: Value| {
+        let scenario =
+            json!({"given": {"contact": given}, "steps": [{"say": "hi"}, {"expect": expect}]});
+        let scenario: Scenario = serde_json::from_value(scenario).unwrap();
+        Simulator::new(Flows::new()).run(&[flow.clone()], &scenario).await.unwrap()
+    };
+    let given = json!({"name": "Ann", "fields": {"email": "ann@example.org"}});
+    let mails = json!([
+        {"to": "ann@example.org", "subject": "Hello Ann", "html": "<p>Hi</p>"},
+        {"to": "boss@example.org"}
+    ]);
+    let report = play(given.clone(), json!({"mails": mails, "says": []})).await;
+    assert!(report.passed, "{:?}", report.failures);
+    assert_eq!(report.mails.len(), 2);
+    assert!(!play(given, json!({"mails": []})).await.passed);
+    let report = play(json!({"name": "Ann"}), json!({"mails": [], "says": "no mail"})).await;
+    assert!(report.passed, "{:?}", report.failures);
+}
+
+#[tokio::test]
 async fn a_hundred_scenarios_are_played_in_a_moment() {
     let scenario: Scenario = serde_json::from_value(json!({"steps": [
         {"say": "hi"}, {"expect": "Name?"}, {"say": "Ada"}, {"expect": "Plan, Ada?"},

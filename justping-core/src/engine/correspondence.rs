@@ -24,7 +24,7 @@ impl From<StoreError> for LetterError {
 
 #[async_trait]
 impl Correspondence for JustPing {
-    async fn send(&self, scope: &CallScope, letter: &Letter) -> Result<Posted, LetterError> {
+    async fn write(&self, scope: &CallScope, letter: &Letter) -> Result<Posted, LetterError> {
         let business = scope.business_id;
         let mut mail = Mail {
             html: letter.html.clone(),

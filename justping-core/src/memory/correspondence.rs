@@ -41,7 +41,7 @@ impl MemoryCorrespondence {
 
 #[async_trait]
 impl Correspondence for MemoryCorrespondence {
-    async fn send(&self, scope: &CallScope, letter: &Letter) -> Result<Posted, LetterError> {
+    async fn write(&self, scope: &CallScope, letter: &Letter) -> Result<Posted, LetterError> {
         let mut kept = self.kept();
         if let Some(error) = &kept.refuses {
             return Err(error.clone());

@@ -99,5 +99,5 @@ impl LetterError {
 #[async_trait]
 pub trait Correspondence: Send + Sync + Debug {
     /// Takes a letter.
-    async fn send(&self, scope: &CallScope, letter: &Letter) -> Result<Posted, LetterError>;
+    async fn write(&self, scope: &CallScope, letter: &Letter) -> Result<Posted, LetterError>;
 }

@@ -30,13 +30,13 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(verify))
 }
 
-/// One configured sender: a WhatsApp number, a chat widget.
+/// One configured sender: a WhatsApp number, a mailbox, a chat widget.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Channel)]
 struct ChannelView {
     #[schema(value_type = String)]
     id: ChannelId,
-    /// The adapter that implements it, such as `whatsapp` or `webchat`.
+    /// The adapter that implements it, such as `whatsapp`, `smtp` or `webchat`.
     provider: String,
     name: String,
     /// The provider's own settings.

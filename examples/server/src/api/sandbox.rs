@@ -6,8 +6,8 @@ use axum::Json;
 use http::StatusCode;
 use justping::agents::knowledge::Knowledge;
 use justping::agents::scenario::{
-    CustomerEnd, Failure, Line, Scenario, ScenarioReport, SimulateError, Simulator, Verdict,
-    WalkedSession,
+    CustomerEnd, Failure, Line, Scenario, ScenarioReport, SentMail, SimulateError, Simulator,
+    Verdict, WalkedSession,
 };
 use justping::model::{AgentId, Content, Direction, FlowId, SessionStatus, Timestamp};
 use justping::port::{AiError, Visit};
@@ -80,6 +80,9 @@ struct TestRun {
     failures: Vec<TestFailure>,
     /// The whole thread, oldest first.
     transcript: Vec<TranscriptLine>,
+    /// The mails that would have left, oldest first: `to`, `subject`, `text`, `html`.
+    #[schema(value_type = Vec<Object>)]
+    mails: Vec<SentMail>,
     /// The walks through the flow, oldest first.
     sessions: Vec<TestedSession>,
     /// How the played contact ended: `reached`, `turns`, `reason`.
@@ -164,6 +167,7 @@ impl From<ScenarioReport> for TestRun {
             score,
             failures,
             transcript,
+            mails,
             sessions,
             customer,
             verdicts,
@@ -174,6 +178,7 @@ impl From<ScenarioReport> for TestRun {
             score,
             failures: failures.into_iter().map(Into::into).collect(),
             transcript: transcript.into_iter().map(Into::into).collect(),
+            mails,
             sessions: sessions.into_iter().map(Into::into).collect(),
             customer,
             verdicts,

@@ -10,9 +10,10 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Request};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use futures_util::FutureExt;
 use http::{HeaderMap, Method, StatusCode, header};
+use justping::channels::smtp::MAIL_MAX_BYTES;
 use justping::engine::{EngineError, WebhookError, WebhookReply};
 use justping::model::ChannelId;
 use justping::port::{HttpMethod, ReceiveError, StoreError, WebhookRequest};
@@ -35,7 +36,13 @@ const WEBHOOK_PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route("/webhooks/whatsapp/{channel}", get(webhook).post(webhook).fallback(wrong_method))
+        .route("/webhooks/email/{channel}", post(mail).fallback(wrong_method))
         .route("/webhooks/plugin/{channel}", get(webhook).post(webhook).fallback(wrong_method))
+}
+
+/// A mail that somebody hands on, as it is.
+async fn mail(Public(app): Public, Path(channel): Path<String>, request: Request) -> Response {
+    answer(&app, app.mail_places(), take(&app, &channel, request, MAIL_MAX_BYTES)).await
 }
 
 async fn wrong_method(Public(app): Public) -> Response {
@@ -43,14 +50,21 @@ async fn wrong_method(Public(app): Public) -> Response {
 }
 
 async fn webhook(Public(app): Public, Path(channel): Path<String>, request: Request) -> Response {
+    answer(&app, app.webhook_places(), take(&app, &channel, request, WEBHOOK_MAX_BYTES)).await
+}
+
+async fn answer(
+    app: &App,
+    places: &Semaphore,
+    work: impl Future<Output = Result<WebhookReply, Problem>>,
+) -> Response {
     let started = Instant::now();
-    let taken = bounded(app.webhook_places(), take(&app, &channel, request)).await;
-    let response = match taken {
+    let response = match bounded(places, work).await {
         Ok(WebhookReply::Accepted) => StatusCode::OK.into_response(),
         Ok(WebhookReply::Challenge(text)) => {
             ([(header::X_CONTENT_TYPE_OPTIONS, "nosniff")], text).into_response()
         }
-        Err(problem) => problem.render(RequestId::fresh(&app).as_str()),
+        Err(problem) => problem.render(RequestId::fresh(app).as_str()),
     };
     app.webhook_metrics().record(response.status(), started.elapsed());
     response
@@ -77,11 +91,16 @@ async fn bounded<T>(
     }
 }
 
-async fn take(app: &App, channel: &str, request: Request) -> Result<WebhookReply, Problem> {
+async fn take(
+    app: &App,
+    channel: &str,
+    request: Request,
+    max_bytes: usize,
+) -> Result<WebhookReply, Problem> {
     let channel: ChannelId = channel.parse().map_err(|_| Problem::not_found())?;
     let (parts, body) = request.into_parts();
     let method = if parts.method == Method::POST { HttpMethod::Post } else { HttpMethod::Get };
-    let body = tokio::time::timeout(BODY_PATIENCE, read_body(body, WEBHOOK_MAX_BYTES)).await;
+    let body = tokio::time::timeout(BODY_PATIENCE, read_body(body, max_bytes)).await;
     let body: Bytes = body.map_err(|_| Problem::malformed("the body came too slowly"))??;
     let query = pairs(parts.uri.query().unwrap_or_default())?;
     let headers = texts(&parts.headers);
