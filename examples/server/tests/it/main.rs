@@ -32,6 +32,7 @@ mod knowledge;
 mod ledger;
 mod life;
 mod log;
+mod mails;
 mod mcp;
 mod noise;
 mod pages;

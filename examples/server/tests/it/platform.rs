@@ -1,5 +1,6 @@
 //! A platform under test: on every store, with a clock that is moved by hand, and typed actors.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -7,6 +8,7 @@ use justping::JustPing;
 use justping::agents::Flows;
 use justping::agents::ai::StoredTools;
 use justping::agents::fetch::ScriptedFetcher;
+use justping::channels::smtp::SmtpProvider;
 use justping::channels::webchat::{TOKEN_SECRET, WebChatProvider};
 use justping::channels::whatsapp::WhatsAppProvider;
 use justping::http::Policy;
@@ -148,7 +150,7 @@ impl Platform {
     }
 
     /// The same with plugins, whose packages are in memory, and with tools that ask nobody.
-    pub(crate) fn plugged(mut self) -> Self {
+    pub(crate) fn plugged(self) -> Self {
         let store = Arc::clone(self.jp().store());
         let store_of_tools = Arc::clone(&store);
         let parts = (&store, Arc::clone(&self.clock) as _, Policy::default());
@@ -168,7 +170,32 @@ impl Platform {
         opened.connect(&jp);
         let tools = StoredTools::new(store_of_tools, Arc::new(ScriptedFetcher::new()));
         let app = App::new(jp, flows).tooled(tools);
-        self.app = Arc::new(app.with_plugins(Some(opened.plugins.clone())));
+        let mut platform = self.served(app.with_plugins(Some(opened.plugins.clone())));
+        platform.plugins = Some(opened);
+        platform
+    }
+
+    /// The same with channels of e-mail, which may have their server at this address.
+    pub(crate) fn mailing(self, address: SocketAddr) -> Self {
+        let flows = Flows::new();
+        let mail = SmtpProvider::new(Arc::clone(&self.clock) as _).allowing([address]);
+        let jp = JustPing::builder()
+            .store(Arc::clone(self.jp().store()))
+            .clock(Arc::clone(&self.clock) as _)
+            .entropy(Arc::new(SeededEntropy::new(11)))
+            .provider(Arc::clone(&self.provider) as _)
+            .provider(Arc::new(WebChatProvider::new()))
+            .provider(Arc::new(mail))
+            .flows(Arc::new(flows.clone()))
+            .links(links())
+            .build()
+            .unwrap();
+        self.served(App::new(jp, flows))
+    }
+
+    /// The same behind another application over the same store.
+    fn served(mut self, app: App) -> Self {
+        self.app = Arc::new(app);
         self.router = http::router(&self.app);
         let actors = [
             &mut self.anonymous,
@@ -180,7 +207,6 @@ impl Platform {
         for actor in actors {
             actor.router = self.router.clone();
         }
-        self.plugins = Some(opened);
         self
     }
 
