@@ -40,6 +40,19 @@ pub(super) fn template_if(
     source.map(|source| template(path, source)).transpose()
 }
 
+/// Compiles a template of HTML that may be absent.
+pub(super) fn html_if(
+    path: &str,
+    source: Option<&str>,
+) -> Result<Option<Template>, NodeConfigError> {
+    let compile = |source: &str| {
+        Template::compile_html(source).map_err(|reason| {
+            NodeConfigError::new(path, reason.to_string()).with_code(code::INVALID_TEMPLATE)
+        })
+    };
+    source.map(compile).transpose()
+}
+
 /// Compiles a condition.
 pub(super) fn condition(path: &str, json: &Value) -> Result<Condition, NodeConfigError> {
     Condition::compile(json).map_err(|reason| {

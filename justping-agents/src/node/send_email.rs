@@ -61,7 +61,7 @@ impl FlowNode for SendEmail {
             to: config::template_if("/to", config.to.as_deref())?,
             subject: config::template("/subject", &config.subject)?,
             text: config::template("/text", &config.text)?,
-            html: config::template_if("/html", config.html.as_deref())?,
+            html: config::html_if("/html", config.html.as_deref())?,
             channel: config.channel,
         }))
     }
@@ -75,7 +75,10 @@ fn members() -> Value {
         ),
         "subject": schema::template_required("Subject"),
         "text": schema::template_required("Text"),
-        "html": schema::template("The same as HTML"),
+        "html": schema::merged(
+            schema::template("The same as HTML"),
+            json!({"description": "Values are shown as they are, never as markup."})
+        ),
         "channel": {
             "type": "string", "title": "Channel, where there are several",
             "pattern": format!("^{}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$", ChannelId::PREFIX)

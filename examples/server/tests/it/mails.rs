@@ -84,11 +84,16 @@ async fn hand_on(platform: &Platform, mailbox: &str, body: &str) -> Answer {
     asked.bytes(body.to_owned()).send().await
 }
 
-async fn thread(platform: &Platform, channel: &str) -> Vec<Value> {
+/// The one conversation of a channel.
+async fn conversation(platform: &Platform, channel: &str) -> String {
     let page = platform.owner.get(&format!("/conversations?channel_id={channel}")).await.json();
     let items = page["items"].as_array().unwrap();
     assert_eq!(items.len(), 1, "{page}");
-    let id = items[0]["id"].as_str().unwrap();
+    items[0]["id"].as_str().unwrap().to_owned()
+}
+
+async fn thread(platform: &Platform, channel: &str) -> Vec<Value> {
+    let id = conversation(platform, channel).await;
     let page = platform.owner.get(&format!("/conversations/{id}/messages")).await.json();
     let mut messages = page["items"].as_array().unwrap().clone();
     messages.sort_by_key(|message| message["seq"].as_u64());
@@ -146,11 +151,14 @@ async fn a_mail_goes_out_and_its_answer_comes_in(platform: Platform) {
     assert_eq!(contacts["items"].as_array().unwrap().len(), 1, "{contacts}");
 
     // A member answers in the thread.
-    let conversation = mails[0]["conversation_id"].as_str().unwrap();
-    let path = format!("/conversations/{conversation}/messages");
+    let path = format!("/conversations/{}/messages", conversation(&platform, &mailbox).await);
     let body = json!({"content": {"type": "text", "text": "You are welcome."}});
     platform.owner.post(&path, body).await.expect(201);
+    // Mails leave one after the other, ten in a second.
+    platform.clock.advance(jiff::SignedDuration::from_secs(1));
     platform.settle().await;
+    let mails = thread(&platform, &mailbox).await;
+    assert_eq!(mails[2]["status"], "sent", "{mails:?}");
     let taken = server.next();
     assert_eq!(taken.header("subject").as_deref(), Some("Re: Your order"));
     assert_eq!(taken.header("in-reply-to").as_deref(), Some("<a1@example.org>"));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::play::Play;
 
-fn play(data: Value) -> Play {
+fn play(data: &Value) -> Play {
     Play::of(
         json!([["n", "send_email", data], ["ok", "text", {"text": "sent"}],
             ["bad", "text", {"text": "not sent: {{ email_error }}"}]]),
@@ -18,7 +18,7 @@ fn play(data: Value) -> Play {
 #[tokio::test]
 async fn a_letter_is_written_and_the_flow_goes_on() {
     let letters = MemoryCorrespondence::new();
-    let mut play = play(json!({
+    let mut play = play(&json!({
         "to": "{{ contact.name | lower }}@example.org", "subject": "Plan {{ contact.fields.plan }}",
         "text": "Dear {{ contact.name }}", "html": "<p>Dear {{ contact.name }}</p>"
     }));
@@ -39,7 +39,7 @@ async fn a_letter_is_written_and_the_flow_goes_on() {
 #[tokio::test]
 async fn without_an_address_it_is_the_contacts() {
     let letters = MemoryCorrespondence::new();
-    let mut play = play(json!({"subject": "s", "text": "t", "html": " "}));
+    let mut play = play(&json!({"subject": "s", "text": "t", "html": " "}));
     play.say("hi");
     play.perform_by(&letters).await;
     let letter = Letter { subject: "s".to_owned(), text: "t".to_owned(), ..Letter::default() };
@@ -59,7 +59,7 @@ async fn what_is_refused_leaves_by_error_with_its_code() {
     ] {
         let letters = MemoryCorrespondence::new();
         letters.refuse(error);
-        let mut play = play(json!({"subject": "s", "text": "t"}));
+        let mut play = play(&json!({"subject": "s", "text": "t"}));
         play.say("hi");
         assert_eq!(play.perform_by(&letters).await, [format!("not sent: {code}")]);
         assert!(play.is(SessionStatus::Completed));
@@ -69,13 +69,13 @@ async fn what_is_refused_leaves_by_error_with_its_code() {
 
 #[test]
 fn a_template_that_gives_no_address_asks_nobody() {
-    let mut play = play(json!({"to": "{{ nothing }}", "subject": "s", "text": "t"}));
+    let mut play = play(&json!({"to": "{{ nothing }}", "subject": "s", "text": "t"}));
     assert_eq!(play.say("hi"), ["not sent: no_address"]);
 }
 
 #[test]
 fn messages_meanwhile_go_unheard() {
-    let mut play = play(json!({"subject": "s", "text": "t"}));
+    let mut play = play(&json!({"subject": "s", "text": "t"}));
     play.say("hi");
     let token = play.call().token;
     assert_eq!(play.say("are you there?"), [""; 0]);

@@ -80,8 +80,9 @@ pub(crate) struct Cpu {
 }
 
 /// How old a reading of a thread's clock may be where a turn begins. Reading it is a call of the system,
-/// 0.7 us, as long as a short call of a guest; the clock on the wall costs 0.03 us.
-const READING_AGE_MAX: Duration = Duration::from_micros(200);
+/// 0.7 us, as long as a short call of a guest; the clock on the wall costs 0.03 us. Less than what makes a
+/// call long ([`ShortCalls`](super::ShortCalls)): a short one that lost its processor is still short.
+const READING_AGE_MAX: Duration = Duration::from_micros(50);
 /// A turn that was shorter than this on the wall is counted by the wall.
 const BY_THE_WALL: Duration = Duration::from_micros(100);
 
