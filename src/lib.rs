@@ -9,7 +9,7 @@
 //! | [`memory`], [`stage`] | | adapters of every port in memory, and a platform to try flows on |
 //! | [`conformance`] | | what every adapter must pass, yours too |
 //! | `agents` | `flows`, `http`, `openai`, `anthropic`, `mcp` | flow documents, nodes, models, tools |
-//! | `channels` | `whatsapp`, `webchat` | adapters of providers |
+//! | `channels` | `whatsapp`, `smtp`, `webchat` | adapters of providers |
 //! | `http` | `http` | the one outbound client, and what customers may ask of it |
 //! | `plugins` | `plugins` | the sandbox in which businesses run their own code |
 //! | `store` | `sqlite`, `postgres`, `redis`, `rabbitmq` | stores that last; what processes share |
