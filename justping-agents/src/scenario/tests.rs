@@ -251,7 +251,7 @@ async fn mails_are_kept_and_none_leaves() {
         let scenario =
             json!({"given": {"contact": given}, "steps": [{"say": "hi"}, {"expect": expect}]});
         let scenario: Scenario = serde_json::from_value(scenario).unwrap();
-        Simulator::new(Flows::new()).run(&[flow.clone()], &scenario).await.unwrap()
+        Simulator::new(Flows::new()).run(std::slice::from_ref(&flow), &scenario).await.unwrap()
     };
     let given = json!({"name": "Ann", "fields": {"email": "ann@example.org"}});
     let mails = json!([
