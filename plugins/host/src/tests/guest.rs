@@ -142,29 +142,7 @@ const FUNCTIONS: [(&str, &str, &str); 17] = [
 /// The two highest bits of a number say what it is: a place in the body, a number of two bytes, one of one
 /// byte, or any at all, which is how a pointer is forged.
 pub(crate) fn scripted() -> Vec<u8> {
-    let imports: String = FUNCTIONS
-        .iter()
-        .enumerate()
-        .map(|(at, (interface, function, takes))| {
-            let params = takes.replace("out", "i32");
-            let result = if *function == "now" { "(result i64)" } else { "" };
-            format!(
-                r#"(import "justping:plugin/{interface}@0.1.0" "{function}"
-                  (func $f{at} (param {params}) {result}))"#
-            )
-        })
-        .collect();
-    let calls: String = FUNCTIONS
-        .iter()
-        .enumerate()
-        .map(|(at, (_, function, takes))| {
-            let given: String =
-                takes.split_whitespace().map(|one| format!("(call ${one})")).collect();
-            let call = format!("(call $f{at} {given})");
-            let call = if *function == "now" { format!("(drop {call})") } else { call };
-            format!("(if (i32.eq (local.get $op) (i32.const {at})) (then {call}))")
-        })
-        .collect();
+    let (imports, calls) = (script_imports(), script_calls());
     let count = FUNCTIONS.len();
     let module = format!(
         r#"(module {imports} {PRELUDE}
@@ -212,4 +190,34 @@ pub(crate) fn scripted() -> Vec<u8> {
           (func (export "justping:plugin/channels@0.1.0#describe") (result i32) (unreachable)))"#
     );
     component(&["channels"], &module)
+}
+
+fn script_imports() -> String {
+    FUNCTIONS
+        .iter()
+        .enumerate()
+        .map(|(at, (interface, function, takes))| {
+            let params = takes.replace("out", "i32");
+            let result = if *function == "now" { "(result i64)" } else { "" };
+            format!(
+                r#"(import "justping:plugin/{interface}@0.1.0" "{function}"
+                  (func $f{at} (param {params}) {result}))"#
+            )
+        })
+        .collect()
+}
+
+/// Calls the function whose number `$op` is.
+fn script_calls() -> String {
+    FUNCTIONS
+        .iter()
+        .enumerate()
+        .map(|(at, (_, function, takes))| {
+            let given: String =
+                takes.split_whitespace().map(|one| format!("(call ${one})")).collect();
+            let call = format!("(call $f{at} {given})");
+            let call = if *function == "now" { format!("(drop {call})") } else { call };
+            format!("(if (i32.eq (local.get $op) (i32.const {at})) (then {call}))")
+        })
+        .collect()
 }
