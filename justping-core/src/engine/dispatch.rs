@@ -284,14 +284,7 @@ impl JustPing {
         kind: &ChannelKind,
         failure: FailureKind,
     ) {
-        let kinds = [kind.clone()].into();
-        let patch = match failure {
-            FailureKind::OptedOut => ContactPatch { opt_out: kinds, ..ContactPatch::default() },
-            FailureKind::InvalidRecipient if *kind == ChannelKind::EMAIL => {
-                ContactPatch { suppress: kinds, ..ContactPatch::default() }
-            }
-            _ => return,
-        };
+        let Some(patch) = lesson(kind, failure) else { return };
         let now = self.inner.clock.now();
         if let Err(error) = self.inner.store.patch_contact(business, contact, &patch, now).await {
             tracing::warn!(%contact, %error, "what a provider knows of a contact was not stored");
@@ -340,4 +333,16 @@ fn superseded() -> SendOutcome {
 
 fn failed(kind: FailureKind, detail: &str) -> SendOutcome {
     SendOutcome::Failed(Failure { kind, code: None, detail: detail.to_owned() })
+}
+
+/// What a failure changes of the contact, if anything.
+pub(super) fn lesson(kind: &ChannelKind, failure: FailureKind) -> Option<ContactPatch> {
+    let kinds = [kind.clone()].into();
+    match failure {
+        FailureKind::OptedOut => Some(ContactPatch { opt_out: kinds, ..ContactPatch::default() }),
+        FailureKind::InvalidRecipient if *kind == ChannelKind::EMAIL => {
+            Some(ContactPatch { suppress: kinds, ..ContactPatch::default() })
+        }
+        _ => None,
+    }
 }

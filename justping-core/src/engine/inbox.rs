@@ -1,3 +1,4 @@
+use super::dispatch::lesson;
 use super::registry::OpenChannel;
 use super::{EngineError, JustPing, WebhookError};
 use crate::model::{
@@ -147,15 +148,6 @@ impl JustPing {
         let failures: Vec<_> = updates.iter().map(failure).collect();
         let rows = updates.into_iter().map(row).collect();
         let outcomes = self.inner.statuses.submit(rows).await?;
-        for (outcome, failure) in outcomes.iter().zip(failures) {
-            if let (StatusOutcome::Applied { conversation_id, .. }, Some(kind)) = (outcome, failure)
-            {
-                let conversation =
-                    self.inner.store.conversation(business_id, *conversation_id).await?;
-                let channel_kind = &open.adapter.capabilities().kind;
-                self.learn_of(business_id, conversation.contact_id, channel_kind, kind).await;
-            }
-        }
         let events: Vec<Event> =
             outcomes.iter().filter_map(|outcome| status_event(business_id, outcome, now)).collect();
         if !events.is_empty() {
@@ -163,7 +155,35 @@ impl JustPing {
             self.inner.wake.sends.notify_one();
             self.inner.bus.publish(events).await;
         }
+        self.learn_from(open, &outcomes, failures).await;
         Ok(())
+    }
+
+    /// Remembers what failed statuses say of contacts. The statuses are stored already, so trouble here is no
+    /// reason to have the provider repeat them; it costs one more mail to a mailbox that is not there.
+    async fn learn_from(
+        &self,
+        open: &OpenChannel,
+        outcomes: &[StatusOutcome],
+        failures: Vec<Option<FailureKind>>,
+    ) {
+        let (business, kind) = (open.config.business_id, &open.adapter.capabilities().kind);
+        for (outcome, failure) in outcomes.iter().zip(failures) {
+            let (StatusOutcome::Applied { conversation_id, .. }, Some(failure)) =
+                (outcome, failure)
+            else {
+                continue;
+            };
+            if lesson(kind, failure).is_none() {
+                continue;
+            }
+            match self.inner.store.conversation(business, *conversation_id).await {
+                Ok(found) => self.learn_of(business, found.contact_id, kind, failure).await,
+                Err(error) => {
+                    tracing::warn!(%conversation_id, %error, "what a status says was not learnt");
+                }
+            }
+        }
     }
 
     async fn link(
